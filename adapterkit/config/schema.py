@@ -1,0 +1,116 @@
+"""The typed configs behind `conf/`: a misspelt key or a wrong type is an error that names the key.
+
+Not frozen, because OmegaConf makes a frozen dataclass read-only and then refuses every override; nothing writes to one
+after the door has made it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class ModelConfig:
+    """Which base. `id` is a hub id, a folder, or `wheel:<module>/<file>.gguf`; `install` is the command that brings a wheel."""
+
+    id: str = MISSING
+    revision: str | None = None
+    attn_implementation: str = "auto"
+    install: str | None = None
+
+
+@dataclass
+class QuantizationConfig:
+    """How the base is held: `kind` is nf4, int8 or none; dtypes are torch's names (`bfloat16`, `float32`)."""
+
+    kind: str = MISSING
+    dtype: str = "bfloat16"
+    compute_dtype: str = "bfloat16"
+    double_quant: bool = True
+
+
+@dataclass
+class AdapterConfig:
+    """The shape of the adapter to train. `target_modules` is `all-linear`, one name, or a list of names."""
+
+    r: int = MISSING
+    lora_alpha: float = MISSING
+    lora_dropout: float = 0.0
+    target_modules: Any = "all-linear"
+    use_rslora: bool = False
+    use_dora: bool = False
+
+
+@dataclass
+class DataConfig:
+    """Which rows. `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
+
+    `validation` null means no validation. `unified` names the adapter that all of the data's voices share.
+    """
+
+    reader: str = MISSING
+    train: str | None = None
+    validation: str | None = None
+    test: str | None = None
+    unified: str = "unified"
+    prompt: str | None = None
+    max_length: int = 512
+    max_train_rows: int | None = None
+    max_validation_rows: int | None = None
+    max_test_rows: int | None = None
+    install: str | None = None
+
+
+@dataclass
+class TrainerConfig:
+    """How to train. `max_steps` -1 means: until `epochs` are through. `eval_steps` and `save_steps` 0 mean: once an epoch."""
+
+    epochs: float = MISSING
+    max_steps: int = -1
+    learning_rate: float = MISSING
+    batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    lr_scheduler: str = "cosine"
+    warmup_ratio: float = 0.1
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    logging_steps: int = 5
+    eval_steps: int = 0
+    save_steps: int = 0
+    keep_checkpoints: int = 2
+    gradient_checkpointing: bool = False
+
+
+@dataclass
+class TrackingConfig:
+    """Where metrics go besides the JSONL history."""
+
+    tensorboard: bool = True
+
+
+@dataclass
+class TrainConfig:
+    """The whole of one training, as the story takes it."""
+
+    name: str = MISSING
+    suffix: str = ""
+    parent: str | None = None
+    parent_recipe: str | None = None
+    persona: str | None = None
+    registry: str = "adapters"
+    output_dir: str = MISSING
+    force: bool = False
+    resume: str = "never"
+    seed: int = 0
+    device: str = "auto"
+    description: str = ""
+    tags: list[str] = field(default_factory=list)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)

@@ -1,0 +1,160 @@
+"""The one family of errors that adapterkit raises on purpose.
+
+Every message says what is wrong, the likely cause, and the fix. Facts that a program may want stand as attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class AdapterKitError(Exception):
+    """Root of the family; a door prints its message without a traceback and leaves with `exit_code`."""
+
+    exit_code = 1
+
+
+class UsageError(AdapterKitError):
+    """The command, the config or a ref is written wrongly (exit code 2)."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name is not among the known ones.
+
+    Attributes:
+        kind: what the name should have been, such as `persona`.
+        name: the name as given.
+        nearest: known names that look alike, nearest first.
+    """
+
+    def __init__(self, kind: str, name: str, nearest: Sequence[str], *, hint: str = "") -> None:
+        self.kind, self.name, self.nearest = kind, name, tuple(nearest)
+        meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
+        super().__init__(f"Unknown {kind} '{name}'.{meant}{' ' + hint if hint else ''}")
+
+
+class MissingExtraError(AdapterKitError):
+    """An optional package is needed and not installed.
+
+    Attributes:
+        package: the distribution that is missing.
+        fix: the command that installs it.
+    """
+
+    def __init__(self, package: str, purpose: str, fix: str) -> None:
+        self.package, self.fix = package, fix
+        super().__init__(f"The package '{package}' is needed for {purpose} and is not installed. Install it: {fix}")
+
+
+class DataError(AdapterKitError):
+    """Training data cannot be used as it stands.
+
+    Attributes:
+        path: the file, when the data came from one.
+        line: the 1-based line in that file, when one line is to blame.
+    """
+
+    def __init__(self, what: str, *, path: str | Path | None = None, line: int | None = None) -> None:
+        self.path, self.line = (Path(path) if path is not None else None), line
+        where = f"{path}, line {line}: " if line is not None else (f"{path}: " if path is not None else "")
+        super().__init__(where + what)
+
+
+class BaseLoadError(AdapterKitError):
+    """A base model could not be loaded.
+
+    Attributes:
+        base_id: the hub id, folder or wheel address as given.
+    """
+
+    def __init__(self, base_id: str, what: str) -> None:
+        self.base_id = base_id
+        super().__init__(f"Cannot load the base '{base_id}': {what}")
+
+
+class BaseMismatchError(AdapterKitError):
+    """The loaded base is not the one that the parents were trained on."""
+
+
+class FrozenChangedError(AdapterKitError):
+    """Tensors that had to stay frozen differ from their record.
+
+    Attributes:
+        changed: names of the tensors whose content differs, sorted.
+        missing: names that stood in the record and are gone, sorted.
+        unexpected: names that were not in the record, sorted.
+    """
+
+    def __init__(self, what: str, changed: Sequence[str], missing: Sequence[str], unexpected: Sequence[str]) -> None:
+        self.changed, self.missing, self.unexpected = tuple(changed), tuple(missing), tuple(unexpected)
+        super().__init__(what)
+
+
+class StackError(AdapterKitError):
+    """A stack cannot be built, or is not in the state it must be in."""
+
+
+class TrainableSetError(StackError):
+    """The set of trainable parameters is not exactly the trainee's.
+
+    Attributes:
+        missing: parameters of the trainee that are frozen, sorted.
+        unexpected: parameters outside the trainee that would be trained, sorted.
+    """
+
+    def __init__(self, missing: Sequence[str], unexpected: Sequence[str]) -> None:
+        self.missing, self.unexpected = tuple(missing), tuple(unexpected)
+        parts = []
+        if unexpected:
+            parts.append(f"{len(unexpected)} frozen parameters would be trained, first `{unexpected[0]}`")
+        if missing:
+            parts.append(f"{len(missing)} parameters of the trainee would not, first `{missing[0]}`")
+        super().__init__(
+            "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters "
+            "behind the stack; build the stack again with AdapterStack and switch only through it."
+        )
+
+
+class ArtifactError(AdapterKitError):
+    """A published adapter, or one about to be published, is not what it must be.
+
+    Attributes:
+        problems: one line for each thing found wrong, each beginning with the file's name.
+    """
+
+    def __init__(self, what: str, problems: Sequence[str] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(what)
+
+
+class RegistryError(AdapterKitError):
+    """The registry does not hold what was asked for, or cannot take what was offered."""
+
+
+class RefNotFoundError(RegistryError):
+    """No published adapter answers to a ref.
+
+    Attributes:
+        ref: the ref as given.
+        nearest: refs that exist and look alike.
+    """
+
+    def __init__(self, ref: str, registry: str | Path, nearest: Sequence[str] = ()) -> None:
+        self.ref, self.nearest = ref, tuple(nearest)
+        meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
+        super().__init__(f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
+
+
+class TrainingError(AdapterKitError):
+    """Training had to stop.
+
+    Attributes:
+        step: the optimizer step at which it stopped, when one was reached.
+    """
+
+    def __init__(self, what: str, *, step: int | None = None) -> None:
+        self.step = step
+        super().__init__(what)
