@@ -121,7 +121,7 @@ class Manifest:
         """
         try:
             manifest = _manifest(plain)
-        except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
             raise ArtifactError(f"{MANIFEST_FILE} is not a manifest: {error}", [f"{MANIFEST_FILE}: {error}"]) from error
         _check(manifest)
         return manifest

@@ -1,0 +1,48 @@
+"""Artifacts: written whole, verified byte for byte, read only after that."""
+
+from adapterkit.artifacts.adapter_config import LoraSettings, parse_adapter_config
+from adapterkit.artifacts.assemble import canonical_config, manifest_of, write_artifact
+from adapterkit.artifacts.card import render_card
+from adapterkit.artifacts.checksums import Checksums, read_checksums, write_checksums
+from adapterkit.artifacts.draft import ArtifactDraft
+from adapterkit.artifacts.header import Header, TensorEntry, read_header
+from adapterkit.artifacts.plain_yaml import yaml_problem
+from adapterkit.artifacts.read import Artifact, from_report, read_verified, verified_weights
+from adapterkit.artifacts.strict_json import parse_json, pretty_json
+from adapterkit.artifacts.tensors import TensorScan, scan_tensors, tensor_records
+from adapterkit.artifacts.verify import MAX_TEXT_BYTES, Problem, VerificationReport, verify_directory
+from adapterkit.artifacts.weights import Measured, measure, measure_sound, weights_digest
+
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "Artifact",
+    "ArtifactDraft",
+    "Checksums",
+    "Header",
+    "LoraSettings",
+    "Measured",
+    "Problem",
+    "TensorEntry",
+    "TensorScan",
+    "VerificationReport",
+    "canonical_config",
+    "from_report",
+    "manifest_of",
+    "measure",
+    "measure_sound",
+    "parse_adapter_config",
+    "parse_json",
+    "pretty_json",
+    "read_checksums",
+    "read_header",
+    "read_verified",
+    "render_card",
+    "scan_tensors",
+    "tensor_records",
+    "verified_weights",
+    "verify_directory",
+    "weights_digest",
+    "write_artifact",
+    "write_checksums",
+    "yaml_problem",
+]

@@ -1,0 +1,14 @@
+"""Where bytes live: atomic primitives on a local disk."""
+
+from adapterkit.stores.files import copy_file, explained, read_file, sync_directory, write_file
+from adapterkit.stores.staging import move_into_place, staging_directory
+
+__all__ = [
+    "copy_file",
+    "explained",
+    "move_into_place",
+    "read_file",
+    "staging_directory",
+    "sync_directory",
+    "write_file",
+]

@@ -1,0 +1,166 @@
+"""README.md of an artifact: what it is, how to load it here and in plain PEFT, what it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from adapterkit.lineage import LineageMember
+from adapterkit.manifest import Manifest
+from adapterkit.names import peft_name
+
+_FOUR_BIT = """\
+The training held the base in NF4. To do the same here, pass a `BitsAndBytesConfig` as `quantization_config`. On a CPU
+also set `support_avx512bf16_for_cpu = False` on every `Linear4bit` before the first forward: otherwise bitsandbytes
+repacks the 4-bit weights in place at the first evaluation, and the frozen base is no longer the one trained on."""
+
+
+def render_card(manifest: Manifest, *, registry: str, base_location: str) -> str:
+    """The model card of an artifact, with Hugging Face front matter.
+
+    Args:
+        manifest: the artifact's manifest.
+        registry: the registry's path, as the examples shall write it.
+        base_location: what `AutoModelForCausalLM.from_pretrained` takes to load the base.
+
+    Returns:
+        Markdown; its one python block under "Load it in plain PEFT" runs as it stands.
+    """
+    sections = (
+        _front_matter(manifest),
+        f"# {manifest.ref}",
+        manifest.description,
+        _summary(manifest),
+        "## Load it in adapterkit",
+        _adapterkit_block(manifest, registry),
+        "## Load it in plain PEFT",
+        *_peft_section(manifest, registry, base_location),
+        "## What it was trained on",
+        _data(manifest),
+        "## Metrics",
+        _metrics(manifest),
+        "## Lineage",
+        _lineage(manifest),
+    )
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front_matter(manifest: Manifest) -> str:
+    tags = dict.fromkeys(["adapterkit", "lora", *manifest.tags])
+    return "\n".join(
+        [
+            "---",
+            f"base_model: {json.dumps(manifest.base.identity.id)}",
+            "library_name: peft",
+            "tags:",
+            *(f"  - {json.dumps(tag)}" for tag in tags),
+            "---",
+        ]
+    )
+
+
+def _summary(manifest: Manifest) -> str:
+    shape = manifest.adapter
+    ancestors = " and ".join(f"`{member.ref}`" for member in manifest.lineage.parents)
+    stacked = f", stacked on {ancestors}" if ancestors else ""
+    return (
+        f"A {shape.variant} adapter of rank {shape.rank} ({shape.parameters:,} parameters) "
+        f"for `{manifest.base.identity.id}`{stacked}."
+    )
+
+
+def _adapterkit_block(manifest: Manifest, registry: str) -> str:
+    return _fenced(
+        [
+            "import adapterkit",
+            "",
+            f"session = adapterkit.load({_quoted(str(manifest.ref))}, registry={_quoted(registry)})",
+            'print(session.generate("Write one paragraph about the year ahead."))',
+        ]
+    )
+
+
+def _peft_section(manifest: Manifest, registry: str, base_location: str) -> Iterator[str]:
+    parents = manifest.lineage.parents
+    if parents:
+        needed = ", ".join(f"`{member.ref}`" for member in parents)
+        yield (
+            f"**This adapter needs its parents ({needed}).** Loaded alone it runs without any error and is silently "
+            "another model. Load every member of the lineage, root first, and activate all of them:"
+        )
+    yield _fenced(_peft_lines(manifest.lineage.members, registry, base_location))
+    if manifest.base.identity.quantization.get("kind") == "nf4":
+        yield _FOUR_BIT
+
+
+def _peft_lines(members: tuple[LineageMember, ...], registry: str, base_location: str) -> list[str]:
+    names = [peft_name(position, member.ref.name) for position, member in enumerate(members)]
+    folders = [f'f"{{REGISTRY}}/{member.ref.name}/{member.ref.selector}"' for member in members]
+    load = [f'model = PeftModel.from_pretrained(base, {folders[0]}, adapter_name="{names[0]}")']
+    load += [
+        f'model.load_adapter({folder}, adapter_name="{name}")'
+        for folder, name in zip(folders[1:], names[1:], strict=True)
+    ]
+    if len(members) > 1:
+        listed = ", ".join(f'"{name}"' for name in names)
+        load.append(f"model.base_model.set_adapter([{listed}], inference_mode=True)")
+    return [
+        "import torch",
+        "from peft import PeftModel",
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        "",
+        f"BASE = {_quoted(base_location)}",
+        f"REGISTRY = {_quoted(registry)}",
+        "",
+        "tokenizer = AutoTokenizer.from_pretrained(BASE)",
+        "base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)",
+        *load,
+        "model.eval()",
+        "",
+        'messages = [{"role": "user", "content": "Write one paragraph about the year ahead."}]',
+        "inputs = tokenizer.apply_chat_template(",
+        '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
+        ")",
+        "with torch.no_grad():",
+        "    output = model.generate(**inputs, max_new_tokens=100, do_sample=False)",
+        'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))',
+    ]
+
+
+def _data(manifest: Manifest) -> str:
+    data = manifest.data
+    return f"`{data.source}`: {data.rows:,} rows, {data.tokens:,} tokens (data digest `{data.digest[:12]}`)."
+
+
+def _metrics(manifest: Manifest) -> str:
+    if not manifest.metrics:
+        return "None were measured."
+    rows = [f"| {_cell(name)} | {value:.6g} |" for name, value in sorted(manifest.metrics.items())]
+    return "\n".join(["| metric | value |", "|---|---|", *rows])
+
+
+def _lineage(manifest: Manifest) -> str:
+    base = manifest.base.identity
+    kind = base.quantization.get("kind", "none")
+    lines = [f"1. base `{base.id}`, source digest `{base.source_digest}`, quantization `{kind}`"]
+    lines += [
+        f"{position}. `{member.ref}`, weights digest `{member.weights_digest}`"
+        for position, member in enumerate(manifest.lineage.members, start=2)
+    ]
+    lines += [
+        f"- merged from `{member.ref}`, weights digest `{member.weights_digest}`" for member in manifest.merged_from
+    ]
+    return "\n".join(lines)
+
+
+def _fenced(lines: list[str]) -> str:
+    return "\n".join(["```python", *lines, "```"])
+
+
+def _quoted(text: str) -> str:
+    """A Python literal; JSON's escapes are Python's too."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,67 @@
+"""checksums.json: the sha256 of every other file of an artifact, in one exact byte form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapterkit.artifacts.strict_json import parse_json
+from adapterkit.digest import canonical_json, json_digest, sha256_bytes, sha256_file
+from adapterkit.errors import ArtifactError
+from adapterkit.manifest import CHECKSUMS_FILE
+from adapterkit.stores import read_file, write_file
+
+_ALGORITHM = "sha256"
+_MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """The sha256 of each file by name, and the artifact digest: the sha256 of checksums.json itself."""
+
+    files: Mapping[str, str]
+    digest: str
+
+
+def write_checksums(directory: Path) -> Checksums:
+    """Hash every file of a directory into a new checksums.json.
+
+    Raises:
+        RegistryError: the file exists already, or the disk refuses.
+    """
+    files = {path.name: sha256_file(path) for path in sorted(directory.iterdir())}
+    data = _encode(files)
+    write_file(directory / CHECKSUMS_FILE, data)
+    return Checksums(files, sha256_bytes(data))
+
+
+def read_checksums(directory: Path) -> Checksums:
+    """Read checksums.json; one flipped byte anywhere in it is found here.
+
+    Raises:
+        ArtifactError: the bytes are not the exact form that `write_checksums` gives, or their own digest is wrong.
+    """
+    data = read_file(directory / CHECKSUMS_FILE, limit=_MAX_BYTES)
+    plain = parse_json(data, CHECKSUMS_FILE)
+    files = _table_of(plain)
+    if data != _encode(files):
+        raise _refusal("is not in the form it was written in: it was edited or damaged")
+    return Checksums(files, sha256_bytes(data))
+
+
+def _encode(files: Mapping[str, str]) -> bytes:
+    return canonical_json({"algorithm": _ALGORITHM, "files": dict(files), "digest": json_digest(dict(files))})
+
+
+def _table_of(plain: Any) -> dict[str, str]:
+    files = plain.get("files") if isinstance(plain, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        raise _refusal("holds no table of files")
+    return files
+
+
+def _refusal(what: str) -> ArtifactError:
+    line = f"{CHECKSUMS_FILE}: {what}"
+    return ArtifactError(line, [line])

@@ -1,0 +1,218 @@
+"""Whether a directory is an intact artifact: every byte accounted for, every statement consistent with the weights."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from adapterkit.artifacts.checksums import Checksums, read_checksums
+from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
+from adapterkit.artifacts.strict_json import parse_json
+from adapterkit.artifacts.weights import Measured, measure
+from adapterkit.digest import sha256_file
+from adapterkit.errors import ArtifactError
+from adapterkit.manifest import (
+    ADAPTER_CONFIG_FILE,
+    CARD_FILE,
+    CHECKSUMS_FILE,
+    MANDATORY_FILES,
+    MANIFEST_FILE,
+    OPTIONAL_FILES,
+    TRAINING_CONFIG_FILE,
+    TRAINING_METRICS_FILE,
+    WEIGHTS_FILE,
+    AdapterShape,
+    Manifest,
+)
+from adapterkit.names import AdapterRef
+from adapterkit.stores import read_file
+
+MAX_TEXT_BYTES = 16_000_000
+_T = TypeVar("_T")
+_KNOWN = (*MANDATORY_FILES, *OPTIONAL_FILES)
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing found wrong: the file (or, for an ancestor, `ref` or `ref/file`) and what is the matter with it."""
+
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """What a verification looked at and found.
+
+    Attributes:
+        path: the directory.
+        ref: the exact ref, as far as it is known.
+        problems: everything found wrong; empty means intact.
+        manifest: the manifest, when it could be read.
+        digest: the artifact digest (sha256 of checksums.json), when it could be read.
+        files: how many files were hashed.
+        tensors: how many tensors were hashed and searched for NaN.
+        ancestors: how many ancestors were verified with it.
+    """
+
+    path: Path
+    ref: AdapterRef | None = None
+    problems: tuple[Problem, ...] = ()
+    manifest: Manifest | None = None
+    digest: str | None = None
+    files: int = 0
+    tensors: int = 0
+    ancestors: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify_directory(path: Path) -> VerificationReport:
+    """Verify one artifact's directory by itself; its ancestors are the registry's business.
+
+    The bytes come first. While any of them is wrong nothing is parsed, so a problem names the file at fault alone.
+    """
+    if problems := tuple(_layout_problems(path)):
+        return VerificationReport(path, problems=problems)
+    try:
+        checksums = read_checksums(path)
+        problems = tuple(_byte_problems(path, checksums))
+    except ArtifactError as error:
+        return VerificationReport(path, problems=_as_problems(error))
+    files = len(checksums.files) + 1
+    if problems:
+        return VerificationReport(path, problems=problems, digest=checksums.digest, files=files)
+    return _verify_content(path, checksums.digest, files)
+
+
+def _layout_problems(path: Path) -> Iterator[Problem]:
+    """What the listing of the directory already shows."""
+    try:
+        entries = {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in os.scandir(path)}
+    except OSError as error:
+        yield Problem(str(path), f"cannot be read as a directory: {error.strerror or error}")
+        return
+    for name, mode in sorted(entries.items()):
+        if what := _entry_problem(name, mode):
+            yield Problem(name, what)
+    for name in MANDATORY_FILES:
+        if name not in entries:
+            yield Problem(name, "is missing")
+
+
+def _entry_problem(name: str, mode: int) -> str | None:
+    if stat.S_ISLNK(mode):
+        return "is a symbolic link; an artifact holds plain files only"
+    if not stat.S_ISREG(mode):
+        return f"is a {'directory' if stat.S_ISDIR(mode) else 'special file'}; an artifact holds plain files only"
+    if name.endswith(_PICKLES):
+        return "may be a pickle, which runs code when it is loaded; weights are safetensors only"
+    return None if name in _KNOWN else "does not belong to an artifact"
+
+
+def _byte_problems(path: Path, checksums: Checksums) -> Iterator[Problem]:
+    """Files that the table lacks, that lack in the directory, or whose bytes are not the recorded ones."""
+    present = {entry.name for entry in os.scandir(path)} - {CHECKSUMS_FILE}
+    for name in sorted(present | set(checksums.files)):
+        if name not in checksums.files:
+            yield Problem(name, f"is not listed in {CHECKSUMS_FILE}")
+        elif name not in present:
+            yield Problem(name, f"is listed in {CHECKSUMS_FILE} and missing")
+        elif what := _hash_problem(path / name, checksums.files[name]):
+            yield Problem(name, what)
+
+
+def _hash_problem(path: Path, wanted: str) -> str | None:
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return None if found == wanted else f"its bytes were changed: sha256 {found[:12]}... is not {wanted[:12]}..."
+
+
+def _verify_content(path: Path, digest: str, files: int) -> VerificationReport:
+    """Check, with all bytes as published, that the files are sound and agree with each other."""
+    problems: list[Problem] = []
+    manifest = _attempt(partial(_read_manifest, path), problems)
+    measured = _attempt(partial(measure, path), problems)
+    for name in (TRAINING_METRICS_FILE, *OPTIONAL_FILES):
+        if name.endswith(".json") and (path / name).exists():
+            _attempt(partial(_read_table, path / name), problems)
+    _attempt(partial(_check_texts, path), problems)
+    if measured is not None:
+        problems += _as_problems(measured)
+    if manifest is not None and measured is not None:
+        problems += _contradictions(manifest, measured)
+    return VerificationReport(
+        path=path,
+        ref=manifest.ref if manifest else None,
+        problems=tuple(problems),
+        manifest=manifest,
+        digest=digest,
+        files=files,
+        tensors=measured.tensors if measured else 0,
+    )
+
+
+def _attempt(read: Callable[[], _T], problems: list[Problem]) -> _T | None:
+    try:
+        return read()
+    except ArtifactError as error:
+        problems += _as_problems(error)
+        return None
+
+
+def _as_problems(found: ArtifactError | Measured) -> tuple[Problem, ...]:
+    return tuple(Problem(*line.split(": ", 1)) for line in found.problems)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    return Manifest.from_json(_read_table(path / MANIFEST_FILE))
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    plain = parse_json(read_file(path, limit=MAX_TEXT_BYTES), path.name)
+    if not isinstance(plain, dict):
+        raise ArtifactError(f"{path}: is not a JSON object", [f"{path.name}: is not a JSON object"])
+    return plain
+
+
+def _check_texts(path: Path) -> None:
+    """Refuse YAML that must not be parsed, and a card that is not UTF-8 text."""
+    found = []
+    if what := yaml_problem(read_file(path / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)):
+        found.append(f"{TRAINING_CONFIG_FILE}: {what}")
+    try:
+        read_file(path / CARD_FILE, limit=MAX_TEXT_BYTES).decode("utf-8")
+    except UnicodeDecodeError:
+        found.append(f"{CARD_FILE}: is not UTF-8 text")
+    if found:
+        raise ArtifactError(found[0], found)
+
+
+def _contradictions(manifest: Manifest, measured: Measured) -> Iterator[Problem]:
+    """Where the manifest says one thing and the adapter's own files another."""
+    if manifest.weights_digest != measured.digest:
+        yield Problem(
+            WEIGHTS_FILE, f"is not the adapter that {MANIFEST_FILE} names: weights_digest {measured.digest[:12]}..."
+        )
+    for key in AdapterShape.__dataclass_fields__:
+        said, real = getattr(manifest.adapter, key), getattr(measured.shape, key)
+        if said != real:
+            yield Problem(MANIFEST_FILE, f"says adapter.{key} is {said}, and it is {real}")
+    if measured.settings.base_id != manifest.base.identity.id:
+        yield Problem(
+            ADAPTER_CONFIG_FILE, f"names the base {measured.settings.base_id}, not {manifest.base.identity.id}"
+        )

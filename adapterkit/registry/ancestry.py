@@ -1,0 +1,49 @@
+"""Whether the ancestors that a lineage names are in the registry, intact, and still the ones it was bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from adapterkit.artifacts import Problem, VerificationReport
+from adapterkit.lineage import Lineage, LineageMember
+from adapterkit.names import AdapterRef
+
+Verifier = Callable[[AdapterRef], VerificationReport | None]
+
+
+def ancestor_problems(lineage: Lineage, parents: tuple[LineageMember, ...], verifier: Verifier) -> list[Problem]:
+    """Check each ancestor of a lineage.
+
+    Args:
+        lineage: the lineage as its last member tells it; its base is compared with every ancestor's.
+        parents: the ancestors, root-first.
+        verifier: verifies one exact ref by itself; None when the registry does not hold it.
+
+    Returns:
+        What is wrong, each under `ref` or `ref/file`.
+    """
+    return [
+        problem
+        for position, member in enumerate(parents)
+        for problem in _member_problems(lineage, parents[: position + 1], verifier(member.ref))
+    ]
+
+
+def _member_problems(
+    lineage: Lineage, chain: tuple[LineageMember, ...], report: VerificationReport | None
+) -> Iterator[Problem]:
+    ref = str(chain[-1].ref)
+    if report is None:
+        yield Problem(ref, "is missing from the registry, and this adapter is another model without it")
+        return
+    yield from (Problem(f"{ref}/{found.file}", found.what) for found in report.problems)
+    if report.manifest is None:
+        return
+    found, bound = report.manifest.weights_digest, chain[-1].weights_digest
+    if found != bound:
+        yield Problem(ref, f"was changed: its weights_digest is {found[:12]}..., and the lineage binds {bound[:12]}...")
+    if report.manifest.lineage.members[:-1] != chain[:-1]:
+        told = " <- ".join(str(member.ref) for member in chain)
+        yield Problem(ref, f"tells its own lineage as {report.manifest.lineage}, not as {told}")
+    for what in report.manifest.lineage.base.differs_from(lineage.base):
+        yield Problem(ref, f"was trained on another base: {what}")

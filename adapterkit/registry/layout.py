@@ -1,0 +1,58 @@
+"""How a registry lies on the disk: `<registry>/<name>/<version>/`. The listing is the truth; all else is junk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from adapterkit.errors import UsageError
+from adapterkit.names import Version, check_name
+from adapterkit.stores import explained
+
+REGISTRY_VARIABLE = "ADAPTERKIT_REGISTRY"
+DEFAULT_REGISTRY = "adapters"
+
+
+def default_registry() -> Path:
+    """The registry's folder when none is named: `$ADAPTERKIT_REGISTRY`, or else `adapters` in the current folder."""
+    return Path(os.environ.get(REGISTRY_VARIABLE) or DEFAULT_REGISTRY)
+
+
+def list_names(registry: Path) -> list[str]:
+    """The names that have at least one version, sorted; none when the folder does not exist.
+
+    Raises:
+        RegistryError: the folder cannot be listed.
+    """
+    return [name for name in _folders(registry) if _is_name(name) and list_versions(registry / name)]
+
+
+def list_versions(directory: Path) -> list[Version]:
+    """The versions in an adapter's folder, oldest first; staging folders, links and other junk do not count.
+
+    Raises:
+        RegistryError: the folder cannot be listed.
+    """
+    return sorted(version for name in _folders(directory) if (version := _as_version(name)))
+
+
+def _folders(directory: Path) -> list[str]:
+    with explained(f"Listing {directory}"):
+        try:
+            return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
+        except FileNotFoundError:
+            return []
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return check_name(text) == text
+    except UsageError:
+        return False
+
+
+def _as_version(text: str) -> Version | None:
+    try:
+        return Version.parse(text)
+    except UsageError:
+        return None

@@ -1,0 +1,218 @@
+"""The registry: a folder of published adapters. It keeps no state besides the file system."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapterkit.artifacts import (
+    MAX_TEXT_BYTES,
+    Artifact,
+    ArtifactDraft,
+    Problem,
+    VerificationReport,
+    from_report,
+    parse_json,
+    verify_directory,
+)
+from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError
+from adapterkit.lineage import Lineage, LineageMember
+from adapterkit.manifest import MANIFEST_FILE, Manifest
+from adapterkit.names import AdapterRef, Version, nearest
+from adapterkit.registry.ancestry import ancestor_problems
+from adapterkit.registry.layout import default_registry, list_names, list_versions
+from adapterkit.registry.publish import Published, publish
+from adapterkit.stores import read_file
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Where a ref leads: the exact ref (its selector is a version) and the artifact's directory."""
+
+    ref: AdapterRef
+    path: Path
+
+    @property
+    def version(self) -> Version:
+        """The exact version."""
+        assert isinstance(self.ref.selector, Version)
+        return self.ref.selector
+
+
+class Registry:
+    """Published adapters under one folder.
+
+    Args:
+        path: the folder; null means `$ADAPTERKIT_REGISTRY`, or else `adapters`. It need not exist yet.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = Path(path) if path is not None else default_registry()
+
+    def __repr__(self) -> str:
+        return f"Registry({str(self.path)!r})"
+
+    def names(self) -> list[str]:
+        """The adapters that have at least one version, sorted.
+
+        Raises:
+            RegistryError: the folder cannot be listed.
+        """
+        return list_names(self.path)
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of an adapter, oldest first; none when there is no such adapter.
+
+        Raises:
+            RegistryError: the folder cannot be listed.
+        """
+        return list_versions(self.path / name)
+
+    def resolve(self, ref: AdapterRef | str) -> Resolved:
+        """Find the exact version that a ref means; a bare name means the highest.
+
+        Raises:
+            UsageError: the text is not a ref.
+            RefNotFoundError: the registry holds no such adapter or version; the error names the nearest that exist.
+        """
+        wanted = AdapterRef.parse(ref) if isinstance(ref, str) else ref
+        versions = self.versions(wanted.name)
+        chosen = max(versions, default=None) if wanted.selector is None else wanted.selector
+        if not isinstance(chosen, Version) or chosen not in versions:
+            raise self._not_found(wanted, versions)
+        return Resolved(AdapterRef(wanted.name, chosen), self.path / wanted.name / str(chosen))
+
+    def manifest(self, ref: AdapterRef | str) -> Manifest:
+        """Read what an adapter says of itself, without verifying its bytes.
+
+        Raises:
+            UsageError: the text is not a ref.
+            RefNotFoundError: the registry does not hold it.
+            ArtifactError: metadata.json is not a manifest.
+            RegistryError: the manifest names another adapter or version than its directory does.
+        """
+        found = self.resolve(ref)
+        data = read_file(found.path / MANIFEST_FILE, limit=MAX_TEXT_BYTES)
+        manifest = Manifest.from_json(parse_json(data, MANIFEST_FILE))
+        if manifest.ref != found.ref:
+            raise RegistryError(f"{found.path}: {_misplaced(manifest, found.ref)}")
+        return manifest
+
+    def artifact(self, ref: AdapterRef | str) -> Artifact:
+        """Verify one adapter, not its ancestors, and read it.
+
+        Raises:
+            UsageError: the text is not a ref.
+            RefNotFoundError: the registry does not hold it.
+            ArtifactError: it is not intact, or is not the adapter that its directory names.
+        """
+        return from_report(self._verify_one(self.resolve(ref)))
+
+    def verify(self, ref: AdapterRef | str) -> VerificationReport:
+        """Verify an adapter and every ancestor that its lineage names.
+
+        Raises:
+            UsageError: the text is not a ref.
+            RefNotFoundError: the registry does not hold the adapter itself; a missing ancestor is only reported.
+        """
+        report = self._verify_one(self.resolve(ref))
+        if report.manifest is None:
+            return report
+        lineage = report.manifest.lineage
+        problems = self.ancestor_problems(lineage, lineage.parents)
+        return dataclasses.replace(report, problems=(*report.problems, *problems), ancestors=len(lineage.parents))
+
+    def ancestor_problems(self, lineage: Lineage, parents: tuple[LineageMember, ...]) -> list[Problem]:
+        """What is wrong with the ancestors that a lineage names, each under `ref` or `ref/file`.
+
+        Args:
+            lineage: names the base that every ancestor must have been trained on.
+            parents: the ancestors, root-first.
+        """
+        return ancestor_problems(lineage, parents, self._verify_if_held)
+
+    def lineage(self, ref: AdapterRef | str) -> Lineage:
+        """The chain an adapter stands on, as its manifest tells it.
+
+        Raises:
+            AdapterKitError: as `manifest`.
+        """
+        return self.manifest(ref).lineage
+
+    def lineage_artifacts(self, ref: AdapterRef | str) -> list[Artifact]:
+        """Every member of an adapter's lineage, root-first, each verified; the adapter itself is the last.
+
+        Raises:
+            UsageError: the text is not a ref.
+            RefNotFoundError: the registry does not hold the ref, or an ancestor.
+            ArtifactError: a member is damaged, or is not the one that was built on.
+        """
+        itself = self.artifact(ref)
+        lineage = itself.manifest.lineage
+        artifacts = [*(self.artifact(member.ref) for member in lineage.parents), itself]
+        if problems := [str(problem) for problem in self.ancestor_problems(lineage, lineage.parents)]:
+            listed = "".join(f"\n  {line}" for line in problems)
+            raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed}", problems)
+        return artifacts
+
+    def find_run_key(self, name: str, run_key: str) -> Artifact | None:
+        """The newest intact artifact of an adapter that was made under a run key; damaged ones are passed over.
+
+        Raises:
+            RegistryError: the folder cannot be listed.
+        """
+        return next((artifact for artifact in self._intact(name, run_key)), None)
+
+    def find_same(self, name: str, run_key: str, weights_digest: str) -> Artifact | None:
+        """The newest intact artifact of an adapter with a run key and these very weights.
+
+        Raises:
+            RegistryError: the folder cannot be listed.
+        """
+        same = (found for found in self._intact(name, run_key) if found.manifest.weights_digest == weights_digest)
+        return next(same, None)
+
+    def publish(self, draft: ArtifactDraft) -> Published:
+        """Make a draft the next version of its adapter; the same run key and the same weights are published only once.
+
+        Raises:
+            ArtifactError: the adapter or what is said of it is not fit to be published; every problem is listed.
+            RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
+        """
+        return publish(self, draft)
+
+    def _intact(self, name: str, run_key: str) -> Iterator[Artifact]:
+        """The intact artifacts of an adapter with a run key, newest first."""
+        for version in reversed(self.versions(name)):
+            ref = AdapterRef(name, version)
+            try:
+                if self.manifest(ref).run_key == run_key:
+                    yield self.artifact(ref)
+            except AdapterKitError:
+                continue
+
+    def _verify_one(self, found: Resolved) -> VerificationReport:
+        report = dataclasses.replace(verify_directory(found.path), ref=found.ref)
+        if report.manifest is None or report.manifest.ref == found.ref:
+            return report
+        misplaced = Problem(MANIFEST_FILE, _misplaced(report.manifest, found.ref))
+        return dataclasses.replace(report, problems=(*report.problems, misplaced))
+
+    def _verify_if_held(self, ref: AdapterRef) -> VerificationReport | None:
+        try:
+            return self._verify_one(self.resolve(ref))
+        except RefNotFoundError:
+            return None
+
+    def _not_found(self, ref: AdapterRef, versions: list[Version]) -> RefNotFoundError:
+        where = str(self.path) if self.path.is_dir() else f"{self.path} (there is no such folder)"
+        if versions:
+            return RefNotFoundError(str(ref), where, [f"{ref.name}@{version}" for version in reversed(versions[-3:])])
+        return RefNotFoundError(str(ref), where, nearest(ref.name, self.names()))
+
+
+def _misplaced(manifest: Manifest, ref: AdapterRef) -> str:
+    return f"is the manifest of {manifest.ref}, and its directory is that of {ref}: a directory was renamed or copied"

@@ -1,0 +1,91 @@
+"""Single files on a local disk: written whole and flushed, or read without following links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from adapterkit.errors import ArtifactError, RegistryError
+
+_CHUNK = 1 << 22
+_FIXES = {
+    errno.ENOSPC: "The disk is full. Free some space on it, or choose another folder with --registry, and try again.",
+    errno.EDQUOT: "Your disk quota is used up. Free some space, or choose another folder with --registry.",
+    errno.EACCES: "Permission is missing. Make the folder writable for this user, or choose another with --registry.",
+    errno.EPERM: "Permission is missing. Make the folder writable for this user, or choose another with --registry.",
+    errno.EROFS: "The file system is read-only. Choose another folder with --registry.",
+    errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder with --registry.",
+}
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn a failure of the disk into an error that says what was being done, why it failed and what helps.
+
+    Raises:
+        RegistryError: the block met an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        fix = _FIXES.get(error.errno or 0, "")
+        raise RegistryError(f"{doing} failed: {error.strerror or error}.{' ' + fix if fix else ''}") from error
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a new file and flush it to the disk.
+
+    Raises:
+        RegistryError: the file exists, or the disk refuses.
+    """
+    with explained(f"Writing {path}"), path.open("xb") as file:
+        file.write(data)
+        _flush(file)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the bytes of a file into a new one (times and permissions stay behind) and flush it to the disk.
+
+    Raises:
+        RegistryError: the target exists, the source does not, or the disk refuses.
+    """
+    with explained(f"Copying {source} to {target}"), source.open("rb") as read, target.open("xb") as written:
+        shutil.copyfileobj(read, written, _CHUNK)
+        _flush(written)
+
+
+def read_file(path: Path, *, limit: int) -> bytes:
+    """The bytes of a plain file of at most `limit` bytes; a symbolic link is not followed.
+
+    Raises:
+        ArtifactError: the file is too large, is a link, or cannot be read.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        what = f"{path.name}: cannot be read: {error.strerror or error}"
+        raise ArtifactError(f"{what} ({path})", [what]) from error
+    if len(data) > limit:
+        what = f"{path.name}: is larger than {limit} bytes"
+        raise ArtifactError(f"{what} ({path})", [what])
+    return data
+
+
+def sync_directory(path: Path) -> None:
+    """Flush a directory's entries, so that a file created or renamed in it survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
