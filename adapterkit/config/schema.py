@@ -46,9 +46,12 @@ class AdapterConfig:
 
 @dataclass
 class DataConfig:
-    """Which rows. `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
+    """Which rows.
 
-    `validation` null means no validation. `unified` names the adapter that all of the data's voices share.
+    `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
+    `validation` null means no validation. `unified` names the adapter that all of the data's voices share. `prompt` is
+    the user's turn where the rows bring none; `system` is put before rows without a system turn (null: the chat
+    template's own default).
     """
 
     reader: str = MISSING
@@ -57,6 +60,7 @@ class DataConfig:
     test: str | None = None
     unified: str = "unified"
     prompt: str | None = None
+    system: str | None = None
     max_length: int = 512
     max_train_rows: int | None = None
     max_validation_rows: int | None = None

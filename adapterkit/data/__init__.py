@@ -1,0 +1,25 @@
+"""Rows to train on: readers of corpora and files, chat templating with exact labels, and batches."""
+
+from adapterkit.data.collate import PadCollator
+from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.encode import as_dataset, encode_split
+from adapterkit.data.readers import PERSONAS, READERS, list_personas, read_splits
+from adapterkit.data.sampling import thin
+from adapterkit.data.template import EncodedRow, encode
+
+__all__ = [
+    "PERSONAS",
+    "READERS",
+    "Conversation",
+    "EncodedRow",
+    "Origin",
+    "PadCollator",
+    "Splits",
+    "Turn",
+    "as_dataset",
+    "encode",
+    "encode_split",
+    "list_personas",
+    "read_splits",
+    "thin",
+]
