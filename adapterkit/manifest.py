@@ -135,19 +135,17 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
         raise ValueError(f"unknown keys {', '.join(unknown)}")
     if missing := sorted(known - set(plain)):
         raise ValueError(f"missing keys {', '.join(missing)}")
-    base = dict(plain["base"])
-    identity = BaseIdentity(**base.pop("identity"))
-    shape = dict(plain["adapter"])
+    base = _base(plain["base"])
     return Manifest(
         name=check_name(plain["name"]),
         version=Version.parse(plain["version"]),
         created=_text(plain["created"]),
         run_key=_digest(plain["run_key"]),
         weights_digest=_digest(plain["weights_digest"]),
-        lineage=Lineage(identity, tuple(_member(member) for member in plain["lineage"])),
-        base=BaseRecord(identity, **base),
-        data=DataRecord(**plain["data"]),
-        adapter=AdapterShape(**{**shape, "targets": tuple(shape["targets"])}),
+        lineage=Lineage(base.identity, tuple(_member(member) for member in plain["lineage"])),
+        base=base,
+        data=_data(plain["data"]),
+        adapter=_shape(plain["adapter"]),
         metrics={_text(key): _finite(value) for key, value in plain["metrics"].items()},
         environment=dict(plain["environment"]),
         description=_text(plain["description"]),
@@ -157,12 +155,36 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
     )
 
 
+def _base(plain: dict[str, Any]) -> BaseRecord:
+    told = BaseIdentity(**plain["identity"])
+    revision = None if told.revision is None else _text(told.revision)
+    identity = BaseIdentity(_text(told.id), revision, _text(told.source_digest), dict(told.quantization))
+    record = BaseRecord(**{**plain, "identity": identity})
+    _text(record.fingerprint_before), _text(record.fingerprint_after), _count(record.tensors)
+    return record
+
+
+def _data(plain: dict[str, Any]) -> DataRecord:
+    record = DataRecord(**plain)
+    _text(record.source), _text(record.digest), _count(record.rows), _count(record.tokens)
+    return record
+
+
+def _shape(plain: dict[str, Any]) -> AdapterShape:
+    shape = AdapterShape(**{**plain, "targets": tuple(_text(name) for name in plain["targets"])})
+    _finite(shape.alpha), _text(shape.variant), _count(shape.rank), _count(shape.parameters), _count(shape.bytes)
+    return shape
+
+
 def _check(manifest: Manifest) -> None:
     """Refuse a manifest whose parts contradict each other."""
     found = []
     last = manifest.lineage.members[-1] if manifest.lineage.members else None
     if last != LineageMember(manifest.ref, manifest.weights_digest):
         found.append(f"{MANIFEST_FILE}: the lineage does not end in {manifest.ref} with its weights_digest")
+    refs = [member.ref for member in manifest.lineage.members]
+    if len(set(refs)) != len(refs):
+        found.append(f"{MANIFEST_FILE}: the lineage names a member twice")
     if manifest.base.fingerprint_before != manifest.base.fingerprint_after:
         found.append(f"{MANIFEST_FILE}: the base's fingerprint after training differs from the one before")
     if found:
@@ -189,6 +211,12 @@ def _digest(value: Any) -> str:
     if not _HEX.fullmatch(_text(value)):
         raise ValueError(f"{value!r} is not a sha256")
     return str(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
 
 
 def _finite(value: Any) -> float:

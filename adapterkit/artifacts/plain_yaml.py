@@ -28,7 +28,7 @@ def _walk(events: Iterable[yaml.Event]) -> str | None:
     depth = documents = 0
     for event in events:
         if what := _refused(event):
-            return f"{what} (line {event.start_mark.line + 1})"
+            return what
         documents += isinstance(event, yaml.DocumentStartEvent)
         if isinstance(event, yaml.CollectionStartEvent):
             if depth == 0 and not isinstance(event, yaml.MappingStartEvent):
@@ -45,7 +45,11 @@ def _walk(events: Iterable[yaml.Event]) -> str | None:
 
 def _refused(event: yaml.Event) -> str | None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        return "uses YAML anchors or aliases"
-    if getattr(event, "tag", None) is not None:
-        return f"uses the YAML tag {event.tag}"
+        return f"uses YAML anchors or aliases{_where(event)}"
+    if (tag := getattr(event, "tag", None)) is not None:
+        return f"uses the YAML tag {tag}{_where(event)}"
     return None
+
+
+def _where(event: yaml.Event) -> str:
+    return f" (line {event.start_mark.line + 1})" if event.start_mark is not None else ""

@@ -1,0 +1,5 @@
+"""The `adapterkit` command."""
+
+from adapterkit.cli.app import app, main
+
+__all__ = ["app", "main"]

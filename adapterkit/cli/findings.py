@@ -1,0 +1,43 @@
+"""`adapterkit verify`: one line for each problem, or what was checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapterkit.artifacts import VerificationReport
+from adapterkit.cli.output import printable
+
+
+def findings(report: VerificationReport) -> dict[str, Any]:
+    """The report as plain JSON values."""
+    return {
+        "ref": str(report.ref) if report.ref else None,
+        "path": str(report.path),
+        "ok": report.ok,
+        "problems": [{"file": problem.file, "what": problem.what} for problem in report.problems],
+        "digest": report.digest,
+        "files": report.files,
+        "tensors": report.tensors,
+        "ancestors": report.ancestors,
+    }
+
+
+def print_findings(report: VerificationReport) -> None:
+    """Print the problems, or how much was found intact."""
+    for problem in report.problems:
+        print(printable(str(problem)))
+    name = str(report.ref or report.path)
+    if not report.ok:
+        print(f"NOT intact: {printable(name)}: {_count(len(report.problems), 'problem')} in {report.path}")
+        return
+    unchecked = report.manifest.lineage.parents if report.manifest and not report.ancestors else ()
+    print(
+        f"intact: {name}: {_count(report.files, 'file')}, {_count(report.tensors, 'tensor')} and "
+        f"{_count(report.ancestors, 'ancestor')} checked"
+    )
+    if unchecked:
+        print(f"Its {_count(len(unchecked), 'ancestor')} were not checked; they are when it is verified by its ref.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
