@@ -92,3 +92,12 @@ def as_name(text: str) -> str:
 def nearest(word: str, known: Iterable[str], *, count: int = 3) -> list[str]:
     """The known names that look most like a misspelt one, best first."""
     return difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+
+
+def peft_name(position: int, name: str) -> str:
+    """The name that PEFT knows a stack's member by, such as `1_persona_lincoln`.
+
+    PEFT keeps adapters in module dicts, whose keys hold no dots, and filters tensors by `.<name>.`, so that an adapter
+    called like a module would take that module's tensors with it; the position in front prevents both.
+    """
+    return f"{position}_{name.replace('.', '_')}"

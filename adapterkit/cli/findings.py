@@ -36,7 +36,8 @@ def print_findings(report: VerificationReport) -> None:
         f"{_count(report.ancestors, 'ancestor')} checked"
     )
     if unchecked:
-        print(f"Its {_count(len(unchecked), 'ancestor')} were not checked; they are when it is verified by its ref.")
+        refs = ", ".join(str(member.ref) for member in unchecked)
+        print(f"Not checked: the ancestors {refs}. Verify it in its registry, by its ref, to include them.")
 
 
 def _count(number: int, noun: str) -> str:

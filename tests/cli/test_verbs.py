@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
+
+from adapterkit.cli import main
+from adapterkit.manifest import Manifest
+from adapterkit.registry import Registry
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """A registry with unified@1.0.0 and persona_lincoln@1.0.0 on it."""
+    registry = Registry(tmp_path / "adapters")
+    parent = registry.publish(draft_of(write_adapter(tmp_path / "p")))
+    child = write_adapter(tmp_path / "c", tensors=lora_tensors(seed=1))
+    registry.publish(
+        draft_of(child, name="persona_lincoln", parents=parent.manifest.lineage.members, description="Lincoln.")
+    )
+    return registry
+
+
+class Command:
+    """Runs the command in this process and keeps what it printed."""
+
+    def __init__(self, registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+        self._registry, self._capsys = registry, capsys
+        self.out = self.err = ""
+
+    def __call__(self, *arguments: str) -> int:
+        with pytest.raises(SystemExit) as left:
+            main([*arguments, "--registry", str(self._registry.path)])
+        self.out, self.err = self._capsys.readouterr()
+        return int(left.value.code or 0)
+
+    def json(self, *arguments: str) -> Any:
+        self.code = self(*arguments, "--json")
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def command(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(registry, capsys)
+
+
+def test_list_shows_every_version_in_whole(command: Command) -> None:
+    assert command("list") == 0
+    assert "persona_lincoln@1.0.0   unified@1.0.0" in command.out
+    assert "unified@1.0.0           tiny/base" in command.out
+    assert "…" not in command.out
+
+
+def test_list_as_json(command: Command) -> None:
+    child, parent = command.json("list")
+    assert (child["ref"], child["parent"], child["ok"]) == ("persona_lincoln@1.0.0", "unified@1.0.0", True)
+    assert (parent["ref"], parent["parent"], parent["problem"]) == ("unified@1.0.0", None, None)
+
+
+def test_a_broken_artifact_is_listed_as_broken(command: Command, registry: Registry) -> None:
+    (registry.path / "unified" / "1.0.0" / "metadata.json").write_bytes(b"{")
+    (registry.path / "persona_lincoln" / "1.0.0" / "README.md").unlink()
+    assert command("list") == 0
+    assert command.out.count("BROKEN") == 2
+    assert command.json("list")[0]["problem"] == "README.md missing"
+
+
+def test_an_empty_registry_says_where_it_looked(command: Command, tmp_path: Path, registry: Registry) -> None:
+    registry.path = tmp_path / "nowhere"
+    assert command("list") == 0
+    assert f"The registry {tmp_path / 'nowhere'} is empty (there is no such folder yet)" in command.out
+    assert command.json("list") == []
+
+
+def test_show(command: Command, registry: Registry) -> None:
+    assert command("show", "persona_lincoln") == 0
+    assert "tiny/base <- unified@1.0.0 <- persona_lincoln@1.0.0" in command.out
+    assert "Lincoln." in command.out
+    shown = command.json("show", "persona_lincoln@1.0.0")
+    assert Manifest.from_json(shown["manifest"]) == registry.manifest("persona_lincoln")
+    assert shown["path"] == str(registry.path / "persona_lincoln" / "1.0.0")
+
+
+def test_control_characters_from_a_manifest_do_not_reach_the_terminal(command: Command, registry: Registry) -> None:
+    path = registry.resolve("unified").path
+    edit_json(path, "metadata.json", description="\x1b]0;owned\x07[bold]plain[/bold]")
+    assert command("show", "unified") == 0
+    assert "\x1b" not in command.out
+    assert "[bold]plain[/bold]" in command.out
+
+
+def test_verify_says_how_much_it_checked(command: Command) -> None:
+    assert command("verify", "persona_lincoln") == 0
+    assert command.out == "intact: persona_lincoln@1.0.0: 7 files, 8 tensors and 1 ancestor checked\n"
+    report = command.json("verify", "unified")
+    assert (command.code, report["ok"], report["files"], report["tensors"], report["ancestors"]) == (0, True, 7, 8, 0)
+
+
+def test_verify_prints_a_line_for_each_problem_and_fails(command: Command, registry: Registry) -> None:
+    path = registry.resolve("unified").path
+    (path / "README.md").write_bytes(b"x")
+    (path / "extra.bin").write_bytes(b"x")
+    assert command("verify", "persona_lincoln") == 1
+    assert "unified@1.0.0/extra.bin: may be a pickle" in command.out
+    report = command.json("verify", str(path))
+    assert (command.code, report["ok"]) == (1, False)
+    assert report["problems"][0]["file"] == "extra.bin"
+
+
+def test_verify_of_a_copy_says_that_ancestors_were_not_checked(
+    command: Command, registry: Registry, tmp_path: Path
+) -> None:
+    path = registry.resolve("persona_lincoln").path.rename(tmp_path / "copy")
+    assert command("verify", str(path)) == 0
+    assert "Not checked: the ancestors unified@1.0.0." in command.out
+
+
+def test_lineage(command: Command, registry: Registry) -> None:
+    assert command("lineage", "persona_lincoln") == 0
+    base, parent, child = command.out.splitlines()
+    assert base.startswith("tiny/base  source digest aaaaaaaaaaaa")
+    assert parent.startswith("└─ unified@1.0.0")
+    assert child.startswith("   └─ persona_lincoln@1.0.0")
+    registry.resolve("unified").path.rename(registry.path / "gone")
+    members = command.json("lineage", "persona_lincoln")["members"]
+    assert [member["state"] for member in members] == ["missing", "held"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "match"),
+    [
+        (("show", "unifid"), 1, "error: No adapter 'unifid' in the registry"),
+        (("verify", "nobody"), 1, "error: No adapter 'nobody'"),
+        (("lineage", "Un Ified"), 2, "error: 'Un Ified' cannot name an adapter"),
+        (("show", "unified@1"), 2, "error: '1' is not a version"),
+        (("show",), 2, "Missing argument"),
+        (("dance",), 2, "No such command"),
+        (("chat", "unified", "--json"), 2, "error: --json prints one answer"),
+    ],
+)
+def test_errors_are_one_message_and_a_code(command: Command, arguments: tuple[str, ...], code: int, match: str) -> None:
+    assert command(*arguments) == code
+    assert match in command.err
+    assert "Traceback" not in command.err
+
+
+def test_debug_lets_the_error_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from adapterkit.errors import RefNotFoundError
+
+    monkeypatch.setenv("ADAPTERKIT_DEBUG", "1")
+    with pytest.raises(RefNotFoundError):
+        main(["show", "nobody", "--registry", str(tmp_path)])

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from artifacts.samples import edit_json
+
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.names import AdapterRef, Version
+from adapterkit.registry import Registry, verify
+from registry.conftest import Publish
+
+
+def test_versions_are_numbers_and_junk_does_not_count(publish: Publish, registry: Registry) -> None:
+    published = publish()
+    for version in ("1.9.0", "1.10.0"):
+        (registry.path / "unified" / version).mkdir()
+    for junk in (".staging-1-ab", "1.0", "01.0.0", "latest", "2.0.0-rc1"):
+        (registry.path / "unified" / junk).mkdir()
+    (registry.path / "unified" / "3.0.0").write_bytes(b"")
+    (registry.path / "unified" / "4.0.0").symlink_to(published.path)
+    (registry.path / "UPPER").mkdir()
+    (registry.path / "nothing_yet").mkdir()
+    assert registry.names() == ["unified"]
+    assert [str(version) for version in registry.versions("unified")] == ["1.0.0", "1.9.0", "1.10.0"]
+    assert str(registry.resolve("unified").ref) == "unified@1.10.0"
+
+
+def test_a_ref_is_pinned(publish: Publish, registry: Registry) -> None:
+    publish(seed=0)
+    second = publish(seed=1)
+    assert registry.resolve("unified").version == Version(1, 1, 0)
+    assert registry.resolve(AdapterRef("unified")).path == second.path
+    assert registry.resolve("unified@1.0.0").ref == AdapterRef("unified", Version(1, 0, 0))
+    assert registry.lineage("unified") == second.manifest.lineage
+
+
+@pytest.mark.parametrize(
+    ("ref", "nearest"),
+    [
+        ("unifid", ("unified",)),
+        ("unified@2.0.0", ("unified@1.0.0",)),
+        ("unified@production", ("unified@1.0.0",)),
+        ("zzz", ()),
+    ],
+)
+def test_a_ref_that_leads_nowhere_names_the_nearest(
+    publish: Publish, registry: Registry, ref: str, nearest: tuple[str, ...]
+) -> None:
+    publish()
+    with pytest.raises(RefNotFoundError, match=f"No adapter '{ref}'") as caught:
+        registry.resolve(ref)
+    assert caught.value.nearest == nearest
+
+
+def test_a_registry_that_is_not_there_is_empty(registry: Registry) -> None:
+    assert registry.names() == []
+    assert registry.versions("unified") == []
+    with pytest.raises(RefNotFoundError, match="there is no such folder"):
+        registry.resolve("unified")
+
+
+def test_the_default_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ADAPTERKIT_REGISTRY", raising=False)
+    assert Registry().path == Path("adapters")
+    monkeypatch.setenv("ADAPTERKIT_REGISTRY", "/elsewhere")
+    assert Registry().path == Path("/elsewhere")
+
+
+def test_a_run_key_finds_the_newest_intact_artifact(publish: Publish, registry: Registry) -> None:
+    key = "7" * 64
+    first, second = publish(seed=0, run_key=key), publish(seed=1, run_key=key)
+    publish(seed=2)
+    found = registry.find_run_key("unified", key)
+    assert found is not None
+    assert found.path == second.path
+    (second.path / "README.md").write_bytes(b"x")
+    found = registry.find_run_key("unified", key)
+    assert found is not None
+    assert found.path == first.path
+    assert registry.find_run_key("unified", "8" * 64) is None
+    assert registry.find_run_key("nobody", key) is None
+
+
+def test_a_renamed_directory_is_found_out(publish: Publish, registry: Registry) -> None:
+    publish().path.rename(registry.path / "unified" / "2.0.0")
+    report = registry.verify("unified@2.0.0")
+    assert [problem.file for problem in report.problems] == ["metadata.json"]
+    assert "is the manifest of unified@1.0.0" in report.problems[0].what
+    with pytest.raises(RegistryError, match="is the manifest of"):
+        registry.manifest("unified")
+    with pytest.raises(ArtifactError, match="is the manifest of"):
+        registry.artifact("unified")
+
+
+def test_ancestors_are_verified_too(publish: Publish, registry: Registry) -> None:
+    parent = publish()
+    child = publish("child", seed=1, on=parent)
+    publish("grandchild", seed=2, on=child)
+    report = registry.verify("grandchild")
+    assert report.ok
+    assert report.ancestors == 2
+    assert [str(each.ref) for each in registry.lineage_artifacts("grandchild")] == [
+        "unified@1.0.0",
+        "child@1.0.0",
+        "grandchild@1.0.0",
+    ]
+
+    (parent.path / "README.md").write_bytes(b"x")
+    assert [problem.file for problem in registry.verify("grandchild").problems] == ["unified@1.0.0/README.md"]
+    with pytest.raises(ArtifactError, match=r"README.md"):
+        registry.lineage_artifacts("grandchild")
+
+
+def test_a_missing_parent_is_named(publish: Publish, registry: Registry) -> None:
+    parent = publish()
+    publish("child", seed=1, on=parent)
+    parent.path.rename(registry.path / "gone")
+    (problem,) = registry.verify("child").problems
+    assert (problem.file, "missing from the registry" in problem.what) == ("unified@1.0.0", True)
+    with pytest.raises(RefNotFoundError, match=r"unified@1.0.0"):
+        registry.lineage_artifacts("child")
+
+
+def test_a_changed_parent_is_named(publish: Publish, registry: Registry, tmp_path: Path) -> None:
+    parent = publish()
+    publish("child", seed=1, on=parent)
+    parent.path.rename(registry.path / "gone")
+    publish(seed=5)
+    (problem,) = registry.verify("child").problems
+    assert problem.file == "unified@1.0.0"
+    assert "was changed" in problem.what
+    with pytest.raises(ArtifactError, match="was changed"):
+        registry.lineage_artifacts("child")
+
+
+def test_a_parent_of_another_base_is_named(publish: Publish, registry: Registry) -> None:
+    child = publish("child", seed=1, on=publish())
+    base = child.manifest.to_json()["base"]
+    base["identity"]["source_digest"] = "f" * 64
+    edit_json(child.path, "metadata.json", base=base)
+    (problem,) = registry.verify("child").problems
+    assert problem.file == "unified@1.0.0"
+    assert "another base" in problem.what
+
+
+def test_verify_takes_refs_and_paths(
+    publish: Publish, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = publish("child", seed=1, on=publish())
+    assert verify("child", registry=registry.path).ancestors == 1
+    assert verify(child.path, registry=registry.path).ancestors == 1
+    assert verify(str(child.path), registry=registry.path).ancestors == 1
+    alone = verify(child.path, registry=tmp_path / "other")
+    assert alone.ok
+    assert alone.ancestors == 0
+    monkeypatch.chdir(child.path.parent)
+    assert verify("1.0.0", registry=tmp_path / "other").ok
+    monkeypatch.chdir(child.path)
+    assert verify(".", registry=registry.path).ok
+    with pytest.raises(RefNotFoundError):
+        verify("nobody", registry=registry.path)
+    with pytest.raises(UsageError):
+        verify("No Body", registry=registry.path)
