@@ -70,7 +70,10 @@ class DataConfig:
 
 @dataclass
 class TrainerConfig:
-    """How to train. `max_steps` -1 means: until `epochs` are through. `eval_steps` and `save_steps` 0 mean: once an epoch."""
+    """How to train. `max_steps` -1 means: until `epochs` are through. `eval_steps` and `save_steps` 0 mean: once an epoch.
+
+    `keep_best` publishes the weights with the lowest validation loss instead of the last, when there is validation.
+    """
 
     epochs: float = MISSING
     max_steps: int = -1
@@ -85,6 +88,7 @@ class TrainerConfig:
     eval_steps: int = 0
     save_steps: int = 0
     keep_checkpoints: int = 2
+    keep_best: bool = True
     gradient_checkpointing: bool = False
 
 

@@ -13,7 +13,7 @@ FLOORS = {
     "ground": ("errors", "digest", "names"),
     "facts": ("lineage", "manifest", "config"),
     "things": ("base", "stores", "artifacts", "registry", "stack", "data"),
-    "crafts": ("training", "merging", "evaluation", "learning", "fleet", "serving"),
+    "crafts": ("evaluation", "training", "merging", "learning", "fleet", "serving"),
     "stories": ("workflows",),
     "doors": ("train", "merge", "evaluate", "cli", "__init__"),
 }

@@ -1,0 +1,25 @@
+"""Make Hydra know our schema and our recipes, without a `hydra_plugins` folder and without instantiating anything."""
+
+from __future__ import annotations
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from adapterkit.config.locate import config_root
+from adapterkit.config.schema import TrainConfig
+
+
+class RecipesSearchPath(SearchPathPlugin):
+    """Appends `recipes/` behind `conf/`, so that `+recipe=NAME` finds `recipes/recipe/NAME.yaml`."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folder; a user's own `--config-dir` stays in front of it."""
+        search_path.append("adapterkit-recipes", f"file://{config_root() / 'recipes'}")
+
+
+def register() -> None:
+    """Register schema and search path with Hydra; calling it again changes nothing."""
+    ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    Plugins.instance().register(RecipesSearchPath)

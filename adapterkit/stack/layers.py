@@ -1,0 +1,40 @@
+"""Walk the LoRA layers that PEFT put into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+
+
+def tuner_layers(model: torch.nn.Module) -> Iterator[tuple[str, BaseTunerLayer]]:
+    """Every layer that PEFT wrapped, with its name."""
+    for name, module in model.named_modules():
+        if isinstance(module, BaseTunerLayer):
+            yield name, module
+
+
+def adapter_parameters(model: torch.nn.Module, adapter: str) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Every parameter of one adapter, with its full name."""
+    for name, layer in tuner_layers(model):
+        for container in layer.adapter_layer_names:
+            held = getattr(layer, container, {})
+            if adapter not in held:
+                continue
+            part = held[adapter]
+            if isinstance(part, torch.nn.Parameter):
+                yield f"{name}.{container}.{adapter}", part
+            elif isinstance(part, torch.nn.Module):
+                for suffix, parameter in part.named_parameters():
+                    yield f"{name}.{container}.{adapter}.{suffix}", parameter
+
+
+def silence_dropout(model: torch.nn.Module, adapter: str) -> None:
+    """Run one adapter without dropout, in train mode too.
+
+    PEFT keeps a frozen parent's dropout active while its child trains: noise in what should be a constant.
+    """
+    for _, layer in tuner_layers(model):
+        if adapter in layer.lora_dropout:
+            layer.lora_dropout[adapter] = torch.nn.Identity()

@@ -1,0 +1,35 @@
+"""The training door: `python -m adapterkit.train +recipe=persona_on_unified persona=lincoln`."""
+
+from __future__ import annotations
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from adapterkit.config.compose import compose_recipe, typed
+from adapterkit.config.locate import config_root
+from adapterkit.config.outcome import run_door
+from adapterkit.config.search_path import register
+from adapterkit.config.sweep_names import with_sweep_names
+
+
+@hydra.main(version_base="1.3", config_path=str(config_root() / "conf"), config_name="train")
+def _job(config: DictConfig) -> None:
+    from adapterkit.base.quiet import quiet_libraries
+
+    quiet_libraries()
+    from adapterkit.workflows.train import train
+
+    train(typed(config), compose_parent=compose_recipe)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one training, or a sweep with `--multirun`; leaves with exit code 0, 1, 2 or 75."""
+    register()
+    sys.argv[1:] = with_sweep_names(sys.argv[1:] if arguments is None else arguments)
+    run_door(_job)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Run the Trainer over a stack's trainee and say what came of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapterkit.config.schema import TrainConfig
+from adapterkit.data.collate import PadCollator
+from adapterkit.data.encode import EncodedRow, as_dataset
+from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.training.arguments import training_arguments
+from adapterkit.training.callbacks import GuardCallback, HistoryCallback, tensorboard_callback
+from adapterkit.training.dropout import use_packed_dropout
+from adapterkit.training.trainer import AdapterTrainer
+
+_VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one training came to.
+
+    Attributes:
+        steps: optimizer steps taken.
+        metrics: summary numbers: losses in nats a token, seconds, tokens a second.
+        history: everything that was logged, in order.
+        environment: versions, seed, threads, device.
+    """
+
+    steps: int
+    metrics: Mapping[str, float]
+    history: Sequence[Mapping[str, Any]]
+    environment: Mapping[str, Any]
+
+
+def fit(
+    stack: AdapterStack,
+    config: TrainConfig,
+    train: Sequence[EncodedRow],
+    validation: Sequence[EncodedRow],
+    *,
+    run: Path,
+    resume: Path | None,
+) -> Fit:
+    """Train the stack's trainee.
+
+    Args:
+        stack: frozen members and a trainee.
+        config: the training.
+        train: rows to learn from.
+        validation: rows to evaluate on while training; empty for none.
+        run: the run directory.
+        resume: a checkpoint of the same run key to go on from.
+
+    Raises:
+        TrainingError: the loss became NaN or infinite.
+        TrainableSetError: anything but the trainee would have been trained.
+    """
+    use_packed_dropout(stack.model, stack.trainee.peft_name)
+    callbacks = [GuardCallback(stack), HistoryCallback(run / "metrics_history.jsonl")]
+    if config.tracking.tensorboard:
+        callbacks.append(tensorboard_callback(run / "tensorboard"))
+    trainer = AdapterTrainer(
+        stack,
+        training_arguments(
+            config.trainer, directory=run, seed=config.seed, device=stack.base.device, validate=bool(validation)
+        ),
+        train_rows=as_dataset(train),
+        validation_rows=list(as_dataset(validation)),
+        tokenizer=stack.base.tokenizer,
+        collate=PadCollator(stack.base.tokenizer.pad_token_id),
+        callbacks=callbacks,
+    )
+    output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    history = [dict(entry) for entry in trainer.state.log_history]
+    tokens = sum(len(row.input_ids) for row in train) * trainer.state.num_train_epochs
+    metrics = {"train_loss": output.training_loss, "seconds": output.metrics["train_runtime"]}
+    metrics["steps"] = float(trainer.state.global_step)
+    metrics["trainable_parameters"] = float(sum(p.numel() for p in stack.trainee_parameters()))
+    metrics["tokens_per_second"] = tokens / output.metrics["train_runtime"]
+    evaluated = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    if evaluated:
+        metrics["validation_loss"] = min(evaluated) if config.trainer.keep_best else evaluated[-1]
+    return Fit(trainer.state.global_step, metrics, history, environment(config.seed, stack.base.device))
+
+
+def environment(seed: int, device: torch.device) -> dict[str, Any]:
+    """What a result may depend on besides its config."""
+    return {
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _VERSIONED},
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }

@@ -1,0 +1,122 @@
+"""AdapterTrainer: transformers' Trainer, with each override mending one thing that breaks for a stack of adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
+
+from adapterkit.errors import TrainingError
+from adapterkit.evaluation.loss import label_losses, mean_loss, row_losses
+from adapterkit.stack.adapter_stack import AdapterStack
+
+Collate = Callable[[list[Mapping[str, Any]]], Mapping[str, torch.Tensor]]
+
+
+class AdapterTrainer(Trainer):  # type: ignore[misc]
+    """Trains the trainee of a stack, and touches nothing else.
+
+    Args:
+        stack: a stack with a trainee.
+        args: transformers' training arguments.
+        train_rows: dataset with `input_ids`, `labels` and `length`.
+        validation_rows: rows for evaluation while training; empty for none.
+        tokenizer: for the names of model inputs.
+        collate: makes one padded batch of several rows.
+    """
+
+    def __init__(
+        self,
+        stack: AdapterStack,
+        args: TrainingArguments,
+        *,
+        train_rows: Any,
+        validation_rows: Sequence[Mapping[str, Any]],
+        tokenizer: PreTrainedTokenizerBase,
+        collate: Collate,
+        callbacks: Sequence[Any] = (),
+    ) -> None:
+        """Wire the stack's model into the Trainer."""
+        self.stack = stack
+        self._collate_rows = collate
+        self._validation_rows = validation_rows
+        super().__init__(
+            model=stack.model,
+            args=args,
+            data_collator=collate,
+            train_dataset=train_rows,
+            eval_dataset=list(validation_rows) or None,
+            processing_class=tokenizer,
+            callbacks=list(callbacks),
+        )
+        # compute_loss divides by the label tokens of the whole accumulated batch, so nothing may divide again.
+        self.model_accepts_loss_kwargs = True
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Mapping[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Mean nats a label token, with logits only where a label is; stops at NaN, which the Trainer would filter.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        losses, targets = label_losses(model, inputs)
+        tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
+        loss = losses.sum() / tokens
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss.item()} at step {self.state.global_step + 1}. Nothing was published. Lower "
+                "trainer.learning_rate, or look for broken rows in the data.",
+                step=self.state.global_step + 1,
+            )
+        return (loss, {}) if return_outputs else loss
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Validation loss over label tokens; the Trainer's own loop averages batch means and so weighs tokens unequally."""
+        rows = self._validation_rows if eval_dataset is None else eval_dataset
+        losses = row_losses(
+            self.stack.model, rows, self._collate_rows, batch_size=self.args.per_device_eval_batch_size
+        )
+        metrics = {f"{metric_key_prefix}_loss": mean_loss(losses)}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Hold the optimizer to exactly the trainee's parameters.
+
+        Raises:
+            TrainableSetError: something else requires grad.
+            TrainingError: the optimizer holds other parameters than the trainee's.
+        """
+        self.stack.require_trainable_set()
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model) if model is not None else super().create_optimizer()
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        if held != {id(p) for p in self.stack.trainee_parameters()}:
+            raise TrainingError("The optimizer does not hold exactly the trainee's parameters; nothing was trained.")
+        return optimizer
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Save the trainee alone; the Trainer would write every member, each in its own sub-folder."""
+        directory = Path(output_dir or self.args.output_dir)
+        self.stack.require_frozen_unchanged()
+        self.stack.save_trainee(directory)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the trainee alone; the Trainer would load, activate and train the first member: the frozen parent."""
+        self.stack.load_trainee(Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        """Load the best trainee; the Trainer finds nothing for a named adapter and keeps the last weights."""
+        if self.state.best_model_checkpoint is None:
+            raise TrainingError("No best checkpoint was recorded; check that evaluation and saving happen together.")
+        self.stack.load_trainee(Path(self.state.best_model_checkpoint))

@@ -1,0 +1,55 @@
+"""Find the lineage a training stands on; a missing parent with a known recipe is trained first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from adapterkit.artifacts.read import Artifact
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import RefNotFoundError
+from adapterkit.names import AdapterRef
+from adapterkit.registry.registry import Registry
+
+_log = logging.getLogger(__name__)
+
+ComposeParent = Callable[[str, TrainConfig], TrainConfig | None]
+
+
+def resolve_parents(
+    config: TrainConfig,
+    registry: Registry,
+    compose_parent: ComposeParent | None,
+    train: Callable[[TrainConfig], object],
+) -> list[Artifact]:
+    """The frozen lineage below a training, root-first; empty for one on the bare base.
+
+    Args:
+        config: the training.
+        registry: where parents are published.
+        compose_parent: gives the config of a recipe, with the child's base, data and registry.
+        train: trains a parent that is missing.
+
+    Raises:
+        RefNotFoundError: the parent is not published, and no recipe makes it.
+    """
+    if config.parent is None:
+        return []
+    ref = AdapterRef.parse(config.parent)
+    try:
+        return registry.lineage_artifacts(ref)
+    except RefNotFoundError as missing:
+        parent = _recipe_for(ref, config, compose_parent)
+        if parent is None:
+            raise RefNotFoundError(config.parent, registry.path) from missing
+        _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
+        train(parent)
+        return registry.lineage_artifacts(ref)
+
+
+def _recipe_for(ref: AdapterRef, config: TrainConfig, compose_parent: ComposeParent | None) -> TrainConfig | None:
+    """The config that publishes exactly this ref, if the child names a recipe for it."""
+    if ref.selector is not None or config.parent_recipe is None or compose_parent is None:
+        return None
+    parent = compose_parent(config.parent_recipe, config)
+    return parent if parent is not None and parent.name + parent.suffix == ref.name else None

@@ -1,0 +1,47 @@
+"""Read a training's data and turn it into token rows, before anything expensive happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapterkit.config.schema import DataConfig
+from adapterkit.data.encode import EncodedRow, encode_split
+from adapterkit.data.readers import read_splits
+from adapterkit.errors import DataError
+from adapterkit.manifest import DataRecord
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """The three splits as token rows, and what the manifest says of them."""
+
+    train: Sequence[EncodedRow]
+    validation: Sequence[EncodedRow]
+    test: Sequence[EncodedRow]
+    record: DataRecord
+
+
+def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenRows:
+    """Read, encode and count.
+
+    Raises:
+        DataError: the data is unusable; the message names the file and line.
+        UnknownNameError: there is no such reader or persona.
+    """
+    splits = read_splits(config, persona)
+    train, validation, test = (
+        encode_split(split, tokenizer, config.max_length) for split in (splits.train, splits.validation, splits.test)
+    )
+    if not train:
+        raise DataError(f"{splits.source} gives no training rows. Check data.train, persona and data.max_train_rows.")
+    tokens = sum(len(row.input_ids) for row in train)
+    _log.info(
+        "Data: %s; %d rows to train on (%d tokens), %d to validate, %d to test",
+        splits.source, len(train), tokens, len(validation), len(test),
+    )  # fmt: skip
+    return TokenRows(train, validation, test, DataRecord(splits.source, splits.digest, len(train), tokens))

@@ -1,0 +1,124 @@
+"""The run directory: where one training writes everything it finds out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from adapterkit.artifacts.read import Artifact
+from adapterkit.base.fingerprint import Fingerprint
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import TrainingError, UsageError
+from adapterkit.evaluation.paired import PairedChange
+from adapterkit.lineage import BaseIdentity
+from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.training.curves import draw_curves
+from adapterkit.training.fit import Fit
+
+BASELINE_FILE = "baseline_checksums.json"
+# A checkpoint without one of these would resume with other weights or other random numbers, and without a word.
+_CHECKPOINT_FILES = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+
+
+class RunDirectory:
+    """`outputs/<name>/<timestamp>/` of one training."""
+
+    def __init__(self, path: Path, run_key: str) -> None:
+        """Create the folder."""
+        self.path, self._run_key = path, run_key
+        path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def adapter(self) -> Path:
+        """The raw weights as training left them."""
+        return self.path / "adapter"
+
+    def write_baseline(self, identity: BaseIdentity, before: Fingerprint, after: Fingerprint | None = None) -> None:
+        """Record the base's fingerprint: before training, and again with both sides after it."""
+        record = {
+            "run_key": self._run_key,
+            "base": dataclasses.asdict(identity),
+            "before": {"digest": before.digest, **before.to_json()},
+        }
+        if after is not None:
+            # Equal tables are written once.
+            unchanged = after.digest == before.digest
+            record["after"] = {"digest": after.digest} if unchanged else {"digest": after.digest, **after.to_json()}
+            record["unchanged"] = unchanged
+        self._write(BASELINE_FILE, record)
+
+    def write_config(self, config: TrainConfig) -> str:
+        """The whole config as YAML, as it goes into the artifact: without the places it ran in."""
+        plain = dataclasses.asdict(config)
+        for place in ("registry", "output_dir"):
+            plain.pop(place)
+        return OmegaConf.to_yaml(OmegaConf.create(plain))
+
+    def write_results(self, name: str, stack: AdapterStack, result: Fit, test: PairedChange | None) -> None:
+        """Write summary, results, test metrics and the curves."""
+        summary: dict[str, Any] = {"name": name, "run_key": self._run_key, "steps": result.steps, **result.metrics}
+        if test is not None:
+            summary |= {"test_loss_before": test.before, "test_loss": test.after}
+            self._write("test_metrics.json", test.to_json())
+        self._write("training_summary.json", summary)
+        self._write(
+            "training_results.json",
+            {"summary": summary, "history": list(result.history), "environment": dict(result.environment)},
+        )
+        draw_curves(result.history, self.path / "training_curves.png", title=name)
+
+    def extra_files(self) -> dict[str, Path]:
+        """What goes into the artifact besides the mandatory files."""
+        names = ("test_metrics.json", "training_curves.png")
+        return {name: self.path / name for name in names if (self.path / name).is_file()}
+
+    def copy_artifact(self, artifact: Artifact) -> None:
+        """Copy the published artifact, byte for byte, to `final_artifact/`."""
+        shutil.copytree(artifact.path, self.path / "final_artifact")
+
+    def checkpoint(self, resume: str) -> Path | None:
+        """The checkpoint to go on from.
+
+        Args:
+            resume: `never`, `auto` (the newest complete checkpoint of the same run key beside this run), or a path.
+
+        Raises:
+            UsageError: the path is not a checkpoint folder.
+            TrainingError: the checkpoint is incomplete, or belongs to another run key.
+        """
+        if resume == "never":
+            return None
+        if resume == "auto":
+            return max(self._sibling_checkpoints(), key=lambda found: _step(found), default=None)
+        given = Path(resume)
+        if not given.is_dir():
+            raise UsageError(f"resume={resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder.")
+        if missing := [file for file in _CHECKPOINT_FILES if not (given / file).is_file()]:
+            raise TrainingError(f"The checkpoint {given} is incomplete: {', '.join(missing)} missing. Use an earlier one.")
+        if self._key_of(given.parent) != self._run_key:
+            raise TrainingError(f"The checkpoint {given} belongs to another training: config, data, base or parents differ.")
+        return given
+
+    def _sibling_checkpoints(self) -> list[Path]:
+        runs = [run for run in self.path.parent.iterdir() if self._key_of(run) == self._run_key]
+        found = [checkpoint for run in runs for checkpoint in run.glob("checkpoint-*")]
+        return [checkpoint for checkpoint in found if all((checkpoint / file).is_file() for file in _CHECKPOINT_FILES)]
+
+    def _key_of(self, run: Path) -> str | None:
+        try:
+            return str(json.loads((run / BASELINE_FILE).read_text("utf-8"))["run_key"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def _write(self, name: str, value: Mapping[str, Any]) -> None:
+        (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))

@@ -1,0 +1,170 @@
+"""The story of one training, read top to bottom: from a typed config to a published, verified adapter."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig
+
+from adapterkit.artifacts.draft import ArtifactDraft
+from adapterkit.artifacts.read import Artifact
+from adapterkit.base.device import resolve_device
+from adapterkit.base.fingerprint import Fingerprint, fingerprint
+from adapterkit.base.load import Base, identify, load_tokenizer
+from adapterkit.base.resident import resident_base
+from adapterkit.config.schema import AdapterConfig, TrainConfig
+from adapterkit.data.collate import PadCollator
+from adapterkit.data.encode import as_dataset
+from adapterkit.evaluation.paired import PairedChange, paired_change
+from adapterkit.evaluation.loss import row_losses
+from adapterkit.manifest import BaseRecord
+from adapterkit.names import check_name
+from adapterkit.registry.registry import Registry
+from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.training.fit import Fit, fit
+from adapterkit.training.run_key import run_key
+from adapterkit.workflows import say
+from adapterkit.workflows.parents import ComposeParent, resolve_parents
+from adapterkit.workflows.rows import TokenRows, read_rows
+from adapterkit.workflows.run_directory import RunDirectory
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainOutcome:
+    """What a training leaves behind.
+
+    Attributes:
+        artifact: the published adapter.
+        trained: False when an identical, verified one already stood in the registry.
+        test: the change of the test loss against the stack without this adapter; None without test rows.
+    """
+
+    artifact: Artifact
+    trained: bool
+    test: PairedChange | None
+
+
+def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -> TrainOutcome:
+    """Train one adapter and publish it; its parent first, when that is missing and its recipe is known.
+
+    Args:
+        config: the whole of the training.
+        compose_parent: from a recipe's name and the child's config to the parent's config, or None.
+
+    Raises:
+        AdapterKitError: anything a user can cause; nothing is published then.
+    """
+    name = check_name(config.name + config.suffix)
+    registry = Registry(Path(config.registry))
+    device = resolve_device(config.device)
+    identity, folder = identify(config.model, config.quantization)
+    # Data before parents: a misspelt persona must not cost the training of its parent.
+    rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
+    parents = resolve_parents(config, registry, compose_parent, lambda parent: train(parent, compose_parent=compose_parent))
+    key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.record.digest)
+    if not config.force and (existing := registry.find_run_key(name, key)) is not None:
+        say.already_there(existing)
+        return TrainOutcome(existing, False, None)
+
+    _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
+    run = RunDirectory(Path(config.output_dir), key)
+    base, before = resident_base(
+        identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
+    )
+    run.write_baseline(identity, before)
+    stack = AdapterStack(base)
+    try:
+        stack.attach(parents)
+        stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
+        result = fit(stack, config, rows.train, rows.validation, run=run.path, resume=run.checkpoint(config.resume))
+        record = prove_unchanged(stack, base, before, run)
+        test = compare_on_test(stack, rows, base, config.trainer.batch_size)
+        run.write_results(name, stack, result, test)
+        draft = _draft(name, config, stack, parents, record, rows, key, run, result, test)
+    finally:
+        stack.detach()
+    artifact = registry.publish(draft)
+    run.copy_artifact(artifact)
+    say.published(artifact, registry, parents, record, test, base.folder)
+    return TrainOutcome(artifact, True, test)
+
+
+def lora_config(config: AdapterConfig) -> LoraConfig:
+    """PEFT's settings for ours."""
+    targets = config.target_modules
+    return LoraConfig(
+        r=config.r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=targets if targets == "all-linear" else [targets] if isinstance(targets, str) else list(targets),
+        use_rslora=config.use_rslora,
+        use_dora=config.use_dora,
+        task_type="CAUSAL_LM",
+    )
+
+
+def prove_unchanged(stack: AdapterStack, base: Base, before: Fingerprint, run: RunDirectory) -> BaseRecord:
+    """Fingerprint the base again and re-hash every frozen member.
+
+    Raises:
+        FrozenChangedError: anything frozen moved; nothing may be published.
+    """
+    after = fingerprint(base.model)
+    run.write_baseline(base.identity, before, after)
+    before.require_equal(after)
+    stack.require_frozen_unchanged()
+    _log.info("Base unchanged: %d tensors compared, bit for bit", len(before.tensors))
+    return BaseRecord(base.identity, before.digest, after.digest, len(before.tensors))
+
+
+def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int) -> PairedChange | None:
+    """The test split, once: the stack without its new member, then with it, row by row."""
+    if len(rows.test) < 2:
+        return None
+    collate = PadCollator(base.tokenizer.pad_token_id)
+    test = list(as_dataset(rows.test))
+    with stack.without_trainee() as model:
+        before = row_losses(model, test, collate, batch_size=batch_size)
+    after = row_losses(stack.model, test, collate, batch_size=batch_size)
+    return paired_change(before, after)
+
+
+def _draft(
+    name: str,
+    config: TrainConfig,
+    stack: AdapterStack,
+    parents: list[Artifact],
+    record: BaseRecord,
+    rows: TokenRows,
+    key: str,
+    run: RunDirectory,
+    result: Fit,
+    test: PairedChange | None,
+) -> ArtifactDraft:
+    """What the registry needs to publish."""
+    stack.save_trainee(run.adapter)
+    metrics: dict[str, Any] = dict(result.metrics)
+    if test is not None:
+        metrics |= {"test_loss_before": test.before, "test_loss": test.after}
+    return ArtifactDraft(
+        name=name,
+        adapter_dir=run.adapter,
+        parents=tuple(parent.manifest.lineage.members[-1] for parent in parents),
+        base=record,
+        base_location=str(stack.base.folder),
+        data=rows.record,
+        run_key=key,
+        training_config=run.write_config(config),
+        training_metrics={"summary": metrics, "history": result.history},
+        metrics=metrics,
+        environment=result.environment,
+        description=config.description,
+        tags=tuple(config.tags),
+        custom={},
+        extra_files=run.extra_files(),
+    )
