@@ -42,7 +42,7 @@ def json_digest(value: Any) -> str:
 
 
 def tensor_record(dtype: str, shape: Iterable[int], content: str) -> dict[str, Any]:
-    """What identifies one tensor: its dtype (safetensors' name), its shape, and the sha256 of its bytes, row-major, little-endian."""
+    """What identifies one tensor: dtype, shape, and the sha256 of its bytes, row-major, little-endian."""
     return {"dtype": dtype, "shape": list(shape), "sha256": content}
 
 

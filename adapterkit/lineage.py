@@ -30,7 +30,9 @@ class BaseIdentity:
         """Say, one line each, why the two are not the same base; where it was loaded from does not matter."""
         found = []
         if self.source_digest != other.source_digest:
-            found.append(f"weights: {self.source_digest[:12]} ({self.id}) is not {other.source_digest[:12]} ({other.id})")
+            found.append(
+                f"weights: {self.source_digest[:12]} ({self.id}) is not {other.source_digest[:12]} ({other.id})"
+            )
         for key in sorted({*self.quantization, *other.quantization}):
             mine, theirs = self.quantization.get(key), other.quantization.get(key)
             if mine != theirs:

@@ -73,7 +73,8 @@ def check_name(name: str) -> str:
     """Return the name when an adapter may bear it.
 
     Raises:
-        UsageError: the name holds anything but small letters, digits, `_`, `-` and inner dots, holds `..`, or is longer than 128 characters.
+        UsageError: the name holds anything but small letters, digits, `_`, `-` and inner dots, holds `..`, or is
+            longer than 128 characters.
     """
     if not _NAME.fullmatch(name) or ".." in name:
         raise UsageError(

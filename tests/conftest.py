@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,12 @@ def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_tiny_tokenizer(folder)
     _write_tiny_model(folder)
     return folder
+
+
+@pytest.fixture
+def tiny_model(tiny_base_dir: Path) -> Any:
+    """A fresh float32 copy of the tiny base in memory; do with it what you like."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)

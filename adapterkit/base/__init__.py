@@ -1,0 +1,1 @@
+"""The frozen base: located, loaded, digested, fingerprinted."""

@@ -60,7 +60,12 @@ class Fingerprint:
         self, after: Fingerprint, changed: list[str], missing: list[str], unexpected: list[str], retied: list[str]
     ) -> str:
         found = []
-        for verb, names in (("differ", changed), ("are missing", missing), ("are new", unexpected), ("are retied", retied)):
+        for verb, names in (
+            ("differ", changed),
+            ("are missing", missing),
+            ("are new", unexpected),
+            ("are retied", retied),
+        ):
             if names:
                 found.append(f"{len(names)} of {len(self.tensors)} tensors {verb}: {', '.join(names[:5])}")
         if changed and "sha256" in self.tensors[changed[0]] and "sha256" in after.tensors[changed[0]]:
@@ -122,13 +127,16 @@ def _quantization_state(
         for part in ("absmax", "code", "offset"):
             if isinstance(value := getattr(state, part, None), torch.Tensor):
                 yield f"{where}.{part}", value
-        yield f"{where}.settings", {
-            "blocksize": state.blocksize,
-            "quant_type": str(getattr(state, "quant_type", None)),
-            "dtype": str(state.dtype),
-            "shape": list(state.shape) if state.shape is not None else None,
-            "packed_for_cpu": bool(getattr(state, "packing_format_for_cpu", False)),
-        }
+        yield (
+            f"{where}.settings",
+            {
+                "blocksize": state.blocksize,
+                "quant_type": str(getattr(state, "quant_type", None)),
+                "dtype": str(state.dtype),
+                "shape": list(state.shape) if state.shape is not None else None,
+                "packed_for_cpu": bool(getattr(state, "packing_format_for_cpu", False)),
+            },
+        )
         state, where = getattr(state, "state2", None), f"{where}.state2"
     # The first 8-bit forward moves the scales from the weight to the module's state; both places mean the same.
     scales = getattr(weight, "SCB", None)

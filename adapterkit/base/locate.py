@@ -29,17 +29,24 @@ def locate_base(base_id: str, *, revision: str | None = None, install: str | Non
     if folder.is_dir():
         return folder.resolve()
     if _looks_like_path(base_id):
-        raise BaseLoadError(base_id, "there is no such folder. Write model.id=<folder or hub id>, such as model=smollm2")
+        raise BaseLoadError(
+            base_id, "there is no such folder. Write model.id=<folder or hub id>, such as model=smollm2"
+        )
     return _from_hub(base_id, revision)
 
 
 def _looks_like_path(base_id: str) -> bool:
-    return base_id.startswith((".", "/", "~")) or os.sep != "/" and os.sep in base_id or base_id.count("/") > 1
+    return base_id.startswith((".", "/", "~")) or (os.sep != "/" and os.sep in base_id) or base_id.count("/") > 1
 
 
 def _from_hub(base_id: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     try:
         return Path(snapshot_download(base_id, revision=revision, allow_patterns=_FILES))

@@ -23,7 +23,7 @@ def content_sha256(tensor: torch.Tensor) -> str:
     digest = hashlib.sha256()
     flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
     for start in range(0, flat.numel(), _CHUNK_BYTES):
-        digest.update(memoryview(flat[start : start + _CHUNK_BYTES].cpu().numpy()))
+        digest.update(flat[start : start + _CHUNK_BYTES].cpu().numpy().data)
     return digest.hexdigest()
 
 

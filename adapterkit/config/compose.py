@@ -45,7 +45,11 @@ def compose_recipe(recipe: str, child: TrainConfig) -> TrainConfig | None:
         None when there is no such recipe.
     """
     given = HydraConfig.get().overrides.task
-    inherited = [override for override in given if _key(override).split(".")[0] in _INHERITED and _key(override) not in _CHILDS_OWN]
+    inherited = [
+        override
+        for override in given
+        if _key(override).split(".")[0] in _INHERITED and _key(override) not in _CHILDS_OWN
+    ]
     output_dir = "output_dir=''"
     try:
         config = typed(compose("train", [f"+recipe={recipe}", *inherited, output_dir]))

@@ -23,4 +23,6 @@ def quantization_named(name: str) -> QuantizationConfig:
     if name not in known:
         raise UnknownNameError("quantization", name, nearest(name, known), hint=f"Known: {', '.join(known)}.")
     plain = OmegaConf.load(folder / f"{name}.yaml")
-    return cast(QuantizationConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(QuantizationConfig), plain)))
+    return cast(
+        QuantizationConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(QuantizationConfig), plain))
+    )

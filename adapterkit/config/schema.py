@@ -14,7 +14,7 @@ from omegaconf import MISSING
 
 @dataclass
 class ModelConfig:
-    """Which base. `id` is a hub id, a folder, or `wheel:<module>/<file>.gguf`; `install` is the command that brings a wheel."""
+    """Which base. `id` is a hub id, a folder or `wheel:<module>/<file>.gguf`; `install` is what brings that wheel."""
 
     id: str = MISSING
     revision: str | None = None
@@ -70,7 +70,7 @@ class DataConfig:
 
 @dataclass
 class TrainerConfig:
-    """How to train. `max_steps` -1 means: until `epochs` are through. `eval_steps` and `save_steps` 0 mean: once an epoch.
+    """How to train. `max_steps` -1: until `epochs` are through. `eval_steps` and `save_steps` 0: once an epoch.
 
     `keep_best` publishes the weights with the lowest validation loss instead of the last, when there is validation.
     """

@@ -1,0 +1,1 @@
+"""Published adapters that answer."""

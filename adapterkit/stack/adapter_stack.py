@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftConfig, PeftModel
+from peft import LoraConfig, LoraModel, PeftConfig, PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
@@ -83,6 +83,10 @@ class AdapterStack:
         return self._peft
 
     @property
+    def _tuner(self) -> LoraModel:
+        return cast(LoraModel, self.model.base_model)
+
+    @property
     def trainee(self) -> StackMember:
         """The member that is trained.
 
@@ -115,7 +119,8 @@ class AdapterStack:
             silence_dropout(self.model, name)
             self.members.append(StackMember(name, artifact))
             self._frozen.append(FrozenMember.of(str(artifact.manifest.ref), name, self._state(name)))
-        self._activate_all()
+        if self.members:
+            self._activate_all()
 
     def add_trainee(self, name: str, config: LoraConfig, *, seed: int) -> None:
         """Put a fresh trainable adapter on top; B starts at zero, so the stack's outputs do not change.
@@ -169,7 +174,7 @@ class AdapterStack:
         below = [member.peft_name for member in self.members[:-1]]
         try:
             if below:
-                self.model.base_model.set_adapter(below, inference_mode=True)
+                self._tuner.set_adapter(below, inference_mode=True)
                 yield self.model
             else:
                 with self.model.disable_adapter():
@@ -205,7 +210,7 @@ class AdapterStack:
     def detach(self) -> None:
         """Take every adapter off the base; its own modules stand as before."""
         if self._peft is not None:
-            self._peft.base_model.unload()
+            self._tuner.unload()
         self._peft, self.members, self._frozen = None, [], []
         self.base.model.requires_grad_(False)
         self.base.model.eval()
@@ -222,7 +227,9 @@ class AdapterStack:
             )
         below = tuple(member.artifact.manifest.lineage.members[-1] for member in self.members if member.artifact)
         if manifest.lineage.parents != below:
-            built, here = (", ".join(str(m.ref) for m in ms) or "the bare base" for ms in (manifest.lineage.parents, below))
+            built, here = (
+                ", ".join(str(m.ref) for m in ms) or "the bare base" for ms in (manifest.lineage.parents, below)
+            )
             raise StackError(
                 f"{manifest.ref} was built on {built}, and this stack holds {here}. Attach exactly its lineage, "
                 f"root-first; see: adapterkit lineage {manifest.ref}"
@@ -243,8 +250,8 @@ class AdapterStack:
         if expected != given:
             wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
             raise StackError(
-                f"The weights do not fit the adapter '{name}' on this base: {len(wrong)} tensors are missing, unexpected "
-                f"or of another shape, first `{wrong[0]}`."
+                f"The weights do not fit the adapter '{name}' on this base: {len(wrong)} tensors are missing, "
+                f"unexpected or of another shape, first `{wrong[0]}`."
             )
         set_peft_model_state_dict(self.model, tensors, adapter_name=name)
 
@@ -254,7 +261,7 @@ class AdapterStack:
 
     def _activate_all(self) -> None:
         names = [member.peft_name for member in self.members]
-        self.model.base_model.set_adapter(names, inference_mode=True)
+        self._tuner.set_adapter(names, inference_mode=True)
         if self.members[-1].trainable:
             self.model.set_requires_grad(names[-1], True)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.tuners.lora import LoraLayer
 
 
-def tuner_layers(model: torch.nn.Module) -> Iterator[tuple[str, BaseTunerLayer]]:
-    """Every layer that PEFT wrapped, with its name."""
+def lora_layers(model: torch.nn.Module) -> Iterator[tuple[str, LoraLayer]]:
+    """Every layer that PEFT gave LoRA weights, with its name."""
     for name, module in model.named_modules():
-        if isinstance(module, BaseTunerLayer):
+        if isinstance(module, LoraLayer):
             yield name, module
 
 
 def adapter_parameters(model: torch.nn.Module, adapter: str) -> Iterator[tuple[str, torch.nn.Parameter]]:
     """Every parameter of one adapter, with its full name."""
-    for name, layer in tuner_layers(model):
+    for name, layer in lora_layers(model):
         for container in layer.adapter_layer_names:
             held = getattr(layer, container, {})
             if adapter not in held:
@@ -35,6 +35,6 @@ def silence_dropout(model: torch.nn.Module, adapter: str) -> None:
 
     PEFT keeps a frozen parent's dropout active while its child trains: noise in what should be a constant.
     """
-    for _, layer in tuner_layers(model):
+    for _, layer in lora_layers(model):
         if adapter in layer.lora_dropout:
             layer.lora_dropout[adapter] = torch.nn.Identity()

@@ -1,0 +1,1 @@
+"""AdapterTrainer and its small parts."""

@@ -14,7 +14,7 @@ from transformers.integrations import TensorBoardCallback
 from adapterkit.stack.adapter_stack import AdapterStack
 
 
-class GuardCallback(TrainerCallback):  # type: ignore[misc]
+class GuardCallback(TrainerCallback):
     """Demands the exact trainable set before every optimizer step."""
 
     def __init__(self, stack: AdapterStack) -> None:
@@ -30,7 +30,7 @@ class GuardCallback(TrainerCallback):  # type: ignore[misc]
         self._stack.require_trainable_set()
 
 
-class HistoryCallback(TrainerCallback):  # type: ignore[misc]
+class HistoryCallback(TrainerCallback):
     """Appends every logged metric to a JSONL file, one object a line, as it comes."""
 
     def __init__(self, path: Path) -> None:

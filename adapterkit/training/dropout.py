@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from adapterkit.stack.layers import tuner_layers
+from adapterkit.stack.layers import lora_layers
 
 _LEVELS = 1 << 16
 
@@ -40,10 +40,11 @@ class PackedDropout(torch.nn.Module):
 
 def use_packed_dropout(model: torch.nn.Module, adapter: str) -> None:
     """Replace one adapter's `torch.nn.Dropout` by the packed one, where the model lives on a CPU."""
-    for _, layer in tuner_layers(model):
+    for _, layer in lora_layers(model):
         held = layer.lora_dropout
-        if adapter in held and isinstance(held[adapter], torch.nn.Dropout) and _on_cpu(layer):
-            held[adapter] = PackedDropout(held[adapter].p)
+        dropout = held[adapter] if adapter in held else None
+        if isinstance(dropout, torch.nn.Dropout) and _on_cpu(layer.get_base_layer()):
+            held[adapter] = PackedDropout(dropout.p)
 
 
 def _on_cpu(layer: torch.nn.Module) -> bool:

@@ -13,7 +13,8 @@ import torch
 
 from adapterkit.config.schema import TrainConfig
 from adapterkit.data.collate import PadCollator
-from adapterkit.data.encode import EncodedRow, as_dataset
+from adapterkit.data.encode import as_dataset
+from adapterkit.data.template import EncodedRow
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import GuardCallback, HistoryCallback, tensorboard_callback

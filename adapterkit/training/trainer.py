@@ -13,10 +13,10 @@ from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import label_losses, mean_loss, row_losses
 from adapterkit.stack.adapter_stack import AdapterStack
 
-Collate = Callable[[list[Mapping[str, Any]]], Mapping[str, torch.Tensor]]
+Collate = Callable[[list[Any]], dict[str, Any]]
 
 
-class AdapterTrainer(Trainer):  # type: ignore[misc]
+class AdapterTrainer(Trainer):
     """Trains the trainee of a stack, and touches nothing else.
 
     Args:
@@ -81,11 +81,9 @@ class AdapterTrainer(Trainer):  # type: ignore[misc]
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Validation loss over label tokens; the Trainer's own loop averages batch means and so weighs tokens unequally."""
+        """Mean validation loss a label token; the Trainer's own loop averages batches, whatever they hold."""
         rows = self._validation_rows if eval_dataset is None else eval_dataset
-        losses = row_losses(
-            self.stack.model, rows, self._collate_rows, batch_size=self.args.per_device_eval_batch_size
-        )
+        losses = row_losses(self.stack.model, rows, self._collate_rows, batch_size=self.args.per_device_eval_batch_size)
         metrics = {f"{metric_key_prefix}_loss": mean_loss(losses)}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -99,7 +97,9 @@ class AdapterTrainer(Trainer):  # type: ignore[misc]
             TrainingError: the optimizer holds other parameters than the trainee's.
         """
         self.stack.require_trainable_set()
-        optimizer: torch.optim.Optimizer = super().create_optimizer(model) if model is not None else super().create_optimizer()
+        optimizer: torch.optim.Optimizer = (
+            super().create_optimizer(model) if model is not None else super().create_optimizer()
+        )
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         if held != {id(p) for p in self.stack.trainee_parameters()}:
             raise TrainingError("The optimizer does not hold exactly the trainee's parameters; nothing was trained.")
@@ -107,7 +107,7 @@ class AdapterTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """Save the trainee alone; the Trainer would write every member, each in its own sub-folder."""
-        directory = Path(output_dir or self.args.output_dir)
+        directory = Path(output_dir or str(self.args.output_dir))
         self.stack.require_frozen_unchanged()
         self.stack.save_trainee(directory)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapterkit.config.schema import DataConfig
-from adapterkit.data.encode import EncodedRow, encode_split
+from adapterkit.data.encode import encode_split
 from adapterkit.data.readers import read_splits
+from adapterkit.data.template import EncodedRow
 from adapterkit.errors import DataError
 from adapterkit.manifest import DataRecord
 

@@ -41,7 +41,7 @@ class RunDirectory:
 
     def write_baseline(self, identity: BaseIdentity, before: Fingerprint, after: Fingerprint | None = None) -> None:
         """Record the base's fingerprint: before training, and again with both sides after it."""
-        record = {
+        record: dict[str, Any] = {
             "run_key": self._run_key,
             "base": dataclasses.asdict(identity),
             "before": {"digest": before.digest, **before.to_json()},
@@ -98,11 +98,17 @@ class RunDirectory:
             return max(self._sibling_checkpoints(), key=lambda found: _step(found), default=None)
         given = Path(resume)
         if not given.is_dir():
-            raise UsageError(f"resume={resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder.")
+            raise UsageError(
+                f"resume={resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder."
+            )
         if missing := [file for file in _CHECKPOINT_FILES if not (given / file).is_file()]:
-            raise TrainingError(f"The checkpoint {given} is incomplete: {', '.join(missing)} missing. Use an earlier one.")
+            raise TrainingError(
+                f"The checkpoint {given} is incomplete: {', '.join(missing)} missing. Use an earlier one."
+            )
         if self._key_of(given.parent) != self._run_key:
-            raise TrainingError(f"The checkpoint {given} belongs to another training: config, data, base or parents differ.")
+            raise TrainingError(
+                f"The checkpoint {given} belongs to another training: config, data, base or parents differ."
+            )
         return given
 
     def _sibling_checkpoints(self) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from peft import LoraConfig
 
@@ -18,8 +18,8 @@ from adapterkit.base.resident import resident_base
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
-from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.evaluation.loss import row_losses
+from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
@@ -65,7 +65,9 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
     identity, folder = identify(config.model, config.quantization)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
-    parents = resolve_parents(config, registry, compose_parent, lambda parent: train(parent, compose_parent=compose_parent))
+    parents = resolve_parents(
+        config, registry, compose_parent, lambda parent: train(parent, compose_parent=compose_parent)
+    )
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.record.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing)
@@ -99,7 +101,8 @@ def lora_config(config: AdapterConfig) -> LoraConfig:
     targets = config.target_modules
     return LoraConfig(
         r=config.r,
-        lora_alpha=config.lora_alpha,
+        # PEFT annotates an int and computes with any number.
+        lora_alpha=cast(int, config.lora_alpha),
         lora_dropout=config.lora_dropout,
         target_modules=targets if targets == "all-linear" else [targets] if isinstance(targets, str) else list(targets),
         use_rslora=config.use_rslora,

@@ -15,7 +15,7 @@ FLOORS = {
     "things": ("base", "stores", "artifacts", "registry", "stack", "data"),
     "crafts": ("evaluation", "training", "merging", "learning", "fleet", "serving"),
     "stories": ("workflows",),
-    "doors": ("train", "merge", "evaluate", "cli", "__init__"),
+    "doors": ("train", "merge", "evaluate", "cli", "__main__", "__init__"),
 }
 ROOMS = tuple(room for rooms in FLOORS.values() for room in rooms)
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

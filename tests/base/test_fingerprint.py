@@ -59,7 +59,7 @@ def test_a_writer_that_bypasses_the_version_counter_is_found(tiny_model):
     version = weight._version
     weight.detach().numpy()[0] = 7.0
     assert weight._version == version
-    with pytest.raises(FrozenChangedError, match="model.norm.weight"):
+    with pytest.raises(FrozenChangedError, match=r"model\.norm\.weight"):
         before.require_equal(fingerprint(tiny_model))
 
 
