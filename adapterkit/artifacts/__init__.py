@@ -2,7 +2,7 @@
 
 from adapterkit.artifacts.adapter_config import LoraSettings, parse_adapter_config
 from adapterkit.artifacts.assemble import canonical_config, manifest_of, write_artifact
-from adapterkit.artifacts.card import render_card
+from adapterkit.artifacts.card import peft_lines, render_card
 from adapterkit.artifacts.checksums import Checksums, read_checksums, write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.header import Header, TensorEntry, read_header
@@ -32,6 +32,7 @@ __all__ = [
     "measure_sound",
     "parse_adapter_config",
     "parse_json",
+    "peft_lines",
     "pretty_json",
     "read_checksums",
     "read_header",

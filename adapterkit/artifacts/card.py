@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import Manifest
@@ -88,12 +88,19 @@ def _peft_section(manifest: Manifest, registry: str, base_location: str) -> Iter
             f"**This adapter needs its parents ({needed}).** Loaded alone it runs without any error and is silently "
             "another model. Load every member of the lineage, root first, and activate all of them:"
         )
-    yield _fenced(_peft_lines(manifest.lineage.members, registry, base_location))
+    yield _fenced([*peft_lines(manifest.lineage.members, registry, base_location), *_GENERATE])
     if manifest.base.identity.quantization.get("kind") == "nf4":
         yield _FOUR_BIT
 
 
-def _peft_lines(members: tuple[LineageMember, ...], registry: str, base_location: str) -> list[str]:
+def peft_lines(members: Sequence[LineageMember], registry: str, base_location: str) -> list[str]:
+    """The lines of Python that load a lineage in plain PEFT, without adapterkit: `tokenizer`, `base`, `model`.
+
+    Args:
+        members: the lineage, root-first.
+        registry: the registry's path, as the lines shall write it.
+        base_location: what `from_pretrained` takes to load the base.
+    """
     names = [peft_name(position, member.ref.name) for position, member in enumerate(members)]
     folders = [f'f"{{REGISTRY}}/{member.ref.name}/{member.ref.selector}"' for member in members]
     load = [f'model = PeftModel.from_pretrained(base, {folders[0]}, adapter_name="{names[0]}")']
@@ -116,15 +123,19 @@ def _peft_lines(members: tuple[LineageMember, ...], registry: str, base_location
         "base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)",
         *load,
         "model.eval()",
-        "",
-        'messages = [{"role": "user", "content": "Write one paragraph about the year ahead."}]',
-        "inputs = tokenizer.apply_chat_template(",
-        '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
-        ")",
-        "with torch.no_grad():",
-        "    output = model.generate(**inputs, max_new_tokens=100, do_sample=False)",
-        'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))',
     ]
+
+
+_GENERATE = (
+    "",
+    'messages = [{"role": "user", "content": "Write one paragraph about the year ahead."}]',
+    "inputs = tokenizer.apply_chat_template(",
+    '    messages, add_generation_prompt=True, return_tensors="pt", return_dict=True',
+    ")",
+    "with torch.no_grad():",
+    "    output = model.generate(**inputs, max_new_tokens=100, do_sample=False)",
+    'print(tokenizer.decode(output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))',
+)
 
 
 def _data(manifest: Manifest) -> str:

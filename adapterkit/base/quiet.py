@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 # The first advises a package for a CPU path that is switched off here (it rewrites the base); the second repeats one
 # line for each 8-bit layer and forward.
@@ -10,6 +11,7 @@ _ADVISERS = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"
 
 
 def quiet_libraries() -> None:
-    """Raise the level of two bitsandbytes loggers to errors; call it before anything imports bitsandbytes."""
+    """Silence two loggers of bitsandbytes and a warning that PEFT provokes; call it before anything imports them."""
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     for name in _ADVISERS:
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -6,11 +6,30 @@ time of a training step. Here one 64-bit draw serves four values, 16 bits each, 
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 
 from adapterkit.stack.layers import lora_layers
 
 _LEVELS = 1 << 16
+
+
+class _Drop(torch.autograd.Function):
+    """Keeps one byte a value for the backward pass, where a multiplied mask would keep eight."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, p: float) -> torch.Tensor:
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * _LEVELS) - _LEVELS // 2
+        ctx.save_for_backward(kept)
+        ctx.scale = 1.0 / (1.0 - p)
+        return torch.mul(x, kept).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (kept,) = ctx.saved_tensors
+        return torch.mul(grad, kept).mul_(ctx.scale), None
 
 
 class PackedDropout(torch.nn.Module):
@@ -29,9 +48,7 @@ class PackedDropout(torch.nn.Module):
         """Drop values of a floating tensor of any shape in train mode; the identity in evaluation."""
         if not self.training or self.p == 0.0:
             return x
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.p * _LEVELS) - _LEVELS // 2
-        return x * kept.to(x.dtype).mul_(1.0 / (1.0 - self.p))
+        return cast(torch.Tensor, _Drop.apply(x, self.p))
 
     def extra_repr(self) -> str:
         """Show the rate."""
@@ -42,7 +59,7 @@ def use_packed_dropout(model: torch.nn.Module, adapter: str) -> None:
     """Replace one adapter's `torch.nn.Dropout` by the packed one, where the model lives on a CPU."""
     for _, layer in lora_layers(model):
         held = layer.lora_dropout
-        dropout = held[adapter] if adapter in held else None
+        dropout = held[adapter] if adapter in held else None  # noqa: SIM401  (a ModuleDict has no get)
         if isinstance(dropout, torch.nn.Dropout) and _on_cpu(layer.get_base_layer()):
             held[adapter] = PackedDropout(dropout.p)
 

@@ -92,7 +92,7 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
         stack.detach()
     artifact = registry.publish(draft)
     run.copy_artifact(artifact)
-    say.published(artifact, registry, parents, record, test, base.folder)
+    say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
 
 
