@@ -1,0 +1,59 @@
+"""The training door as a process: exit codes, messages without a traceback, sweeps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.workflows.tiny import Workshop
+
+
+def door(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "adapterkit.train", *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["trainer.learning_rat=1"], "learning_rat"),
+        (["+recipe=no_such_recipe"], "no_such_recipe"),
+        (["adapter.r=many"], "many"),
+    ],
+)
+def test_a_wrong_command_line_is_one_message_and_exit_code_2(tmp_path, arguments, named):
+    done = door(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "adapters").exists()
+
+
+def tiny(shop):
+    return [
+        f"model.id={shop.base}", "quantization=fp32", "data=chat", f"data.train={shop.train}", "data.max_length=256",
+        "name=x", "trainer.max_steps=1", "trainer.batch_size=2", "tracking=none", "device=cpu",
+    ]  # fmt: skip
+
+
+def test_a_sweep_publishes_each_job_under_its_own_name(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    done = door(tmp_path, "-m", "adapter.r=2,4", *tiny(shop))
+    assert done.returncode == 0, done.stderr
+    assert shop.registry.names() == ["x.r2", "x.r4"]
+    assert [shop.registry.manifest(f"x.r{r}").adapter.rank for r in (2, 4)] == [2, 4]
+    assert len(list((tmp_path / "outputs").glob("x.r*/*/final_artifact"))) == 2
+
+
+def test_one_bad_job_leaves_the_others_of_its_sweep_alone(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    done = door(tmp_path, "-m", "adapter.target_modules=no_such_layer,q_proj", "suffix=.${adapter.target_modules}",
+                *tiny(shop))  # fmt: skip
+    assert done.returncode in (1, 2)
+    assert "no_such_layer" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert shop.registry.names() == ["x.q_proj"]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from adapterkit.config.sweep_names import with_sweep_names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suffix"),
+    [
+        (["-m", "adapter.r=2,4"], ".r${adapter.r}"),
+        (["--multirun", "seed=1,2", "adapter.r=2,4"], ".seed${seed}.r${adapter.r}"),
+        (["-m", "trainer=default,persona"], ".${hydra:runtime.choices.trainer}"),
+        (["-m", "seed=range(0,3)", "persona=lincoln,obama"], ".seed${seed}"),
+        (["-m", "trainer.learning_rate=choice(0.1,0.2)", "name=x"], ".learning_rate${trainer.learning_rate}"),
+    ],
+)
+def test_a_sweep_over_values_is_told_apart_by_them(arguments, suffix):
+    assert with_sweep_names(arguments) == [*arguments, f"suffix='{suffix}'"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["adapter.r=2"],
+        ["adapter.r=2,4"],  # no multirun: Hydra refuses it, in its own words
+        ["-m", "persona=lincoln,obama"],
+        ["-m", "name=a,b"],
+        ["-m", "adapter.r=2", "data.train='a,b.jsonl'"],
+        ["-m", "adapter.r=2,4", "suffix=.mine"],
+        ["-m", "adapter.r=[2"],
+    ],
+)
+def test_other_command_lines_stay_as_they_are(arguments):
+    assert with_sweep_names(arguments) == arguments

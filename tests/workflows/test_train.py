@@ -1,0 +1,131 @@
+"""The story of one training: what is published, what is not, and what a second run finds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapterkit.digest import sha256_file
+from adapterkit.errors import DataError, RefNotFoundError, UsageError
+from adapterkit.registry import Registry
+from adapterkit.workflows.train import train
+from tests.workflows.tiny import Workshop
+
+WEIGHTS = "adapter_model.safetensors"
+RUN_FILES = {
+    "final_artifact", "adapter", "tensorboard", "baseline_checksums.json", "metrics_history.jsonl",
+    "training_summary.json", "training_results.json", "test_metrics.json", "training_curves.png",
+}  # fmt: skip
+ARTIFACT_FILES = {
+    "adapter_config.json", WEIGHTS, "metadata.json", "training_config.yaml", "training_metrics.json", "checksums.json",
+    "README.md",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shared(tiny_base_dir, tmp_path_factory):
+    made = Workshop(tiny_base_dir, tmp_path_factory.mktemp("story"))
+    train(made.config("unified"))
+    return made
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): sha256_file(p) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_run_directory_holds_everything_and_the_artifact_byte_for_byte(shared):
+    config = shared.config("whole", "unified")
+    config.tracking.tensorboard = True
+    outcome = train(config)
+    run = Path(config.output_dir)
+    assert {p.name for p in run.iterdir()} >= RUN_FILES | {"checkpoint-2"}
+    assert list((run / "tensorboard").rglob("events.out.tfevents.*"))
+    assert {p.name for p in outcome.artifact.path.iterdir()} >= ARTIFACT_FILES
+    assert contents(run / "final_artifact") == contents(outcome.artifact.path)
+    assert sha256_file(run / "adapter" / WEIGHTS) == sha256_file(outcome.artifact.path / WEIGHTS)
+    record = json.loads((run / "baseline_checksums.json").read_text())
+    assert record["unchanged"] is True
+    assert record["after"]["digest"] == record["before"]["digest"]
+    for name in ("training_summary.json", "training_results.json", "test_metrics.json"):
+        json.loads((run / name).read_text())
+    assert (run / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert outcome.test is not None
+    assert outcome.test.rows == 3
+
+
+def test_the_same_training_again_does_nothing_and_forced_adds_no_version(shared):
+    first = train(shared.config("again", "unified"))
+    second = train(shared.config("again", "unified"))
+    assert (first.trained, second.trained) == (True, False)
+    assert second.artifact.ref == first.artifact.ref
+    forced = train(shared.config("again", "unified", force=True))
+    assert forced.trained
+    assert forced.artifact.ref == first.artifact.ref
+    assert shared.published("again") == ["1.0.0"]
+
+
+def test_what_only_watches_is_the_same_training(shared):
+    train(shared.config("watched", "unified"))
+    again = train(shared.config("watched", "unified", logging_steps=7, keep_checkpoints=5, description="other words"))
+    assert not again.trained
+
+
+def test_another_seed_is_another_version(shared):
+    one = train(shared.config("seeded", "unified", seed=1))
+    two = train(shared.config("seeded", "unified", seed=2))
+    assert shared.published("seeded") == ["1.0.0", "1.1.0"]
+    assert one.artifact.manifest.weights_digest != two.artifact.manifest.weights_digest
+
+
+def test_a_seed_gives_the_same_file_in_two_registries(shared, tiny_base_dir, tmp_path):
+    other = Workshop(tiny_base_dir, tmp_path).config("unified", train=str(shared.train), test=str(shared.held_out))
+    found = train(other).artifact
+    assert sha256_file(found.path / WEIGHTS) == sha256_file(shared.registry.resolve("unified").path / WEIGHTS)
+
+
+def test_a_missing_parent_without_a_recipe_is_said_before_anything_is_trained(shared):
+    config = shared.config("orphan", "no_such_parent")
+    with pytest.raises(RefNotFoundError, match="No adapter 'no_such_parent'"):
+        train(config)
+    assert not Path(config.output_dir).exists()
+    assert shared.published("orphan") == []
+
+
+def test_a_missing_parent_with_a_recipe_is_trained_first(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    asked: list[str] = []
+
+    def compose_parent(recipe, child):
+        asked.append(recipe)
+        return shop.config("common")
+
+    child = shop.config("child", "common", parent_recipe="unified")
+    outcome = train(child, compose_parent=compose_parent)
+    assert asked == ["unified"]
+    assert [str(m.ref) for m in outcome.artifact.manifest.lineage.members] == ["common@1.0.0", "child@1.0.0"]
+
+    with pytest.raises(RefNotFoundError):  # the recipe makes another adapter than the one that is missing
+        train(shop.config("lost", "elsewhere", parent_recipe="unified"), compose_parent=compose_parent)
+    with pytest.raises(RefNotFoundError):  # no recipe promises a version
+        train(shop.config("lost", "common@9.0.0", parent_recipe="unified"), compose_parent=compose_parent)
+
+
+def test_data_is_read_before_a_parent_is_trained(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    config = shop.config("child", "common", parent_recipe="unified", train=str(tmp_path / "missing.jsonl"))
+    with pytest.raises(DataError, match=r"missing\.jsonl"):
+        train(config, compose_parent=lambda recipe, child: pytest.fail("the parent was asked for"))
+
+
+def test_a_name_that_no_folder_may_bear_is_refused(shared):
+    with pytest.raises(UsageError, match="cannot name an adapter"):
+        train(shared.config("../escape"))
+
+
+def test_a_rate_of_zero_publishes_a_child_that_changes_nothing(shared):
+    outcome = train(shared.config("still", "unified", learning_rate=0.0))
+    assert outcome.test is not None
+    assert (outcome.test.change, outcome.test.before) == (0.0, outcome.test.after)
+    Registry(shared.registry.path).lineage_artifacts("still")
