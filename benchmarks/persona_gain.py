@@ -17,6 +17,8 @@ from pathlib import Path
 
 from adapterkit import Registry
 
+_VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes")
+
 
 def main() -> None:
     """Train the personas on one unified adapter and print the paired change of each."""

@@ -1,4 +1,4 @@
-"""The real path on the real model: SmolLM2-135M-Instruct in NF4, a unified adapter, personas on top, all of it short."""
+"""The whole path on the real model: SmolLM2-135M-Instruct in NF4, a unified adapter, personas on top; all short."""
 
 from __future__ import annotations
 
