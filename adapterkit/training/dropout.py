@@ -48,7 +48,7 @@ class PackedDropout(torch.nn.Module):
         """Drop values of a floating tensor of any shape in train mode; the identity in evaluation."""
         if not self.training or self.p == 0.0:
             return x
-        return cast(torch.Tensor, _Drop.apply(x, self.p))
+        return cast(torch.Tensor, _Drop.apply(x, self.p))  # type: ignore[no-untyped-call]
 
     def extra_repr(self) -> str:
         """Show the rate."""
