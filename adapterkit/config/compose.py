@@ -7,7 +7,7 @@ from typing import cast
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import ConfigCompositionException, MissingConfigException
+from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -50,11 +50,12 @@ def compose_recipe(recipe: str, child: TrainConfig) -> TrainConfig | None:
         for override in given
         if _key(override).split(".")[0] in _INHERITED and _key(override) not in _CHILDS_OWN
     ]
-    output_dir = "output_dir=''"
     try:
-        config = typed(compose("train", [f"+recipe={recipe}", *inherited, output_dir]))
-    except (MissingConfigException, ConfigCompositionException):
+        # The default asks Hydra's running job, which is the child's.
+        composed = compose("train", [f"+recipe={recipe}", *inherited, "output_dir=''"])
+    except MissingConfigException:
         return None
+    config = typed(composed)
     outputs = Path(child.output_dir).parent.parent
     config.output_dir = str(outputs / config.name / Path(child.output_dir).name)
     return config

@@ -17,7 +17,6 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
-from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import Fit
 
@@ -53,14 +52,7 @@ class RunDirectory:
             record["unchanged"] = unchanged
         self._write(BASELINE_FILE, record)
 
-    def write_config(self, config: TrainConfig) -> str:
-        """The whole config as YAML, as it goes into the artifact: without the places it ran in."""
-        plain = dataclasses.asdict(config)
-        for place in ("registry", "output_dir"):
-            plain.pop(place)
-        return OmegaConf.to_yaml(OmegaConf.create(plain))
-
-    def write_results(self, name: str, stack: AdapterStack, result: Fit, test: PairedChange | None) -> None:
+    def write_results(self, name: str, result: Fit, test: PairedChange | None) -> None:
         """Write summary, results, test metrics and the curves."""
         summary: dict[str, Any] = {"name": name, "run_key": self._run_key, "steps": result.steps, **result.metrics}
         if test is not None:
@@ -128,3 +120,11 @@ class RunDirectory:
 
 def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def config_yaml(config: TrainConfig) -> str:
+    """The whole config as YAML, as it goes into the artifact: without the places it ran in."""
+    plain = dataclasses.asdict(config)
+    for place in ("registry", "output_dir"):
+        plain.pop(place)
+    return OmegaConf.to_yaml(OmegaConf.create(plain))

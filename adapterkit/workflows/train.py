@@ -29,7 +29,7 @@ from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
 from adapterkit.workflows.parents import ComposeParent, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
-from adapterkit.workflows.run_directory import RunDirectory
+from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
         result = fit(stack, config, rows.train, rows.validation, run=run.path, resume=run.checkpoint(config.resume))
         record = prove_unchanged(stack, base, before, run)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
-        run.write_results(name, stack, result, test)
+        run.write_results(name, result, test)
         draft = _draft(name, config, stack, parents, record, rows, key, run, result, test)
     finally:
         stack.detach()
@@ -162,7 +162,7 @@ def _draft(
         base_location=str(stack.base.folder),
         data=rows.record,
         run_key=key,
-        training_config=run.write_config(config),
+        training_config=config_yaml(config),
         training_metrics={"summary": metrics, "history": result.history},
         metrics=metrics,
         environment=result.environment,
