@@ -19,6 +19,7 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import GuardCallback, HistoryCallback, tensorboard_callback
 from adapterkit.training.dropout import use_packed_dropout
+from adapterkit.training.heap import keep_freed_memory
 from adapterkit.training.trainer import AdapterTrainer
 
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
@@ -65,6 +66,8 @@ def fit(
         TrainableSetError: anything but the trainee would have been trained.
     """
     use_packed_dropout(stack.model, stack.trainee.peft_name)
+    if stack.base.device.type == "cpu":
+        keep_freed_memory()
     callbacks = [GuardCallback(stack), HistoryCallback(run / "metrics_history.jsonl")]
     if config.tracking.tensorboard:
         callbacks.append(tensorboard_callback(run / "tensorboard"))
