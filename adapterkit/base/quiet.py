@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import warnings
 
 # The first advises a package for a CPU path that is switched off here (it rewrites the base); the second repeats one
@@ -11,7 +13,12 @@ _ADVISERS = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"
 
 
 def quiet_libraries() -> None:
-    """Silence two loggers of bitsandbytes and a warning that PEFT provokes; call it before anything imports them."""
+    """Silence two loggers of bitsandbytes, a warning that PEFT provokes, and progress bars that nobody watches.
+
+    Call it before anything imports them.
+    """
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     for name in _ADVISERS:
         logging.getLogger(name).setLevel(logging.ERROR)

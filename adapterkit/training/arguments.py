@@ -44,8 +44,6 @@ def training_arguments(
         max_grad_norm=config.max_grad_norm,
         logging_steps=config.logging_steps,
         activation_checkpointing=config.gradient_checkpointing,
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
         remove_unused_columns=False,
         logging_nan_inf_filter=False,
         seed=seed,

@@ -1,17 +1,25 @@
-"""Small parts that watch a training: the guard before every step, and the metric history."""
+"""Small parts that watch a training: the guard before every step, the metric history, and what a person sees."""
 
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
 from transformers import TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
 from adapterkit.stack.adapter_stack import AdapterStack
+
+_log = logging.getLogger(__name__)
+
+_SHOWN = {"loss": "loss", "eval_loss": "validation loss"}
 
 
 class GuardCallback(TrainerCallback):
@@ -43,6 +51,43 @@ class HistoryCallback(TrainerCallback):
         line = {"step": state.global_step, "seconds": round(time.monotonic() - self._started, 3), **(logs or {})}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+class ProgressCallback(TrainerCallback):
+    """A progress bar on a terminal; into a pipe or a file, one line for every logged metric instead."""
+
+    def __init__(self) -> None:
+        """Draw nothing yet."""
+        self._bar: tqdm[Any] | None = None
+        self._shown: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the bar, at the step that a resumed training goes on from."""
+        self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", disable=not sys.stderr.isatty())
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
+        """Show the training or validation loss just logged."""
+        shown = {word: f"{logs[key]:.3f}" for key, word in _SHOWN.items() if logs and key in logs}
+        if not shown:
+            return
+        self._shown |= shown
+        if self._bar is not None and not self._bar.disable:
+            self._bar.set_postfix(self._shown)
+        else:
+            _log.info(
+                "  step %d of %d: %s", state.global_step, state.max_steps, ", ".join(map(" ".join, shown.items()))
+            )
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 def tensorboard_callback(directory: Path) -> TensorBoardCallback:

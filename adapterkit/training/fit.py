@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 from adapterkit.config.schema import TrainConfig
 from adapterkit.data.collate import PadCollator
@@ -17,9 +18,8 @@ from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.arguments import training_arguments
-from adapterkit.training.callbacks import GuardCallback, HistoryCallback, tensorboard_callback
+from adapterkit.training.callbacks import GuardCallback, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.dropout import use_packed_dropout
-from adapterkit.training.heap import keep_freed_memory
 from adapterkit.training.trainer import AdapterTrainer
 
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
@@ -66,9 +66,7 @@ def fit(
         TrainableSetError: anything but the trainee would have been trained.
     """
     use_packed_dropout(stack.model, stack.trainee.peft_name)
-    if stack.base.device.type == "cpu":
-        keep_freed_memory()
-    callbacks = [GuardCallback(stack), HistoryCallback(run / "metrics_history.jsonl")]
+    callbacks = [GuardCallback(stack), HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
     if config.tracking.tensorboard:
         callbacks.append(tensorboard_callback(run / "tensorboard"))
     trainer = AdapterTrainer(
@@ -82,6 +80,8 @@ def fit(
         collate=PadCollator(stack.base.tokenizer.pad_token_id),
         callbacks=callbacks,
     )
+    for theirs in (transformers.ProgressCallback, transformers.PrinterCallback):
+        trainer.remove_callback(theirs)
     output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     history = [dict(entry) for entry in trainer.state.log_history]
     tokens = sum(len(row.input_ids) for row in train) * trainer.state.num_train_epochs

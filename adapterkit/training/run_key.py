@@ -10,7 +10,7 @@ from adapterkit.digest import json_digest
 from adapterkit.lineage import BaseIdentity
 
 # Raise it when the same config would train to other weights than before.
-TRAINING_SCHEMA = 1
+TRAINING_SCHEMA = 2
 
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 

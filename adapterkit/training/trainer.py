@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import label_losses, mean_loss, row_losses
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.training.batching import LengthGroupedSampler
 
 Collate = Callable[[list[Any]], dict[str, Any]]
 
@@ -88,6 +89,11 @@ class AdapterTrainer(Trainer):
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
+        """Batches of like length, in an order that seed and epoch alone decide."""
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        return LengthGroupedSampler(rows["length"], self.args.train_batch_size, seed=self.args.seed)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Hold the optimizer to exactly the trainee's parameters.
