@@ -44,4 +44,5 @@ def _message(error: Exception) -> str:
         if str(cause).strip() and str(cause).strip() not in texts[0]:
             texts.append(str(cause).strip())
         cause = cause.__cause__
-    return "\n".join(texts)
+    # Where Hydra looked is no help to somebody who misspelt a name; the options that it lists before are.
+    return "\n".join(texts).partition("\nConfig search path:")[0].strip()

@@ -15,6 +15,7 @@ from adapterkit.base.device import resolve_device
 from adapterkit.base.fingerprint import Fingerprint, fingerprint
 from adapterkit.base.load import Base, identify, load_tokenizer
 from adapterkit.base.resident import resident_base
+from adapterkit.config.checks import check_values
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
@@ -60,6 +61,7 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
         AdapterKitError: anything a user can cause; nothing is published then.
     """
     name = check_name(config.name + config.suffix)
+    check_values(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)

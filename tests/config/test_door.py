@@ -23,12 +23,15 @@ def door(folder, *arguments):
         (["trainer.learning_rat=1"], "learning_rat"),
         (["+recipe=no_such_recipe"], "no_such_recipe"),
         (["adapter.r=many"], "many"),
+        (["quantization=nf5"], "nf4"),
+        (["trainer.lr_scheduler=cosin"], "Did you mean cosine"),
     ],
 )
 def test_a_wrong_command_line_is_one_message_and_exit_code_2(tmp_path, arguments, named):
     done = door(tmp_path, *arguments)
     assert done.returncode == 2
     assert named in done.stderr
+    assert "search path" not in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert not (tmp_path / "adapters").exists()
 

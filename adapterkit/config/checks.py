@@ -1,0 +1,75 @@
+"""What the types of a config cannot say: the range of every number, before anything is read or loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from adapterkit.config.schema import TrainConfig, TrainerConfig
+from adapterkit.errors import UnknownNameError, UsageError
+from adapterkit.names import nearest
+
+# transformers' schedules that need no settings of their own.
+SCHEDULERS = (
+    "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
+)  # fmt: skip
+_LISTED = ", ".join(SCHEDULERS)
+
+_Rule = tuple[str, Callable[[Any], bool]]
+_WHOLE: _Rule = ("a whole number from 1 on", lambda value: value >= 1)
+_WHOLE_OR_NULL: _Rule = ("a whole number from 1 on, or null", lambda value: value is None or value >= 1)
+_POSITIVE: _Rule = ("a number above 0", lambda value: 0 < value < math.inf)
+_NOT_NEGATIVE: _Rule = ("a number from 0 on", lambda value: 0 <= value < math.inf)
+_RULES: dict[str, _Rule] = {
+    "seed": ("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2**32),
+    "adapter.r": _WHOLE,
+    "adapter.lora_alpha": _POSITIVE,
+    "adapter.lora_dropout": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
+    "data.max_length": _WHOLE,
+    "data.max_train_rows": _WHOLE_OR_NULL,
+    "data.max_validation_rows": _WHOLE_OR_NULL,
+    "data.max_test_rows": _WHOLE_OR_NULL,
+    "trainer.epochs": _POSITIVE,
+    "trainer.max_steps": ("-1 (until the epochs are through) or a whole number from 1 on", lambda v: v == -1 or v >= 1),
+    "trainer.learning_rate": _NOT_NEGATIVE,
+    "trainer.batch_size": _WHOLE,
+    "trainer.gradient_accumulation_steps": _WHOLE,
+    "trainer.warmup_ratio": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
+    "trainer.weight_decay": _NOT_NEGATIVE,
+    "trainer.max_grad_norm": _NOT_NEGATIVE,
+    "trainer.logging_steps": _WHOLE,
+    "trainer.eval_steps": _NOT_NEGATIVE,
+    "trainer.save_steps": _NOT_NEGATIVE,
+    "trainer.keep_checkpoints": _WHOLE,
+}
+
+
+def check_values(config: TrainConfig) -> None:
+    """Demand that every number is one that a training can use.
+
+    Raises:
+        UsageError: one is not; the message names the key and what it takes.
+        UnknownNameError: there is no such schedule.
+    """
+    for key, (takes, fits) in _RULES.items():
+        value: Any = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        if not fits(value):
+            raise UsageError(f"{key}={value} cannot be used: it takes {takes}.")
+    trainer = config.trainer
+    if trainer.lr_scheduler not in SCHEDULERS:
+        close = nearest(trainer.lr_scheduler, SCHEDULERS)
+        raise UnknownNameError("trainer.lr_scheduler", trainer.lr_scheduler, close, hint=f"Any of {_LISTED} will do.")
+    if trainer.keep_best and config.data.validation is not None and not _saves_where_it_evaluates(trainer):
+        raise UsageError(
+            f"trainer.eval_steps={trainer.eval_steps} with trainer.save_steps={trainer.save_steps}: the best weights "
+            "can only be kept where both happen. Save at a multiple of eval_steps, or write trainer.keep_best=false."
+        )
+
+
+def _saves_where_it_evaluates(trainer: TrainerConfig) -> bool:
+    if trainer.eval_steps == 0 or trainer.save_steps == 0:
+        return trainer.eval_steps == trainer.save_steps
+    return trainer.save_steps % trainer.eval_steps == 0
