@@ -1,0 +1,38 @@
+"""The doors as processes of their own, on the real model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from adapterkit.digest import sha256_file
+from adapterkit.registry import Registry
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SMALL = ["data.max_train_rows=8", "data.validation=null", "data.test=null", "trainer.batch_size=4", "device=cpu"]
+
+
+def run(folder: Path, *arguments: str) -> str:
+    environment = os.environ | {"ADAPTERKIT_REGISTRY": str(folder / "adapters")}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_one_seed_gives_the_same_bytes_in_two_processes_and_the_example_asks_them(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        said = run(folder, "-m", "adapterkit.train", "+recipe=persona_on_unified", *SMALL)
+        assert "base unchanged 1745 tensors" in said
+        published = Registry(folder / "adapters").resolve("persona_lincoln").path
+        digests.add(sha256_file(published / "adapter_model.safetensors"))
+    assert len(digests) == 1
+    answer = run(tmp_path / "first", str(EXAMPLES / "ask_a_persona.py"), "persona_lincoln")
+    assert "<- unified@1.0.0 <- persona_lincoln@1.0.0]" in answer
+    assert len(answer.splitlines()) > 1
