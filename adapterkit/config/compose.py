@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 from hydra import compose
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,8 +15,8 @@ from adapterkit.errors import UsageError
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
 _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking", "seed")
-# Sizes of a child's splits are the child's: a parent keeps its recipe's.
-_CHILDS_OWN = ("data.max_train_rows", "data.max_validation_rows", "data.max_test_rows")
+# Of the data, how many rows of each split are taken is the recipe's.
+_SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
 
 
 def typed(config: DictConfig) -> TrainConfig:
@@ -44,25 +43,19 @@ def compose_recipe(recipe: str, child: TrainConfig) -> TrainConfig | None:
     Returns:
         None when there is no such recipe.
     """
-    given = HydraConfig.get().overrides.task
-    inherited = [
-        override
-        for override in given
-        if _key(override).split(".")[0] in _INHERITED and _key(override) not in _CHILDS_OWN
-    ]
     try:
-        # The default asks Hydra's running job, which is the child's.
-        composed = compose("train", [f"+recipe={recipe}", *inherited, "output_dir=''"])
+        # The default of output_dir asks Hydra's running job, which is the child's.
+        composed = compose("train", [f"+recipe={recipe}", "output_dir=''"])
     except MissingConfigException:
         return None
+    sizes = {size: composed.data[size] for size in _SIZES}
+    for key in _INHERITED:
+        composed[key] = getattr(child, key)
+    composed.data.update(sizes)
     config = typed(composed)
     outputs = Path(child.output_dir).parent.parent
     config.output_dir = str(outputs / config.name / Path(child.output_dir).name)
     return config
-
-
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
 
 
 def _first_line(error: Exception) -> str:

@@ -60,3 +60,22 @@ def test_one_bad_job_leaves_the_others_of_its_sweep_alone(tiny_base_dir, tmp_pat
     assert "no_such_layer" in done.stderr
     assert "Traceback" not in done.stderr
     assert shop.registry.names() == ["x.q_proj"]
+
+
+def test_a_missing_parent_is_trained_with_what_the_childs_own_recipe_says_of_base_and_data(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    recipes = tmp_path / "mine" / "recipe"
+    recipes.mkdir(parents=True)
+    (recipes / "voice.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /data: chat\n  - override /quantization: fp32\n  - override /tracking: none\n"
+        "name: voice\nparent: ${data.unified}\nparent_recipe: unified\ndevice: cpu\n"
+        f"model: {{id: {shop.base}}}\n"
+        f"data: {{train: {shop.train}, max_length: 256, max_train_rows: 3, unified: shared}}\n"
+        "trainer: {max_steps: 1}\n"
+    )
+    done = door(tmp_path, "--config-dir", "mine", "+recipe=voice")
+    assert done.returncode == 0, done.stderr
+    assert shop.registry.names() == ["shared", "voice"]
+    assert [shop.registry.manifest(name).data.rows for name in ("shared", "voice")] == [4, 3]
+    assert "<- shared@1.0.0 <- voice@1.0.0" in done.stdout

@@ -28,6 +28,7 @@ def test_one_seed_gives_the_same_bytes_in_two_processes_and_the_example_asks_the
     for name in ("first", "second"):
         folder = tmp_path / name
         folder.mkdir()
+        run(folder, "-m", "adapterkit.train", "+recipe=unified", *SMALL)
         said = run(folder, "-m", "adapterkit.train", "+recipe=persona_on_unified", *SMALL)
         assert "base unchanged 1745 tensors" in said
         published = Registry(folder / "adapters").resolve("persona_lincoln").path
