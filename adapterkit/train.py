@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from adapterkit.config.compose import compose_recipe, typed
 from adapterkit.config.locate import config_root
-from adapterkit.config.outcome import run_door
+from adapterkit.config.outcome import run_door, told_in_sweeps
 from adapterkit.config.search_path import register
 from adapterkit.config.sweep_names import with_sweep_names
 
@@ -21,7 +21,8 @@ def _job(config: DictConfig) -> None:
     quiet_libraries()
     from adapterkit.workflows.train import train
 
-    train(typed(config), compose_parent=compose_recipe)
+    with told_in_sweeps():
+        train(typed(config), compose_parent=compose_recipe)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -45,7 +45,7 @@ def wheel_folder(base_id: str, install: str | None) -> Path:
 def _gguf_file(base_id: str, install: str | None) -> Path:
     module, _, file = base_id.removeprefix(PREFIX).partition("/")
     # find_spec, never import: the module may itself import packages that are not installed.
-    spec = importlib.util.find_spec(module)
+    spec = importlib.util.find_spec(module) if _importable(module.rpartition(".")[0]) else None
     if spec is None or spec.origin is None:
         raise MissingExtraError(
             module.replace("_", "-"),
@@ -56,6 +56,13 @@ def _gguf_file(base_id: str, install: str | None) -> Path:
     if not path.is_file():
         raise BaseLoadError(base_id, f"the installed package '{module}' holds no {file}. Install: {install}")
     return path
+
+
+def _importable(package: str) -> bool:
+    """Whether `find_spec` may be asked for something inside a package; it raises where an outer one is missing."""
+    if not package:
+        return True
+    return _importable(package.rpartition(".")[0]) and importlib.util.find_spec(package) is not None
 
 
 def _convert(base_id: str, gguf: Path, folder: Path) -> None:

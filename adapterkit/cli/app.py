@@ -135,7 +135,8 @@ def chat(
         raise UsageError("--json prints one answer: give the question with --message TEXT.")
     settings: dict[str, Any] = {
         "max_new_tokens": max_new_tokens,
-        "do_sample": sample or temperature is not None or top_p is not None,
+        # A temperature of 0 is the usual way to ask for the likeliest token.
+        "do_sample": (sample or temperature is not None or top_p is not None) and temperature != 0,
         "temperature": temperature,
         "top_p": top_p,
         "seed": seed,

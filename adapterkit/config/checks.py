@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.errors import UnknownNameError, UsageError
-from adapterkit.names import nearest
+from adapterkit.names import as_name, nearest
 
 # transformers' schedules that need no settings of their own.
 SCHEDULERS = (
@@ -58,6 +59,17 @@ def check_values(config: TrainConfig) -> None:
             value = getattr(value, part)
         if not fits(value):
             raise UsageError(f"{key}={value} cannot be used: it takes {takes}.")
+    if config.persona is not None and config.name == config.data.unified:
+        raise UsageError(
+            f"'{config.name}' is what all voices of this data share, so it takes no persona. Leave persona out, or "
+            f"train the one voice as an adapter of its own: name=persona_{as_name(config.persona)}"
+        )
+    if config.resume not in ("auto", "never") and not Path(config.resume).is_dir():
+        raise UsageError(
+            f"resume={config.resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder."
+        )
+    if not config.adapter.target_modules:
+        raise UsageError("adapter.target_modules is empty: it takes all-linear, a module's name, or a list of names.")
     trainer = config.trainer
     if trainer.lr_scheduler not in SCHEDULERS:
         close = nearest(trainer.lr_scheduler, SCHEDULERS)

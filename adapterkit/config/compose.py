@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UsageError
+from adapterkit.names import as_name
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
 _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking", "seed")
@@ -23,8 +24,10 @@ def typed(config: DictConfig) -> TrainConfig:
     """The typed form of a composed config; interpolations resolved.
 
     Raises:
-        UsageError: a mandatory key is missing or an interpolation fails.
+        UsageError: a mandatory key is missing, an interpolation fails, or a recipe of one voice was given none.
     """
+    if OmegaConf.is_interpolation(config, "persona") and config.persona is None:
+        raise UsageError("This recipe trains one voice, and this data proposes none: say whose with persona=NAME.")
     try:
         return cast(TrainConfig, OmegaConf.to_object(config))
     except MissingMandatoryValue as error:
@@ -53,9 +56,14 @@ def compose_recipe(recipe: str, child: TrainConfig) -> TrainConfig | None:
         composed[key] = getattr(child, key)
     composed.data.update(sizes)
     config = typed(composed)
-    outputs = Path(child.output_dir).parent.parent
-    config.output_dir = str(outputs / config.name / Path(child.output_dir).name)
+    config.resume = child.resume if child.resume in ("auto", "never") else "never"
+    config.output_dir = str(_beside(Path(child.output_dir), child.name + child.suffix, config.name))
     return config
+
+
+def _beside(run: Path, child: str, parent: str) -> Path:
+    """`outputs/<parent>/<time>` for a child in `outputs/<child>/<time>`; below a run directory that the user chose."""
+    return run.parent.parent / parent / run.name if run.parent.name == as_name(child) else run / parent
 
 
 def _first_line(error: Exception) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.errors import AdapterKitError
 
 INTERRUPTED = 75
+_EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError)
+_log = logging.getLogger(__name__)
 
 
 def run_door(job: Callable[[], Any]) -> None:
@@ -25,15 +30,33 @@ def run_door(job: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         job()
-    except (AdapterKitError, HydraException, OmegaConfBaseException) as error:
+    except _EXPECTED as error:
         if os.environ.get("ADAPTERKIT_DEBUG"):
             raise
         logging.shutdown()
         print(f"error: {_message(error)}", file=sys.stderr)
-        sys.exit(error.exit_code if isinstance(error, AdapterKitError) else 2)
+        sys.exit(_exit_code(error))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("interrupted; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def told_in_sweeps() -> Iterator[None]:
+    """Say why a job of a sweep fails when it does: at the end, Hydra hands on the first failure only."""
+    try:
+        yield
+    except _EXPECTED as error:
+        hydra = HydraConfig.get()
+        if hydra.mode == RunMode.MULTIRUN:
+            _log.error("Job %s failed: %s", hydra.job.num, _message(error))
+        raise
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, AdapterKitError):
+        return error.exit_code
+    return 2 if isinstance(error, HydraException | OmegaConfBaseException) else 1
 
 
 def _message(error: Exception) -> str:
@@ -45,4 +68,6 @@ def _message(error: Exception) -> str:
             texts.append(str(cause).strip())
         cause = cause.__cause__
     # Where Hydra looked is no help to somebody who misspelt a name; the options that it lists before are.
-    return "\n".join(texts).partition("\nConfig search path:")[0].strip()
+    said = "\n".join(texts).partition("\nConfig search path:")[0]
+    # Hydra proposes `+key=...` for every unknown key, which the typed config then refuses.
+    return "\n".join(line for line in said.splitlines() if not line.startswith("To append to your config")).strip()

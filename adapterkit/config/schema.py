@@ -45,13 +45,23 @@ class AdapterConfig:
 
 
 @dataclass
+class ShortConfig:
+    """How many rows the short recipes take of a corpus; null: all."""
+
+    shared_train: int | None = None
+    shared_test: int | None = None
+    persona_train: int | None = None
+    validation: int | None = None
+
+
+@dataclass
 class DataConfig:
     """Which rows.
 
     `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
-    `validation` null means no validation. `unified` names the adapter that all of the data's voices share. `prompt` is
-    the user's turn where the rows bring none; `system` is put before rows without a system turn (null: the chat
-    template's own default).
+    `validation` null means no validation. `unified` names the adapter that all of the data's voices share,
+    `voice` is the persona that recipes take when none is given. `prompt` is the user's turn where the rows bring none;
+    `system` is put before rows without a system turn (null: the chat template's own default).
     """
 
     reader: str = MISSING
@@ -59,12 +69,14 @@ class DataConfig:
     validation: str | None = None
     test: str | None = None
     unified: str = "unified"
+    voice: str | None = None
     prompt: str | None = None
     system: str | None = None
     max_length: int = 512
     max_train_rows: int | None = None
     max_validation_rows: int | None = None
     max_test_rows: int | None = None
+    short: ShortConfig = field(default_factory=ShortConfig)
     install: str | None = None
 
 

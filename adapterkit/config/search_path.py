@@ -6,9 +6,11 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
 
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import TrainConfig
+from adapterkit.names import as_name
 
 
 class RecipesSearchPath(SearchPathPlugin):
@@ -20,6 +22,7 @@ class RecipesSearchPath(SearchPathPlugin):
 
 
 def register() -> None:
-    """Register schema and search path with Hydra; calling it again changes nothing."""
+    """Register schema, search path and `${as_name:...}` with Hydra; calling it again changes nothing."""
+    OmegaConf.register_new_resolver("as_name", lambda value: as_name(str(value)), replace=True)
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     Plugins.instance().register(RecipesSearchPath)

@@ -51,4 +51,4 @@ def _suffix(override: Override) -> str:
     key = override.key_or_group
     if key in _GROUPS:
         return f".${{hydra:runtime.choices.{key}}}"
-    return f".{key.rpartition('.')[2]}${{{key}}}"
+    return f".${{as_name:{key.rpartition('.')[2]}${{{key}}}}}"

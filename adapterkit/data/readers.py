@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -14,6 +15,8 @@ from adapterkit.data.sampling import thin
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
 from adapterkit.errors import UnknownNameError
 from adapterkit.names import nearest
+
+_log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
@@ -66,9 +69,9 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
     )
     return replace(
         splits,
-        train=_finish(splits.train, config.max_train_rows, config.system),
-        validation=_finish(splits.validation, config.max_validation_rows, config.system),
-        test=_finish(splits.test, config.max_test_rows, config.system),
+        train=_finish("train", splits.train, config.max_train_rows, config.system),
+        validation=_finish("validation", splits.validation, config.max_validation_rows, config.system),
+        test=_finish("test", splits.test, config.max_test_rows, config.system),
     )
 
 
@@ -92,8 +95,12 @@ def _check_reader(name: str) -> None:
         )
 
 
-def _finish(rows: tuple[Conversation, ...], limit: int | None, system: str | None) -> tuple[Conversation, ...]:
+def _finish(
+    split: str, rows: tuple[Conversation, ...], limit: int | None, system: str | None
+) -> tuple[Conversation, ...]:
     kept = thin(rows, limit)
+    if len(kept) < len(rows):
+        _log.info("data.max_%s_rows: %d of %d rows", split, len(kept), len(rows))
     if system is None:
         return kept
     return tuple(row if row.turns[0].role == "system" else _with_system(row, system) for row in kept)

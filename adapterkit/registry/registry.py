@@ -25,7 +25,7 @@ from adapterkit.names import AdapterRef, Version, nearest
 from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.layout import default_registry, list_names, list_versions
 from adapterkit.registry.publish import Published, publish
-from adapterkit.stores import read_file
+from adapterkit.stores import read_file, staging_directory
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,15 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"Registry({str(self.path)!r})"
+
+    def require_writable(self) -> None:
+        """Try whether something can be published here, before hours are spent on it; nothing is left behind.
+
+        Raises:
+            RegistryError: the folder cannot be created or written.
+        """
+        with staging_directory(self.path):
+            pass
 
     def names(self) -> list[str]:
         """The adapters that have at least one version, sorted.

@@ -19,7 +19,6 @@ from adapterkit.errors import UsageError
 from adapterkit.lineage import BaseIdentity, Lineage
 from adapterkit.names import AdapterRef
 from adapterkit.registry import Registry
-from adapterkit.stack.adapter_stack import AdapterStack
 
 Messages = str | Sequence[Mapping[str, str]]
 
@@ -124,6 +123,9 @@ def session_of(base: Base, members: Sequence[Artifact], *, any_quantization: boo
         members: the lineage, root-first.
         any_quantization: accept a base that is held otherwise than in training.
     """
+    # Brings peft and bitsandbytes, which `load` has told to be quiet.
+    from adapterkit.stack.adapter_stack import AdapterStack
+
     stack = AdapterStack(base, any_quantization=any_quantization)
     stack.attach(members)
     stack.model.eval()

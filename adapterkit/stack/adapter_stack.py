@@ -18,6 +18,7 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, LoraModel, PeftConfig, PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 
@@ -183,11 +184,18 @@ class AdapterStack:
             self._activate_all()
 
     def save_trainee(self, directory: Path) -> None:
-        """Write the trainee alone, as PEFT reads it: adapter_config.json and adapter_model.safetensors."""
+        """Write the trainee alone, as PEFT reads it: adapter_config.json and adapter_model.safetensors.
+
+        Raises:
+            StackError: the disk refuses.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         name = self.trainee.peft_name
         tensors = {key: value.contiguous() for key, value in self._state(name).items()}
-        save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+        try:
+            save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise StackError(f"The adapter cannot be written to {directory}: {error}") from error
         config = self.model.peft_config[name]
         config.inference_mode, kept = True, config.inference_mode
         try:

@@ -14,12 +14,12 @@ from adapterkit.errors import ArtifactError, RegistryError
 
 _CHUNK = 1 << 22
 _FIXES = {
-    errno.ENOSPC: "The disk is full. Free some space on it, or choose another folder with --registry, and try again.",
-    errno.EDQUOT: "Your disk quota is used up. Free some space, or choose another folder with --registry.",
-    errno.EACCES: "Permission is missing. Make the folder writable for this user, or choose another with --registry.",
-    errno.EPERM: "Permission is missing. Make the folder writable for this user, or choose another with --registry.",
-    errno.EROFS: "The file system is read-only. Choose another folder with --registry.",
-    errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder with --registry.",
+    errno.ENOSPC: "The disk is full. Free some space on it, or choose another folder for the registry, and try again.",
+    errno.EDQUOT: "Your disk quota is used up. Free some space, or choose another folder for the registry.",
+    errno.EACCES: "Permission is missing. Make the folder writable for this user, or choose another for the registry.",
+    errno.EPERM: "Permission is missing. Make the folder writable for this user, or choose another for the registry.",
+    errno.EROFS: "The file system is read-only. Choose another folder for the registry.",
+    errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder for the registry.",
 }
 
 

@@ -31,7 +31,7 @@ class Fit:
 
     Attributes:
         steps: optimizer steps taken.
-        metrics: summary numbers: losses in nats a token, seconds, tokens a second.
+        metrics: summary numbers: losses in nats a token; seconds and tokens a second of this process alone.
         history: everything that was logged, in order.
         environment: versions, seed, threads, device.
     """
@@ -84,15 +84,30 @@ def fit(
         trainer.remove_callback(theirs)
     output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     history = [dict(entry) for entry in trainer.state.log_history]
-    tokens = sum(len(row.input_ids) for row in train) * trainer.state.num_train_epochs
-    metrics = {"train_loss": output.training_loss, "seconds": output.metrics["train_runtime"]}
-    metrics["steps"] = float(trainer.state.global_step)
-    metrics["trainable_parameters"] = float(sum(p.numel() for p in stack.trainee_parameters()))
-    metrics["tokens_per_second"] = tokens / output.metrics["train_runtime"]
+    seconds = output.metrics["train_runtime"]
+    metrics = {
+        "train_loss": _mean_logged_loss(history, output.training_loss) if resume else output.training_loss,
+        "seconds": seconds,
+        "steps": float(trainer.state.global_step),
+        "trainable_parameters": float(sum(p.numel() for p in stack.trainee_parameters())),
+        "tokens_per_second": trainer.tokens_seen / seconds,
+    }
     evaluated = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     if evaluated:
         metrics["validation_loss"] = min(evaluated) if config.trainer.keep_best else evaluated[-1]
     return Fit(trainer.state.global_step, metrics, history, environment(config.seed, stack.base.device))
+
+
+def _mean_logged_loss(history: Sequence[Mapping[str, Any]], otherwise: float) -> float:
+    """Mean training loss over all logged steps, where the Trainer's own figure leaves out those before a resume.
+
+    Each entry is the mean since the one before.
+    """
+    total, last = 0.0, 0
+    for entry in history:
+        if "loss" in entry:
+            total, last = total + entry["loss"] * (entry["step"] - last), entry["step"]
+    return total / last if last else otherwise
 
 
 def environment(seed: int, device: torch.device) -> dict[str, Any]:

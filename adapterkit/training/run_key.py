@@ -10,7 +10,7 @@ from adapterkit.digest import json_digest
 from adapterkit.lineage import BaseIdentity
 
 # Raise it when the same config would train to other weights than before.
-TRAINING_SCHEMA = 2
+TRAINING_SCHEMA = 3
 
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 
@@ -22,7 +22,7 @@ def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str],
         config: the training; name, places and descriptions do not count.
         identity: the base.
         parents: weights digests of the frozen members, root-first.
-        data_digest: digest of the rows.
+        data_digest: digest of the rows as the model sees them: ids and labels.
     """
     trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY}
     return json_digest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ class AdapterTrainer(Trainer):
         validation_rows: rows for evaluation while training; empty for none.
         tokenizer: for the names of model inputs.
         collate: makes one padded batch of several rows.
+
+    Attributes:
+        tokens_seen: tokens trained on by this process, padding not counted.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class AdapterTrainer(Trainer):
         self.stack = stack
         self._collate_rows = collate
         self._validation_rows = validation_rows
+        self.tokens_seen = 0
         super().__init__(
             model=stack.model,
             args=args,
@@ -69,6 +74,7 @@ class AdapterTrainer(Trainer):
             TrainingError: the loss is not finite.
         """
         losses, targets = label_losses(model, inputs)
+        self.tokens_seen += int(inputs["attention_mask"].sum())
         tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
         loss = losses.sum() / tokens
         if not torch.isfinite(loss):
@@ -94,6 +100,15 @@ class AdapterTrainer(Trainer):
         """Batches of like length, in an order that seed and epoch alone decide."""
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
         return LengthGroupedSampler(rows["length"], self.args.train_batch_size, seed=self.args.seed)
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Warm up for a share of the steps, but never for all: at the last one something must be learnt."""
+        share = self.args.warmup_steps
+        if 0 < share < 1:
+            self.args.warmup_steps = min(math.ceil(num_training_steps * share), num_training_steps - 1)
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Hold the optimizer to exactly the trainee's parameters.

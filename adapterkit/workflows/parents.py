@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import RefNotFoundError
+from adapterkit.errors import BaseMismatchError, RefNotFoundError
+from adapterkit.lineage import BaseIdentity
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
 
@@ -45,6 +46,22 @@ def resolve_parents(
         _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
         train(parent)
         return registry.lineage_artifacts(ref)
+
+
+def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
+    """Demand, before the base is loaded, that every parent was trained on it as it is held now.
+
+    Raises:
+        BaseMismatchError: one was not.
+    """
+    for parent in parents:
+        if reasons := identity.differs_from(parent.manifest.lineage.base):
+            name = parent.manifest.name
+            raise BaseMismatchError(
+                f"{parent.manifest.ref} was trained on another base: {'; '.join(reasons)}. Train on the base it names, "
+                f"or give this base a parent under a name of its own, which is trained first when it is missing: "
+                f"data.unified={name}_{identity.quantization['kind']}"
+            )
 
 
 def _recipe_for(ref: AdapterRef, config: TrainConfig, compose_parent: ComposeParent | None) -> TrainConfig | None:

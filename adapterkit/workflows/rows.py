@@ -11,6 +11,7 @@ from adapterkit.config.schema import DataConfig
 from adapterkit.data.encode import encode_split
 from adapterkit.data.readers import read_splits
 from adapterkit.data.template import EncodedRow
+from adapterkit.digest import json_digest
 from adapterkit.errors import DataError
 from adapterkit.manifest import DataRecord
 
@@ -19,12 +20,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TokenRows:
-    """The three splits as token rows, and what the manifest says of them."""
+    """The three splits as token rows, and what the manifest says of them.
+
+    `digest` is the hex sha256 of all ids and labels: the same words under another chat template are other rows.
+    """
 
     train: Sequence[EncodedRow]
     validation: Sequence[EncodedRow]
     test: Sequence[EncodedRow]
     record: DataRecord
+    digest: str
 
 
 def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenRows:
@@ -45,4 +50,11 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
         "Data: %s; %d rows to train on (%d tokens), %d to validate, %d to test",
         splits.source, len(train), tokens, len(validation), len(test),
     )  # fmt: skip
-    return TokenRows(train, validation, test, DataRecord(splits.source, splits.digest, len(train), tokens))
+    if len(test) == 1:
+        raise DataError(
+            f"{splits.source}: the test split has one row, and a change measured on one row proves nothing. Give two "
+            "or more, or none: data.test=null"
+        )
+    record = DataRecord(splits.source, splits.digest, len(train), tokens)
+    encoded = [[[row.input_ids, row.labels] for row in rows] for rows in (train, validation, test)]
+    return TokenRows(train, validation, test, record, json_digest(encoded))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from adapterkit.lineage import BaseIdentity
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import Fit
 
+_log = logging.getLogger(__name__)
+
 BASELINE_FILE = "baseline_checksums.json"
 # A checkpoint without one of these would resume with other weights or other random numbers, and without a word.
 _CHECKPOINT_FILES = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
@@ -29,14 +32,24 @@ class RunDirectory:
     """`outputs/<name>/<timestamp>/` of one training."""
 
     def __init__(self, path: Path, run_key: str) -> None:
-        """Create the folder."""
+        """Create the folder.
+
+        Raises:
+            UsageError: a finished run lies there.
+        """
         self.path, self._run_key = path, run_key
+        if self._final.exists():
+            raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
         path.mkdir(parents=True, exist_ok=True)
 
     @property
     def adapter(self) -> Path:
         """The raw weights as training left them."""
         return self.path / "adapter"
+
+    @property
+    def _final(self) -> Path:
+        return self.path / "final_artifact"
 
     def write_baseline(self, identity: BaseIdentity, before: Fingerprint, after: Fingerprint | None = None) -> None:
         """Record the base's fingerprint: before training, and again with both sides after it."""
@@ -72,7 +85,7 @@ class RunDirectory:
 
     def copy_artifact(self, artifact: Artifact) -> None:
         """Copy the published artifact, byte for byte, to `final_artifact/`."""
-        shutil.copytree(artifact.path, self.path / "final_artifact")
+        shutil.copytree(artifact.path, self._final)
 
     def checkpoint(self, resume: str) -> Path | None:
         """The checkpoint to go on from.
@@ -81,18 +94,15 @@ class RunDirectory:
             resume: `never`, `auto` (the newest complete checkpoint of the same run key beside this run), or a path.
 
         Raises:
-            UsageError: the path is not a checkpoint folder.
             TrainingError: the checkpoint is incomplete, or belongs to another run key.
         """
         if resume == "never":
             return None
         if resume == "auto":
-            return max(self._sibling_checkpoints(), key=lambda found: _step(found), default=None)
+            newest = max(self._sibling_checkpoints(), key=lambda found: _step(found), default=None)
+            _log.info("Going on from %s", newest) if newest else _log.info("No checkpoint of this training to resume")
+            return newest
         given = Path(resume)
-        if not given.is_dir():
-            raise UsageError(
-                f"resume={resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder."
-            )
         if missing := [file for file in _CHECKPOINT_FILES if not (given / file).is_file()]:
             raise TrainingError(
                 f"The checkpoint {given} is incomplete: {', '.join(missing)} missing. Use an earlier one."

@@ -19,6 +19,7 @@ from adapterkit.config.checks import check_values
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
+from adapterkit.errors import AdapterKitError
 from adapterkit.evaluation.loss import row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.manifest import BaseRecord
@@ -28,7 +29,7 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fit import Fit, fit
 from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
-from adapterkit.workflows.parents import ComposeParent, resolve_parents
+from adapterkit.workflows.parents import ComposeParent, require_base, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
@@ -65,18 +66,21 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
+    registry.require_writable()
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(
         config, registry, compose_parent, lambda parent: train(parent, compose_parent=compose_parent)
     )
-    key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.record.digest)
+    require_base(parents, identity)
+    key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing)
         return TrainOutcome(existing, False, None)
 
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
+    checkpoint = run.checkpoint(config.resume)
     base, before = resident_base(
         identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
     )
@@ -85,14 +89,18 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
     try:
         stack.attach(parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
-        result = fit(stack, config, rows.train, rows.validation, run=run.path, resume=run.checkpoint(config.resume))
+        result = fit(stack, config, rows.train, rows.validation, run=run.path, resume=checkpoint)
         record = prove_unchanged(stack, base, before, run)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         run.write_results(name, result, test)
         draft = _draft(name, config, stack, parents, record, rows, key, run, result, test)
     finally:
         stack.detach()
-    artifact = registry.publish(draft)
+    try:
+        artifact = registry.publish(draft)
+    except AdapterKitError:
+        _log.error("Not published. What was trained is kept in %s", run.adapter)
+        raise
     run.copy_artifact(artifact)
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)

@@ -62,6 +62,46 @@ def test_one_bad_job_leaves_the_others_of_its_sweep_alone(tiny_base_dir, tmp_pat
     assert shop.registry.names() == ["x.q_proj"]
 
 
+def test_a_sweep_says_why_each_of_its_jobs_failed(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    done = door(tmp_path, "-m", "adapter.r=0,2,-1", *tiny(shop))
+    assert done.returncode == 2
+    assert "Job 0 failed: adapter.r=0" in done.stdout
+    assert "Job 2 failed: adapter.r=-1" in done.stdout
+    assert shop.registry.names() == ["x.r2"]
+
+
+def test_names_are_made_of_what_a_persona_and_a_swept_list_can_give(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    chosen = [argument for argument in tiny(shop) if not argument.startswith("name=")]
+    done = door(
+        tmp_path, "-m", "+recipe=persona_on_unified", "persona=Anne Marie", "parent=null",
+        "adapter.target_modules=[q_proj],[q_proj,v_proj]", *chosen,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert shop.registry.names() == [
+        "persona_anne_marie.target_modules_q_proj", "persona_anne_marie.target_modules_q_proj_v_proj",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["+recipe=persona_on_unified", "data=chat", "data.train=chats.jsonl"], "persona=NAME"),
+        (["+recipe=unified", "persona=lincoln"], "takes no persona"),
+        (["name=../../away"], "cannot name an adapter"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_nothing_leaves_the_folder(tmp_path, arguments, said):
+    folder = tmp_path / "deep" / "inside"
+    folder.mkdir(parents=True)
+    done = door(folder, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert {path.name for path in folder.iterdir()} <= {"outputs"}
+
+
 def test_a_missing_parent_is_trained_with_what_the_childs_own_recipe_says_of_base_and_data(tiny_base_dir, tmp_path):
     shop = Workshop(tiny_base_dir, tmp_path)
     recipes = tmp_path / "mine" / "recipe"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from adapterkit.base.resident import release_resident_base
+from adapterkit.config.schema import QuantizationConfig
 from adapterkit.digest import sha256_file
-from adapterkit.errors import DataError, RefNotFoundError, UsageError
+from adapterkit.errors import BaseMismatchError, DataError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.registry import Registry
 from adapterkit.workflows.train import train
-from tests.workflows.tiny import Workshop
+from tests.workflows.tiny import Workshop, write_chats
 
 WEIGHTS = "adapter_model.safetensors"
 RUN_FILES = {
@@ -129,3 +132,53 @@ def test_a_rate_of_zero_publishes_a_child_that_changes_nothing(shared):
     assert outcome.test is not None
     assert (outcome.test.change, outcome.test.before) == (0.0, outcome.test.after)
     Registry(shared.registry.path).lineage_artifacts("still")
+
+
+def test_one_step_already_learns_something(shared):
+    outcome = train(shared.config("single", max_steps=1))
+    assert outcome.test is not None
+    assert outcome.test.change != 0.0
+
+
+def test_a_single_test_row_is_refused(shared, tmp_path):
+    alone = write_chats(tmp_path / "alone.jsonl", ["one row"])
+    with pytest.raises(DataError, match="one row"):
+        train(shared.config("alone", test=str(alone)))
+
+
+def test_a_parent_on_another_quantization_is_refused_before_the_base_is_loaded(shared, monkeypatch):
+    monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
+    config = shared.config("other", "unified")
+    config.quantization = QuantizationConfig(kind="none", dtype="bfloat16")
+    with pytest.raises(BaseMismatchError, match=r"bfloat16[\s\S]*data\.unified=unified_none"):
+        train(config)
+
+
+def test_a_finished_run_directory_is_not_written_again(shared):
+    config = shared.config("once")
+    train(config)
+    config.force, config.seed = True, 1
+    with pytest.raises(UsageError, match="holds a finished run"):
+        train(config)
+    assert shared.published("once") == ["1.0.0"]
+
+
+def test_a_registry_that_cannot_be_written_is_said_before_training(shared, tmp_path):
+    (tmp_path / "file").write_text("")
+    config = shared.config("nowhere")
+    config.registry = str(tmp_path / "file" / "adapters")
+    with pytest.raises(RegistryError, match="is a file"):
+        train(config)
+    assert not (shared.folder / "outputs" / "nowhere").exists()
+
+
+def test_another_chat_template_is_another_training(tiny_base_dir, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base_dir, base)
+    shop = Workshop(base, tmp_path)
+    assert train(shop.config("talk")).trained
+    assert not train(shop.config("talk")).trained
+    release_resident_base()
+    template = base / "chat_template.jinja"
+    template.write_text("Hello! " + template.read_text())
+    assert train(shop.config("talk")).trained
