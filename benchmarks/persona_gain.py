@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from adapterkit import Registry
+from adapterkit.base.device import device_name
 
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes")
 
@@ -41,10 +43,8 @@ def main() -> None:
         )
     if arguments.json:
         report = {
-            "machine": {"cpu": platform.processor(), "cores": len(os.sched_getaffinity(0))},
-            "versions": {
-                name: version(name) for name in ("adapterkit", "torch", "transformers", "peft", "bitsandbytes")
-            },
+            "machine": {"cpu": device_name(torch.device("cpu")), "cores": len(os.sched_getaffinity(0))},
+            "versions": {name: version(name) for name in _VERSIONED},
             "results": results,
             "ratios": {row["persona"]: row["after"] / row["before"] for row in results},
         }

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
+
 import torch
 
 from adapterkit.errors import UsageError
+
+
+def device_name(device: torch.device) -> str:
+    """What the maker calls it, such as `NVIDIA H200` or `Intel(R) Xeon(R) Processor @ 2.90GHz`; else its type."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    # platform.processor() is empty on most Linux distributions.
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text(encoding="utf-8").splitlines() if device.type == "cpu" and listed.is_file() else []
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(found, platform.processor() or device.type)
 
 
 def resolve_device(wanted: str) -> torch.device:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import transformers
 
+from adapterkit.base.device import device_name
 from adapterkit.config.schema import TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
@@ -117,6 +118,6 @@ def environment(seed: int, device: torch.device) -> dict[str, Any]:
         "versions": {name: version(name) for name in _VERSIONED},
         "seed": seed,
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or "cpu",
+        "device": device_name(device),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }

@@ -12,7 +12,10 @@ from adapterkit.config.sweep_names import with_sweep_names
         (["--multirun", "seed=1,2", "adapter.r=2,4"], ".${as_name:seed${seed}}.${as_name:r${adapter.r}}"),
         (["-m", "trainer=default,persona"], ".${hydra:runtime.choices.trainer}"),
         (["-m", "seed=range(0,3)", "persona=lincoln,obama"], ".${as_name:seed${seed}}"),
-        (["-m", "trainer.learning_rate=choice(0.1,0.2)", "name=x"], ".${as_name:learning_rate${trainer.learning_rate}}"),
+        (
+            ["-m", "trainer.learning_rate=choice(0.1,0.2)", "name=x"],
+            ".${as_name:learning_rate${trainer.learning_rate}}",
+        ),
     ],
 )
 def test_a_sweep_over_values_is_told_apart_by_them(arguments, suffix):
