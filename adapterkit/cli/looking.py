@@ -1,0 +1,65 @@
+"""Verbs that only look: list, show, verify, lineage.
+
+What a verb needs is imported when it is called, so that `--help` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from adapterkit.cli.options import Json, Ref, RegistryOption
+
+
+def list_adapters(registry: RegistryOption = None, as_json: Json = False) -> None:
+    """List every published adapter and version."""
+    from adapterkit.cli.listing import listing, print_listing
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import Registry
+
+    shelf = Registry(registry)
+    rows = listing(shelf)
+    print_json(rows) if as_json else print_listing(shelf.path, rows)
+
+
+def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> None:
+    """Show what one adapter says of itself."""
+    from adapterkit.cli.details import print_details
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import Registry
+
+    shelf = Registry(registry)
+    found = shelf.resolve(ref)
+    manifest = shelf.manifest(found.ref)
+    if as_json:
+        print_json({"ref": str(found.ref), "path": str(found.path), "manifest": manifest.to_json()})
+    else:
+        print_details(manifest, found.path)
+
+
+def verify(
+    target: Annotated[str, typer.Argument(metavar="REF|PATH", help="name, name@version, or an artifact's folder.")],
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Check every byte and every statement of an adapter and of its ancestors."""
+    from adapterkit.cli.findings import findings, print_findings
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import verify as verify_target
+
+    report = verify_target(target, registry=registry)
+    print_json(findings(report)) if as_json else print_findings(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def lineage(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> None:
+    """Show the chain an adapter stands on, from the base up."""
+    from adapterkit.cli.ancestry import chain, print_chain
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import Registry
+
+    shelf = Registry(registry)
+    facts = chain(shelf, shelf.lineage(ref))
+    print_json(facts) if as_json else print_chain(facts)

@@ -1,0 +1,34 @@
+"""An artifact of every schema version that was ever published: later code must still verify each, and load it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapterkit.manifest import SCHEMA_VERSION
+from adapterkit.registry import Registry
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+REFS = ("unified@1.0.0", "persona_ada@1.0.0")
+
+
+def test_every_schema_version_has_a_golden_artifact():
+    assert sorted(folder.name for folder in GOLDEN.iterdir()) == [
+        f"schema_{version}" for version in range(1, SCHEMA_VERSION + 1)
+    ]
+
+
+@pytest.mark.parametrize("schema", sorted(folder.name for folder in GOLDEN.iterdir()))
+@pytest.mark.parametrize("ref", REFS)
+def test_a_golden_artifact_still_verifies(schema: str, ref: str):
+    report = Registry(GOLDEN / schema).verify(ref)
+    assert report.problems == ()
+    assert (report.tensors, report.ancestors) == (28, REFS.index(ref))
+
+
+@pytest.mark.parametrize("schema", sorted(folder.name for folder in GOLDEN.iterdir()))
+def test_a_golden_lineage_still_reads(schema: str):
+    members = Registry(GOLDEN / schema).lineage_artifacts("persona_ada")
+    assert [str(member.ref) for member in members] == list(REFS)
+    assert members[0].manifest.description == "Golden parent."
