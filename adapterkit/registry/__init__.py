@@ -2,7 +2,8 @@
 
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
 from adapterkit.registry.publish import Published, publish
-from adapterkit.registry.registry import Registry, Resolved
+from adapterkit.registry.registry import Registry
+from adapterkit.registry.resolving import Resolved
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
 

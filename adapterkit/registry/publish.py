@@ -22,7 +22,7 @@ from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.versioning import VersionFacts, next_version
-from adapterkit.stores import move_into_place, staging_directory
+from adapterkit.stores import adding_to, move_into_place, staging_directory
 
 
 class Shelf(Protocol):
@@ -61,6 +61,11 @@ def publish(registry: Shelf, draft: ArtifactDraft) -> Published:
         RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
     """
     measured = measure_sound(draft.adapter_dir)
+    with adding_to(registry.path):
+        return _publish(registry, draft, measured)
+
+
+def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured) -> Published:
     _check_ancestors(registry, draft)
     while True:
         if (artifact := registry.find_same(draft.name, draft.run_key, measured.digest)) is not None:

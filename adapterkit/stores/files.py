@@ -19,6 +19,7 @@ _FIXES = {
     errno.EACCES: "Permission is missing. Make the folder writable for this user, or choose another for the registry.",
     errno.EPERM: "Permission is missing. Make the folder writable for this user, or choose another for the registry.",
     errno.EROFS: "The file system is read-only. Choose another folder for the registry.",
+    errno.EEXIST: "A part of this path is a file, not a folder. Choose another folder for the registry.",
     errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder for the registry.",
 }
 
