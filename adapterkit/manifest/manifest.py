@@ -29,6 +29,7 @@ class Manifest:
         metrics: summary numbers, finite floats.
         environment: versions, seed, threads, device.
         recipe: how to train it again; null where nothing was trained, and in manifests of schema 1.
+        started_from: `weights_digest` of the adapter whose weights the run started from; null for a fresh start.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Manifest:
     custom: Mapping[str, Any] = field(default_factory=dict)
     merged_from: tuple[LineageMember, ...] = ()
     recipe: RecipeRecord | None = None
+    started_from: str | None = None
 
     @property
     def ref(self) -> AdapterRef:
@@ -105,6 +107,7 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
         custom=dict(plain["custom"]),
         merged_from=tuple(_member(member) for member in plain["merged_from"]),
         recipe=RecipeRecord.from_json(plain["recipe"]),
+        started_from=None if plain["started_from"] is None else digest(plain["started_from"]),
     )
 
 
@@ -115,12 +118,13 @@ def _upgraded(plain: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"schema_version {version!r} is not one of 1 to {SCHEMA_VERSION}; update adapterkit")
     if version == SCHEMA_VERSION:
         return plain
-    if "recipe" in plain:
-        raise ValueError("unknown keys recipe")
+    if newer := sorted({"recipe", "started_from"} & set(plain)):
+        raise ValueError(f"unknown keys {', '.join(newer)}")
     identity = {**plain["base"]["identity"], "tokenizer_digest": None}
     return {
         **plain,
         "recipe": None,
+        "started_from": None,
         "base": {**plain["base"], "identity": identity},
         "data": {**plain["data"], "origins": {}},
     }

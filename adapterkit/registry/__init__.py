@@ -1,6 +1,8 @@
 """The registry: publish, resolve, verify with ancestors."""
 
+from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
+from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Resolved
@@ -10,11 +12,14 @@ from adapterkit.registry.versioning import VersionFacts, next_version
 __all__ = [
     "DEFAULT_REGISTRY",
     "REGISTRY_VARIABLE",
+    "Event",
+    "Moved",
     "Published",
     "Registry",
     "Resolved",
     "VersionFacts",
     "default_registry",
+    "history_of",
     "next_version",
     "publish",
     "verify",
