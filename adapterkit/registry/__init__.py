@@ -6,12 +6,14 @@ from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Resolved
+from adapterkit.registry.survey import Entry
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
 
 __all__ = [
     "DEFAULT_REGISTRY",
     "REGISTRY_VARIABLE",
+    "Entry",
     "Event",
     "Moved",
     "Published",

@@ -21,12 +21,13 @@ from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, 
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import LATEST, PRODUCTION
+from adapterkit.registry.aliases import LATEST, PRODUCTION, alias_names, last_move
 from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.layout import default_registry, list_names, list_versions
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.resolving import Resolved, aliases, resolve
+from adapterkit.registry.survey import Entry, survey
 from adapterkit.stores import read_file, staging_directory
 
 
@@ -93,6 +94,24 @@ class Registry:
             RegistryError: the history of an alias is damaged, or cannot be listed.
         """
         return aliases(self.path, name)
+
+    def moved_aliases(self, name: str) -> dict[str, Version]:
+        """The aliases of an adapter that somebody moved, without reading its versions.
+
+        Raises:
+            RegistryError: the history of an alias is damaged, or cannot be listed.
+        """
+        folder = self.path / name
+        moves = {alias: last_move(folder, alias) for alias in alias_names(folder)}
+        return {alias: move.version for alias, move in moves.items() if move is not None}
+
+    def survey(self) -> dict[str, list[Entry]]:
+        """What every version says of itself at first sight: name -> entries, oldest first.
+
+        Raises:
+            RegistryError: the folder cannot be listed.
+        """
+        return survey(self.path)
 
     def promote(self, ref: AdapterRef | str, alias: str = PRODUCTION) -> Moved:
         """Point an alias at a version, once that verifies with all its ancestors.
