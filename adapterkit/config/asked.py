@@ -36,6 +36,12 @@ class Asked:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def but_for_the_persona(self) -> tuple[object, ...]:
+        """Equal for commands that differ in whose voice is trained, and in nothing else."""
+        kept = tuple(word for word in self.overrides if _key(word) not in ("persona", "name", "description", "tags"))
+        return self.recipe, kept, self.config_dir, tuple(sorted(self.sources.items()))
+
+    @property
     def command(self) -> list[str]:
         """The arguments that Hydra composes it from."""
         return [*([f"+recipe={self.recipe}"] if self.recipe else []), *self.overrides]

@@ -29,6 +29,7 @@ _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking",
 _SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
 # Among what is inherited, what changes the result.
 _RECORDED = ("model", "quantization", "data", "seed")
+_OF_A_PERSONA = ("name", "suffix", "persona", "description", "tags", "output_dir")
 _SCHEMA_NODE = "train_schema"
 
 
@@ -69,14 +70,20 @@ def composing() -> Iterator[None]:
         yield
 
 
-def compose_asked(asked: Asked) -> TrainConfig:
+def compose_asked(asked: Asked) -> tuple[TrainConfig, bool]:
     """What an earlier training's command comes to now; inside `composing`.
+
+    Returns:
+        The config, and whether it is the same for every persona, names and descriptions aside.
 
     Raises:
         HydraException: the recipe, or a key, is not there any more.
         UsageError: as `typed`.
     """
-    return typed(compose(PRIMARY, [*asked.command, *_search(asked.config_dir), "output_dir=''"]))
+    composed = compose(PRIMARY, [*asked.command, *_search(asked.config_dir), "output_dir=''"])
+    plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
+    told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
+    return typed(composed), "${persona" not in told and "${as_name:${persona" not in told
 
 
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:

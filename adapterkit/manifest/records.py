@@ -74,6 +74,7 @@ class RecipeRecord:
             composed config cannot.
         parent: the ref under which the parent was asked for; null for a training on the bare base.
         settings: digest of what the run key covers of the config.
+        schema: of the training code; another one would train the same settings to other weights.
     """
 
     recipe: str | None
@@ -82,6 +83,7 @@ class RecipeRecord:
     sources: Mapping[str, str]
     parent: str | None
     settings: str
+    schema: int
 
     @classmethod
     def from_json(cls, plain: dict[str, Any] | None) -> RecipeRecord | None:
@@ -89,12 +91,8 @@ class RecipeRecord:
         if plain is None:
             return None
         record = cls(**{**plain, "overrides": text_list(plain["overrides"]), "sources": texts(plain["sources"])})
-        (
-            text_or_null(record.recipe),
-            text_or_null(record.config_dir),
-            text_or_null(record.parent),
-            digest(record.settings),
-        )
+        text_or_null(record.recipe), text_or_null(record.config_dir), text_or_null(record.parent)
+        digest(record.settings), count(record.schema)
         return record
 
 

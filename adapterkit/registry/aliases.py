@@ -24,7 +24,7 @@ from adapterkit.stores import create_file, explained, read_file
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"
-_FOLDER = "aliases"
+ALIASES_FOLDER = "aliases"
 _SCHEMA = 1
 _NUMBER = re.compile(r"[1-9]\d{0,8}\.json")
 _MAX_BYTES = 10_000
@@ -69,7 +69,7 @@ def alias_names(folder: Path) -> list[str]:
     Raises:
         RegistryError: the folder cannot be listed.
     """
-    return [name for name in _listed(folder / _FOLDER) if _is_alias(name) and _numbers(folder, name)]
+    return [name for name in _listed(folder / ALIASES_FOLDER) if _is_alias(name) and _numbers(folder, name)]
 
 
 def alias_moves(folder: Path, alias: str) -> list[AliasMove]:
@@ -184,11 +184,13 @@ def _move(plain: Any, number: int) -> AliasMove:
 
 
 def _numbers(folder: Path, alias: str) -> list[int]:
-    return sorted(int(name[:-5]) for name in _listed(folder / _FOLDER / check_alias(alias)) if _NUMBER.fullmatch(name))
+    return sorted(
+        int(name[:-5]) for name in _listed(folder / ALIASES_FOLDER / check_alias(alias)) if _NUMBER.fullmatch(name)
+    )
 
 
 def _file(folder: Path, alias: str, number: int) -> Path:
-    return folder / _FOLDER / check_alias(alias) / f"{number}.json"
+    return folder / ALIASES_FOLDER / check_alias(alias) / f"{number}.json"
 
 
 def _is_alias(text: str) -> bool:

@@ -6,18 +6,19 @@ Nothing is hashed and nothing is checked beyond what a table shows. Whoever uses
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import UsageError
 from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE
-from adapterkit.names import Version, check_name
-from adapterkit.registry.layout import list_versions
-from adapterkit.stores import explained
+from adapterkit.names import Version
+from adapterkit.registry.aliases import ALIASES_FOLDER
+from adapterkit.registry.layout import folders_of, is_name, versions_among
 
 _MANDATORY = frozenset(MANDATORY_FILES)
 _MAX_BYTES = 16_000_000
@@ -33,6 +34,7 @@ class Entry:
         path: its directory.
         plain: the manifest as plain JSON values; empty when it cannot be read.
         problem: what is wrong at first sight; null when nothing is.
+        moved: whether an alias of the adapter was ever moved.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Entry:
     path: str
     plain: Mapping[str, Any]
     problem: str | None
+    moved: bool
 
     @property
     def ref(self) -> str:
@@ -63,19 +66,33 @@ def survey(registry: Path) -> dict[str, list[Entry]]:
     Raises:
         RegistryError: the folder cannot be listed.
     """
-    with explained(f"Listing {registry}"):
-        try:
-            names = sorted(entry.name for entry in os.scandir(registry) if entry.is_dir(follow_symlinks=False))
-        except FileNotFoundError:
-            names = []
+    with _without_collector():
+        return _survey(registry)
+
+
+def _survey(registry: Path) -> dict[str, list[Entry]]:
     found = {}
-    for name in names:
-        if _is_name(name) and (versions := list_versions(registry / name)):
-            found[name] = [_entry(name, version, f"{registry}/{name}/{version}") for version in versions]
+    for name in folders_of(registry):
+        folders = folders_of(f"{registry}/{name}") if is_name(name) else []
+        if versions := versions_among(folders):
+            moved = ALIASES_FOLDER in folders
+            found[name] = [_entry(name, version, f"{registry}/{name}/{version}", moved) for version in versions]
     return found
 
 
-def _entry(name: str, version: Version, path: str) -> Entry:
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nothing that is made here becomes garbage, and looking for it again and again takes half the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
     plain: dict[str, Any] = {}
     try:
         missing = sorted(_MANDATORY.difference(os.listdir(path)))
@@ -83,7 +100,7 @@ def _entry(name: str, version: Version, path: str) -> Entry:
         problem = f"{', '.join(missing)} missing" if missing else _contradiction(plain, name, version)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
         problem = f"{MANIFEST_FILE} is not a manifest: {error}"
-    return Entry(name, version, path, plain if problem is None or plain.get("name") == name else {}, problem)
+    return Entry(name, version, path, plain if problem is None or plain.get("name") == name else {}, problem, moved)
 
 
 def _manifest(path: str) -> dict[str, Any]:
@@ -107,10 +124,3 @@ def _contradiction(plain: Mapping[str, Any], name: str, version: Version) -> str
         if not isinstance(plain[key], dict):
             return f"{MANIFEST_FILE} is not a manifest: '{key}' is no table"
     return None
-
-
-def _is_name(text: str) -> bool:
-    try:
-        return check_name(text) == text
-    except UsageError:
-        return False

@@ -12,12 +12,12 @@ from adapterkit.lineage import BaseIdentity
 # Raise it when the same config would train to other weights than before.
 TRAINING_SCHEMA = 4
 
-_WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 
 
 def settings_digest(config: TrainConfig) -> str:
     """Hex sha256 of what the run key covers of a config: the shape, the training, the seed, and how rows are cut."""
-    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY}
+    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in WATCHING_ONLY}
     return json_digest(
         {
             "schema": TRAINING_SCHEMA,

@@ -28,7 +28,7 @@ from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fit import Fit, fit
-from adapterkit.training.run_key import run_key, settings_digest
+from adapterkit.training.run_key import TRAINING_SCHEMA, run_key, settings_digest
 from adapterkit.workflows import say
 from adapterkit.workflows.parents import ComposeParent, require_base, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
@@ -200,4 +200,5 @@ def recipe_record(config: TrainConfig, asked: Asked) -> RecipeRecord:
         sources=asked.sources,
         parent=config.parent,
         settings=settings_digest(config),
+        schema=TRAINING_SCHEMA,
     )
