@@ -34,6 +34,8 @@ app.command()(keeping.promote)
 app.command()(keeping.rollback)
 app.command()(running.chat)
 app.command(context_settings=_FORWARDED)(running.train)
+app.command()(running.rebuild)
+app.command()(running.reproduce)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -51,7 +51,7 @@ UNASKED = Asked()
 
 
 def asked_for(
-    arguments: Sequence[str], files: Iterable[str], *, config_dir: str | None = None, suffix: str = ""
+    arguments: Sequence[str], files: Iterable[str], *, config_dir: str | None = None, suffix: str | None = None
 ) -> Asked:
     """Sort a job's overrides.
 
@@ -59,9 +59,10 @@ def asked_for(
         arguments: the overrides of one job.
         files: names of the config files that took part.
         config_dir: the user's own folder of configs.
-        suffix: what an override of `suffix` came to; as written it may ask the running job.
+        suffix: what an override of `suffix` came to, since as written it may ask the running job; null: as written.
     """
-    arguments = [f"suffix={quoted(suffix)}" if _key(word) == "suffix" else word for word in arguments]
+    if suffix is not None:
+        arguments = [f"suffix={quoted(suffix)}" if _key(word) == "suffix" else word for word in arguments]
     recipes = [word.partition("=")[2] for word in arguments if _key(word) == "recipe"]
     kept = tuple(word for word in arguments if _key(word) not in (*_PLACES, "recipe"))
     return Asked(recipes[-1] if recipes else None, kept, config_dir, sources_now(files, config_dir))

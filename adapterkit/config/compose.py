@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,20 +70,36 @@ def composing() -> Iterator[None]:
         yield
 
 
-def compose_asked(asked: Asked) -> tuple[TrainConfig, bool]:
-    """What an earlier training's command comes to now; inside `composing`.
+@dataclass(frozen=True)
+class Composition:
+    """What an earlier training's command comes to now.
 
-    Returns:
-        The config, and whether it is the same for every persona, names and descriptions aside.
+    Attributes:
+        config: the config.
+        asked: the command, with the config files that take part now.
+        shared: whether the config is the same for every persona, names and descriptions aside.
+    """
+
+    config: TrainConfig
+    asked: Asked
+    shared: bool
+
+
+def compose_asked(asked: Asked) -> Composition:
+    """Compose an earlier training's command again; inside `composing`.
 
     Raises:
         HydraException: the recipe, or a key, is not there any more.
         UsageError: as `typed`.
     """
-    composed = compose(PRIMARY, [*asked.command, *_search(asked.config_dir), "output_dir=''"])
+    arguments = [*asked.command, *_search(asked.config_dir)]
+    composed = compose(PRIMARY, [*arguments, "output_dir=''"])
     plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
     told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
-    return typed(composed), "${persona" not in told and "${as_name:${persona" not in told
+    shared = "${persona" not in told
+    return Composition(
+        typed(composed), asked_for(asked.command, _files(arguments), config_dir=asked.config_dir), shared
+    )
 
 
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:

@@ -141,12 +141,12 @@ class Present:
             self._hydra.enter_context(composing())
             self._composing = True
         try:
-            composed, shared = compose_asked(asked)
+            composition = compose_asked(asked)
             recorded = recorded_config(Path(entry.path))
         except (AdapterKitError, HydraException, OmegaConfBaseException) as error:
             return _Recomposed(failure=_first_line(error)), False
-        changes = tuple(_changes(recorded, composed))
-        return _Recomposed(composed, changes, composed.data != recorded.data), shared
+        config = composition.config
+        return _Recomposed(config, tuple(_changes(recorded, config)), config.data != recorded.data), composition.shared
 
 
 def asked_of(recipe: Mapping[str, Any]) -> Asked:

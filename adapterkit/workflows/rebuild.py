@@ -17,7 +17,7 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import AdapterKitError, UnknownNameError
 from adapterkit.names import nearest
 from adapterkit.registry import STALE, Registry, Standing
-from adapterkit.workflows.present import Present, asked_of
+from adapterkit.workflows.present import asked_of
 from adapterkit.workflows.recorded import recorded_config
 from adapterkit.workflows.status import status
 
@@ -119,8 +119,5 @@ def _config_of(standing: Standing) -> tuple[TrainConfig, Asked]:
     recipe = standing.entry.plain.get("recipe")
     if recipe is None or not recipe["sources"]:
         return recorded_config(Path(standing.entry.path)), UNASKED
-    asked = asked_of(recipe)
-    return compose_asked(asked)[0], asked
-
-
-__all__ = ["Present", "Rebuilt", "planned", "rebuild"]
+    composition = compose_asked(asked_of(recipe))
+    return composition.config, composition.asked

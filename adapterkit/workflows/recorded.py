@@ -28,7 +28,7 @@ def recorded_config(artifact: Path) -> TrainConfig:
     data = read_file(artifact / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)
     what = yaml_problem(data)
     if what is None:
-        plain = _literal(yaml.safe_load(data))
+        plain = literal(yaml.safe_load(data))
         try:
             schema = OmegaConf.structured(TrainConfig)
             whole = OmegaConf.merge(schema, {**plain, "registry": "", "output_dir": ""})
@@ -38,10 +38,10 @@ def recorded_config(artifact: Path) -> TrainConfig:
     raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [f"{TRAINING_CONFIG_FILE}: {what}"])
 
 
-def _literal(value: Any) -> Any:
+def literal(value: Any) -> Any:
     """The value with every `${` escaped: what was recorded is data, and must not ask the environment for anything."""
     if isinstance(value, dict):
-        return {key: _literal(entry) for key, entry in value.items()}
+        return {key: literal(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_literal(entry) for entry in value]
+        return [literal(entry) for entry in value]
     return value.replace("${", "\\${") if isinstance(value, str) else value
