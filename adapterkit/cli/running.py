@@ -104,3 +104,55 @@ def reproduce(
     print_reproduction(found, as_json)
     if not found.identical:
         raise typer.Exit(1)
+
+
+def import_folder(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A LoRA folder that PEFT wrote.")],
+    name: Annotated[str, typer.Option("--name", help="The adapter's name from now on.")],
+    quantization: Annotated[
+        str, typer.Option("--quantization", help="How the base was held in training: nf4, int8, bf16 or fp32.")
+    ],
+    base: Annotated[str | None, typer.Option("--base", help="Default: what adapter_config.json names.")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Of the base, on the hub.")] = None,
+    parent: Annotated[list[str] | None, typer.Option("--parent", help="What it was trained on top of.")] = None,
+    description: Annotated[str, typer.Option("--description")] = "",
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a LoRA folder that PEFT wrote, its base and parents stated. The folder stays as it is."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import Registry
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.adopt")
+    request = story.ImportRequest(folder, name, base, quantization, tuple(parent or ()), revision, description)
+    published = story.adopt(Registry(registry), request)
+    ref, path = str(published.manifest.ref), str(published.path)
+    if as_json:
+        print_json({"ref": ref, "path": path, "new": published.new, "lineage": str(published.manifest.lineage)})
+    else:
+        print(f"{'Imported as' if published.new else 'Already imported as'} {ref}: {path}")
+
+
+def doctor(
+    config_dir: Annotated[Path | None, typer.Option("--config-dir", help="Your own configs, to be tried too.")] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Look at versions, machine, known-bad combinations, recipes, cache and registry (exit code 1: one is bad)."""
+    import dataclasses
+
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.output import print_json, print_table
+    from adapterkit.registry import Registry
+    from adapterkit.workflows.doctor import BAD, examine
+
+    quiet_libraries()
+    found = examine(Registry(registry), config_dir)
+    if as_json:
+        print_json([dataclasses.asdict(finding) for finding in found])
+    else:
+        print_table(("area", "what", "state", "found"), [(f.area, f.what, f.state, f.told) for f in found])
+    if any(finding.state == BAD for finding in found):
+        raise typer.Exit(1)

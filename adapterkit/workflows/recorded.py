@@ -23,12 +23,14 @@ def recorded_config(artifact: Path) -> TrainConfig:
         artifact: the artifact's directory.
 
     Raises:
-        ArtifactError: the file is not plain YAML, or not a training's config.
+        ArtifactError: the file is not plain YAML, or not a training's config: an imported adapter records none.
     """
     data = read_file(artifact / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)
     what = yaml_problem(data)
+    plain = literal(yaml.safe_load(data)) if what is None else {}
+    if "imported" in plain:
+        what = "records an import and no training: nobody here knows how it was trained"
     if what is None:
-        plain = literal(yaml.safe_load(data))
         try:
             schema = OmegaConf.structured(TrainConfig)
             whole = OmegaConf.merge(schema, {**plain, "registry": "", "output_dir": ""})
