@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.base.nearby import nearby_digests
-from adapterkit.config.asked import Asked, sources_now
+from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.schema import TrainConfig
 from adapterkit.data.corpora import installed_version
@@ -46,6 +46,7 @@ class Present:
 
     def __init__(self) -> None:
         self._bases: dict[tuple[str, str | None], tuple[str, str | None] | None] = {}
+        self._sources: dict[tuple[str, str | None], str | None] = {}
         self._stamps: dict[str, str | None] = {}
         self._composed: dict[object, _Recomposed] = {}
         self._data_configs: dict[str, TrainConfig] = {}
@@ -82,10 +83,10 @@ class Present:
         if recipe["schema"] != TRAINING_SCHEMA:
             told = f"{recipe['schema']} -> {TRAINING_SCHEMA}"
             look.stale.append(Reason("recipe", f"adapterkit trains otherwise now (training schema {told})"))
-        now = sources_now(recipe["sources"], recipe["config_dir"])
-        if now == recipe["sources"]:
+        where = recipe["config_dir"]
+        moved = [name for name, digest in recipe["sources"].items() if self._source(name, where) != digest]
+        if not moved:
             return
-        moved = sorted(name for name, digest in recipe["sources"].items() if now.get(name) != digest)
         found = self._recomposed(asked_of(recipe), entry)
         if found.failure:
             told = f"{', '.join(moved)} changed, and cannot be asked for any more: {found.failure}"
@@ -118,6 +119,12 @@ class Present:
         except AdapterKitError as error:
             return f"changed, and cannot be used any more: {_first_line(error)}"
         return None if same else "has other rows now"
+
+    def _source(self, name: str, config_dir: str | None) -> str | None:
+        """The digest of a config file; None when it is not there any more."""
+        if (name, config_dir) not in self._sources:
+            self._sources[name, config_dir] = source_digest_now(name, config_dir)
+        return self._sources[name, config_dir]
 
     def _stamp(self, origin: str) -> str | None:
         """The sha256 of a file, or the version of a package; None when it is not here."""
