@@ -8,12 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.compose import compose_asked, composing
+from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.schema import TrainConfig
 from adapterkit.data.corpora import installed_version
 from adapterkit.data.readers import read_splits
@@ -117,7 +115,7 @@ class Present:
             data = self._data_configs.get(entry.ref, recorded).data
             same = read_splits(data, recorded.persona).digest == entry.plain["data"]["digest"]
         except AdapterKitError as error:
-            return f"changed, and cannot be used any more: {_first_line(error)}"
+            return f"changed, and cannot be used any more: {_one_line(error)}"
         return None if same else "has other rows now"
 
     def _source(self, name: str, config_dir: str | None) -> str | None:
@@ -150,8 +148,8 @@ class Present:
         try:
             composition = compose_asked(asked)
             recorded = recorded_config(Path(entry.path))
-        except (AdapterKitError, HydraException, OmegaConfBaseException) as error:
-            return _Recomposed(failure=_first_line(error)), False
+        except EXPECTED as error:
+            return _Recomposed(failure=_one_line(error)), False
         config = composition.config
         return _Recomposed(config, tuple(_changes(recorded, config)), config.data != recorded.data), composition.shared
 
@@ -186,5 +184,5 @@ def _file_stamp(path: Path) -> str | None:
         return None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _one_line(error: Exception) -> str:
+    return " ".join(message_of(error).split())
