@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapterkit.errors import ArtifactError, UsageError
+from adapterkit.errors import ArtifactError, UsageError, excerpt
 from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
 from adapterkit.names import AdapterRef, Version, check_name
 
@@ -121,18 +121,18 @@ class Manifest:
         """
         try:
             manifest = _manifest(plain)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError, ArtifactError) as error:
             raise ArtifactError(f"{MANIFEST_FILE} is not a manifest: {error}", [f"{MANIFEST_FILE}: {error}"]) from error
         _check(manifest)
         return manifest
 
 
 def _manifest(plain: dict[str, Any]) -> Manifest:
-    if plain["schema_version"] != SCHEMA_VERSION:
+    if _count(plain["schema_version"]) != SCHEMA_VERSION:
         raise ValueError(f"schema_version {plain['schema_version']} is not {SCHEMA_VERSION}; update adapterkit")
     known = {spec.name for spec in dataclasses.fields(Manifest)} | {"schema_version"}
     if unknown := sorted(set(plain) - known):
-        raise ValueError(f"unknown keys {', '.join(unknown)}")
+        raise ValueError(f"unknown keys {', '.join(unknown)[:200]}")
     if missing := sorted(known - set(plain)):
         raise ValueError(f"missing keys {', '.join(missing)}")
     base = _base(plain["base"])
@@ -142,23 +142,23 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
         created=_text(plain["created"]),
         run_key=_digest(plain["run_key"]),
         weights_digest=_digest(plain["weights_digest"]),
-        lineage=Lineage(base.identity, tuple(_member(member) for member in plain["lineage"])),
+        lineage=Lineage(base.identity, tuple(_member(member) for member in _list(plain["lineage"]))),
         base=base,
         data=_data(plain["data"]),
         adapter=_shape(plain["adapter"]),
-        metrics={_text(key): _finite(value) for key, value in plain["metrics"].items()},
-        environment=dict(plain["environment"]),
+        metrics={_text(key): _finite(value) for key, value in _table(plain["metrics"]).items()},
+        environment=_table(plain["environment"]),
         description=_text(plain["description"]),
-        tags=tuple(_text(tag) for tag in plain["tags"]),
-        custom=dict(plain["custom"]),
-        merged_from=tuple(_member(member) for member in plain["merged_from"]),
+        tags=tuple(_text(tag) for tag in _list(plain["tags"])),
+        custom=_table(plain["custom"]),
+        merged_from=tuple(_member(member) for member in _list(plain["merged_from"])),
     )
 
 
 def _base(plain: dict[str, Any]) -> BaseRecord:
     told = BaseIdentity(**plain["identity"])
     revision = None if told.revision is None else _text(told.revision)
-    identity = BaseIdentity(_text(told.id), revision, _text(told.source_digest), dict(told.quantization))
+    identity = BaseIdentity(_text(told.id), revision, _text(told.source_digest), _table(told.quantization))
     record = BaseRecord(**{**plain, "identity": identity})
     _text(record.fingerprint_before), _text(record.fingerprint_after), _count(record.tensors)
     return record
@@ -171,7 +171,7 @@ def _data(plain: dict[str, Any]) -> DataRecord:
 
 
 def _shape(plain: dict[str, Any]) -> AdapterShape:
-    shape = AdapterShape(**{**plain, "targets": tuple(_text(name) for name in plain["targets"])})
+    shape = AdapterShape(**{**plain, "targets": tuple(_text(name) for name in _list(plain["targets"]))})
     _finite(shape.alpha), _text(shape.variant), _count(shape.rank), _count(shape.parameters), _count(shape.bytes)
     return shape
 
@@ -182,9 +182,6 @@ def _check(manifest: Manifest) -> None:
     last = manifest.lineage.members[-1] if manifest.lineage.members else None
     if last != LineageMember(manifest.ref, manifest.weights_digest):
         found.append(f"{MANIFEST_FILE}: the lineage does not end in {manifest.ref} with its weights_digest")
-    refs = [member.ref for member in manifest.lineage.members]
-    if len(set(refs)) != len(refs):
-        found.append(f"{MANIFEST_FILE}: the lineage names a member twice")
     if manifest.base.fingerprint_before != manifest.base.fingerprint_after:
         found.append(f"{MANIFEST_FILE}: the base's fingerprint after training differs from the one before")
     if found:
@@ -203,23 +200,35 @@ def _member(plain: dict[str, str]) -> LineageMember:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+        raise TypeError(f"{excerpt(value)} is not a text")
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{excerpt(value)} is not a table")
+    return dict(value)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{excerpt(value)} is not a list")
     return value
 
 
 def _digest(value: Any) -> str:
     if not _HEX.fullmatch(_text(value)):
-        raise ValueError(f"{value!r} is not a sha256")
+        raise ValueError(f"{excerpt(value)} is not a sha256")
     return str(value)
 
 
 def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is not a count")
+        raise ValueError(f"{excerpt(value)} is not a count")
     return value
 
 
 def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{excerpt(value)} is not a finite number")
     return float(value)
