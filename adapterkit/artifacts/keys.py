@@ -20,8 +20,9 @@ KeyPath = str | os.PathLike[str]
 _MAX_BYTES = 65_536
 # The curves that model-signing takes.
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
-_MAKE_PRIVATE = "openssl genpkey -algorithm ed25519 -out KEY.pem"
-_MAKE_CURVE = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out KEY.pem"
+# openssl overwrites what it is told to write: never the name of a key that somebody may have.
+_MAKE_PRIVATE = "openssl genpkey -algorithm ed25519 -out ed25519_key.pem"
+_MAKE_CURVE = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ec_key.pem"
 
 
 @dataclass(frozen=True)

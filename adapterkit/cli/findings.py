@@ -38,8 +38,8 @@ def print_findings(report: VerificationReport) -> None:
         f"{_count(report.ancestors, 'ancestor')} checked"
     )
     if report.signers:
-        themselves = "it" if not report.ancestors else f"it and its {_count(report.ancestors, 'ancestor')}"
-        print(f"signed: {themselves}, by one of the given keys; it by {', '.join(key[:16] for key in report.signers)}")
+        others = f", its {_count(report.ancestors, 'ancestor')} by one of the given keys" if report.ancestors else ""
+        print(f"signed by {', '.join(key[:16] for key in report.signers)}{others}")
     elif report.signatures:
         print(f"signed (not checked: give --key): {', '.join(report.signatures)}")
     if unchecked:

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from adapterkit.artifacts.plain_yaml import yaml_problem
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.fingerprint import Fingerprint
+from adapterkit.config.redaction import redact
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
@@ -133,8 +136,18 @@ def _step(checkpoint: Path) -> int:
 
 
 def config_yaml(config: TrainConfig) -> str:
-    """The whole config as YAML, as it goes into the artifact: without the places it ran in."""
+    """The whole config as YAML, as it goes into the artifact: without the places it ran in, and without secrets.
+
+    Raises:
+        UsageError: it holds what no artifact may, such as an interpolation in a prompt.
+    """
     plain = dataclasses.asdict(config)
     for place in ("registry", "output_dir"):
         plain.pop(place)
-    return OmegaConf.to_yaml(OmegaConf.create(plain))
+    try:
+        text = OmegaConf.to_yaml(OmegaConf.create(redact(plain)))
+    except OmegaConfBaseException as error:
+        raise UsageError(f"This config cannot be saved: {error}. A text may not hold '${{'.") from error
+    if what := yaml_problem(text.encode("utf-8")):
+        raise UsageError(f"This config could not be published afterwards: saved as YAML it {what}.")
+    return text

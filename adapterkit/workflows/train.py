@@ -29,7 +29,7 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fit import Fit, fit
 from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
-from adapterkit.workflows.parents import ComposeParent, require_base, resolve_parents
+from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
@@ -63,6 +63,8 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
     """
     name = check_name(config.name + config.suffix)
     check_values(config)
+    # What cannot be published must be said before hours are spent on it.
+    config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
@@ -73,6 +75,7 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
         config, registry, compose_parent, lambda parent: train(parent, compose_parent=compose_parent)
     )
     require_base(parents, identity)
+    require_room(parents)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing)
