@@ -72,7 +72,7 @@ def require_room(parents: Sequence[Artifact]) -> None:
     """
     if len(parents) >= MAX_LINEAGE:
         raise UsageError(
-            f"{parents[-1].manifest.ref} has {len(parents) - 1} ancestors, and a lineage has at most {MAX_LINEAGE} members. "
+            f"{parents[-1].manifest.ref} has {len(parents) - 1} ancestors, and {MAX_LINEAGE} members are the most. "
             f"Train on an earlier one: parent={parents[-2].manifest.ref}"
         )
 

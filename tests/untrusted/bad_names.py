@@ -121,7 +121,7 @@ def _socket(path: Path) -> None:
         os.close(where)
 
 
-def _link_in_place(file: str, target: str) -> Callable[[Path], None]:
+def link_in_place(file: str, target: str) -> Callable[[Path], None]:
     def put(artifact: Path) -> None:
         (artifact / file).unlink()
         (artifact / file).symlink_to(target)
@@ -134,14 +134,20 @@ def _moved_and_linked(artifact: Path) -> None:
     (artifact / WEIGHTS_FILE).symlink_to(artifact.parent / "elsewhere")
 
 
-def _pipe_in_place(artifact: Path) -> None:
-    (artifact / CARD_FILE).unlink()
-    os.mkfifo(artifact / CARD_FILE)
+def pipe_in_place(file: str) -> Callable[[Path], None]:
+    def put(artifact: Path) -> None:
+        (artifact / file).unlink()
+        os.mkfifo(artifact / file)
+
+    return put
 
 
-def _folder_in_place(artifact: Path) -> None:
-    (artifact / CARD_FILE).unlink()
-    (artifact / CARD_FILE).mkdir()
+def folder_in_place(file: str) -> Callable[[Path], None]:
+    def put(artifact: Path) -> None:
+        (artifact / file).unlink()
+        (artifact / file).mkdir()
+
+    return put
 
 
 def _sparse(file: str, size: int) -> Callable[[Path], None]:
@@ -157,16 +163,16 @@ def _stray(name: str) -> Callable[[Path], None]:
 
 # What may be planted in an artifact's folder.
 INTRUDERS: dict[str, Callable[[Path], None]] = {
-    "a link to a device": _link_in_place(CARD_FILE, "/dev/zero"),
-    "a link to a secret": _link_in_place(CARD_FILE, "/etc/passwd"),
-    "a link to itself": _link_in_place(CARD_FILE, CARD_FILE),
-    "a link to nothing": _link_in_place(CARD_FILE, "nowhere"),
-    "a link to a folder": _link_in_place(CARD_FILE, "/"),
+    "a link to a device": link_in_place(CARD_FILE, "/dev/zero"),
+    "a link to a secret": link_in_place(CARD_FILE, "/etc/passwd"),
+    "a link to itself": link_in_place(CARD_FILE, CARD_FILE),
+    "a link to nothing": link_in_place(CARD_FILE, "nowhere"),
+    "a link to a folder": link_in_place(CARD_FILE, "/"),
     "a link out of the folder": _moved_and_linked,
-    "a pipe nobody writes to": _pipe_in_place,
+    "a pipe nobody writes to": pipe_in_place(CARD_FILE),
     "a pipe beside the files": lambda artifact: os.mkfifo(artifact / "pipe"),
     "a socket": lambda artifact: _socket(artifact / "s"),
-    "a folder in place of a file": _folder_in_place,
+    "a folder in place of a file": folder_in_place(CARD_FILE),
     "an empty folder": lambda artifact: (artifact / "checkpoint-1").mkdir(),
     "a huge sparse card": _sparse(CARD_FILE, 1 << 40),
     "a huge sparse weights file": _sparse(WEIGHTS_FILE, 1 << 42),
