@@ -1,4 +1,4 @@
-"""Keys for tests, made afresh: every kind that signs, and some that do not."""
+"""Keys for tests, made afresh: every kind that signs, and some that do not; and what is done with them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+
+from adapterkit.artifacts import Signature, private_key, public_keys, read_verified, sign_artifact, verify_directory
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,14 @@ def key_pair(folder: Path, kind: str = "ed25519", *, name: str = "", password: s
     pair.private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
     pair.public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return pair
+
+
+def sign(path: Path, pair: Pair, *, replace: bool = False) -> Signature:
+    """Sign an artifact's directory."""
+    return sign_artifact(read_verified(path), private_key(pair.private), replace=replace)
+
+
+def problems(path: Path, *pairs: Pair) -> dict[str, str]:
+    """What a verification with these keys finds, by file."""
+    report = verify_directory(path, keys=public_keys([pair.public for pair in pairs]))
+    return {problem.file: problem.what for problem in report.problems}
