@@ -12,7 +12,7 @@ from typing import Any
 
 def excerpt(value: Any, limit: int = 80) -> str:
     """A value as a message shows it: on one line, and cut where a file from somewhere wants to fill the screen."""
-    text = repr(value)
+    text = repr(value[: limit + 1] if isinstance(value, str) else value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

@@ -88,7 +88,7 @@ def check_name(name: str) -> str:
     taken = " (Windows keeps this name for a device)" if _DEVICE.fullmatch(name) else ""
     raise UsageError(
         f"{excerpt(name)} cannot name an adapter{taken}: use small letters, digits, '_', '-' and inner dots, at most "
-        f"128 characters. For example: name={as_name(name) or 'my_adapter'}"
+        f"128 characters. For example: name={as_name(name[:200]) or 'my_adapter'}"
     )
 
 

@@ -153,9 +153,7 @@ def texts(file: str) -> st.SearchStrategy[bytes]:
 
 
 def fuzz(file: str, folder: Path, count: int) -> None:
-    @settings(
-        max_examples=count, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(steady, max_examples=count)
     @given(texts(file))
     def run(data: bytes) -> None:
         feed(file, data, folder)
