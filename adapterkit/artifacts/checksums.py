@@ -58,6 +58,19 @@ def read_checksums(directory: Path) -> Checksums:
     return Checksums(files, data)
 
 
+def read_listed(directory: Path, checksums: Checksums, file: str, *, limit: int) -> bytes:
+    """The bytes of a file, and exactly those that a table lists: they may have changed since they were hashed.
+
+    Raises:
+        ArtifactError: they are others, more than `limit`, or cannot be read.
+    """
+    data = read_file(directory / file, limit=limit)
+    if sha256_bytes(data) != checksums.files[file]:
+        line = f"{file}: its bytes are not those that {CHECKSUMS_FILE} lists"
+        raise ArtifactError(line, [line])
+    return data
+
+
 def _encode(files: Mapping[str, str]) -> bytes:
     return canonical_json({"algorithm": _ALGORITHM, "files": dict(files), "digest": json_digest(dict(files))})
 

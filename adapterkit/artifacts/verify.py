@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
-from adapterkit.artifacts.checksums import MAX_CHECKSUMS_BYTES, Checksums, read_checksums
+from adapterkit.artifacts.checksums import MAX_CHECKSUMS_BYTES, Checksums, read_checksums, read_listed
 from adapterkit.artifacts.keys import PublicKey
 from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
 from adapterkit.artifacts.signature_files import ED25519_BYTES, ED25519_FILE, MAX_OPENSSF_BYTES, OPENSSF_FILE
@@ -121,7 +121,7 @@ def verify_directory(path: Path, *, keys: Sequence[PublicKey] = ()) -> Verificat
     files = len(checksums.files) + 1
     if problems:
         return VerificationReport(path, problems=problems, digest=checksums.digest, files=files)
-    report = _verify_content(path, checksums.digest, files)
+    report = _verify_content(path, checksums, files)
     return _with_signatures(report, checksums.digest, keys)
 
 
@@ -184,10 +184,10 @@ def _hash_problem(path: Path, wanted: str) -> str | None:
     return None if found == wanted else f"its bytes were changed: sha256 {found[:12]}... is not {wanted[:12]}..."
 
 
-def _verify_content(path: Path, digest: str, files: int) -> VerificationReport:
+def _verify_content(path: Path, checksums: Checksums, files: int) -> VerificationReport:
     """Check, with all bytes as published, that the files are sound and agree with each other."""
     problems: list[Problem] = []
-    manifest = _attempt(partial(_read_manifest, path), problems)
+    manifest = _attempt(partial(_read_manifest, path, checksums), problems)
     measured = _attempt(partial(measure, path), problems)
     for name in (TRAINING_METRICS_FILE, *OPTIONAL_FILES):
         if name.endswith(".json") and (path / name).exists():
@@ -202,7 +202,7 @@ def _verify_content(path: Path, digest: str, files: int) -> VerificationReport:
         ref=manifest.ref if manifest else None,
         problems=tuple(problems),
         manifest=manifest,
-        digest=digest,
+        digest=checksums.digest,
         files=files,
         tensors=measured.tensors if measured else 0,
     )
@@ -225,8 +225,9 @@ def _problems(lines: Sequence[str]) -> tuple[Problem, ...]:
     return tuple(Problem(*line.split(": ", 1)) for line in lines)
 
 
-def _read_manifest(path: Path) -> Manifest:
-    return Manifest.from_json(_read_table(path / MANIFEST_FILE))
+def _read_manifest(path: Path, checksums: Checksums) -> Manifest:
+    data = read_listed(path, checksums, MANIFEST_FILE, limit=MAX_TEXT_BYTES)
+    return Manifest.from_json(parse_json(data, MANIFEST_FILE))
 
 
 def _read_table(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,7 +9,7 @@ import yaml
 from adapterkit.config.redaction import REDACTED, is_secret, redact, redact_overrides
 from adapterkit.config.schema import AdapterConfig, DataConfig, ModelConfig, TrainConfig, TrainerConfig
 from adapterkit.errors import UsageError
-from adapterkit.workflows.run_directory import config_yaml
+from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
 HF = "hf_" + "Ab1" * 11
 SECRETS = (
@@ -167,6 +168,25 @@ def test_a_saved_config_holds_no_secret_and_everything_else() -> None:
     del expected["registry"], expected["output_dir"]
     expected["data"] |= {"train": f"https://{REDACTED}@host/x.jsonl", "prompt": f"Say {REDACTED} and token: 5"}
     assert yaml.safe_load(saved)["data"] == expected["data"]
+
+
+def test_what_hydra_saved_beside_a_run_holds_no_secret(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / ".hydra"
+    folder.mkdir(parents=True)
+    untouched = "# a comment that stays\ntrainer:\n  max_steps: 1\n"
+    (folder / "plain.yaml").write_text(untouched)
+    (folder / "overrides.yaml").write_text("- data.train=https://me:pw@host/x\n- trainer.max_steps=1\n")
+    (folder / "config.yaml").write_text("hub:\n  token: hf_abc\nname: ${data.unified}\n")
+    RunDirectory(tmp_path / "run", "d" * 64)
+    assert (folder / "plain.yaml").read_text() == untouched
+    assert yaml.safe_load((folder / "overrides.yaml").read_text()) == [
+        f"data.train=https://{REDACTED}@host/x",
+        "trainer.max_steps=1",
+    ]
+    assert yaml.safe_load((folder / "config.yaml").read_text()) == {
+        "hub": {"token": REDACTED},
+        "name": "${data.unified}",
+    }
 
 
 @pytest.mark.parametrize("prompt", ["Say ${name}", "Say ${oc.env:HOME}", "Say ${"])
