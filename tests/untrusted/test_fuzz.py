@@ -27,7 +27,7 @@ from adapterkit.names import AdapterRef, as_name, check_name
 from untrusted.mutations import damaged_bytes, damaged_json
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema_1" / "persona_ada" / "1.0.0"
-FEW, MANY = 200, 20_000
+FEW, MANY = 200, 5_000
 steady = settings(
     max_examples=FEW, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
@@ -117,7 +117,7 @@ def test_some_mutations(file: str, tmp_path: Path) -> None:
 @pytest.mark.long
 @every
 def test_many_mutations(file: str, tmp_path: Path) -> None:
-    mutate(file, tmp_path, 50_000)
+    mutate(file, tmp_path, 20_000)
 
 
 JSON = st.recursive(
