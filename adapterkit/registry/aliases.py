@@ -20,7 +20,7 @@ from adapterkit.artifacts import parse_json, pretty_json
 from adapterkit.errors import AdapterKitError, ArtifactError, RegistryError
 from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
-from adapterkit.stores import create_file, explained, read_file
+from adapterkit.stores import add_file, explained, read_file
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"
@@ -102,7 +102,10 @@ def move_alias(
     numbers = _numbers(folder, alias)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     move = AliasMove(numbers[-1] + 1 if numbers else 1, action, version, artifact_digest, highest, now)
-    if not create_file(_file(folder, alias, move.number), pretty_json(move.to_json(), alias)):
+    file = _file(folder, alias, move.number)
+    with explained(f"Creating {file.parent}"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if not add_file(file, pretty_json(move.to_json(), alias)):
         raise RegistryError(
             f"The alias {folder.name}@{alias} was moved by somebody else at the same moment. See where it is now, with "
             f"adapterkit history {folder.name}, and decide again."

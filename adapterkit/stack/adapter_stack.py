@@ -8,7 +8,6 @@ rest; so every switch here ends in an explicit statement of what may be trained.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 
-from adapterkit.artifacts.read import Artifact, verified_weights
+from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 from adapterkit.base.load import Base
 from adapterkit.errors import BaseMismatchError, StackError
 from adapterkit.lineage import Lineage
@@ -115,7 +114,7 @@ class AdapterStack:
             self._require_fit(artifact)
             name = peft_name(len(self.members), artifact.manifest.name)
             tensors = load_tensors(verified_weights(artifact))
-            self._inject(name, _published_config(artifact.path))
+            self._inject(name, _published_config(artifact))
             self._load_state(name, tensors)
             silence_dropout(self.model, name)
             self.members.append(StackMember(name, artifact))
@@ -274,8 +273,8 @@ class AdapterStack:
             self.model.set_requires_grad(names[-1], True)
 
 
-def _published_config(directory: Path) -> LoraConfig:
-    """PEFT's settings of a published adapter; the folder was verified just before."""
-    plain = json.loads((directory / ADAPTER_CONFIG_FILE).read_text("utf-8"))
-    config: LoraConfig = PeftConfig.from_peft_type(**plain | {"inference_mode": True})
+def _published_config(artifact: Artifact) -> LoraConfig:
+    """PEFT's settings of a published adapter, from the bytes that were verified."""
+    plain = verified_settings(artifact).plain
+    config: LoraConfig = PeftConfig.from_peft_type(**{**plain, "inference_mode": True})
     return config

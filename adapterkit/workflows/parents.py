@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import BaseMismatchError, RefNotFoundError
-from adapterkit.lineage import BaseIdentity
+from adapterkit.errors import BaseMismatchError, RefNotFoundError, UsageError
+from adapterkit.lineage import MAX_LINEAGE, BaseIdentity
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
 
@@ -66,6 +66,19 @@ def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
                 f"or give this base a parent under a name of its own, which is trained first when it is missing: "
                 f"data.unified={name}_{identity.quantization['kind']}"
             )
+
+
+def require_room(parents: Sequence[Artifact]) -> None:
+    """Demand that one more adapter may stand on the parents.
+
+    Raises:
+        UsageError: the lineage is as long as it may be.
+    """
+    if len(parents) >= MAX_LINEAGE:
+        raise UsageError(
+            f"{parents[-1].manifest.ref} has {len(parents) - 1} ancestors, and {MAX_LINEAGE} members are the most. "
+            f"Train on an earlier one: parent={parents[-2].manifest.ref}"
+        )
 
 
 def _recipe_for(

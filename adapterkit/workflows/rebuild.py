@@ -11,8 +11,9 @@ from pathlib import Path
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.compose import compose_asked, compose_recipe, composing
 from adapterkit.config.outcome import EXPECTED, message_of
+from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import UnknownNameError
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 from adapterkit.registry import STALE, Registry, Standing
 from adapterkit.workflows.present import asked_of
@@ -117,5 +118,9 @@ def _config_of(standing: Standing) -> tuple[TrainConfig, Asked]:
     recipe = standing.entry.plain.get("recipe")
     if recipe is None or not recipe["sources"]:
         return recorded_config(Path(standing.entry.path)), UNASKED
+    if any(REDACTED in word for word in recipe["overrides"]):
+        raise UsageError(
+            f"{standing.entry.ref} was asked for with a secret, which is not kept: give its command again."
+        )
     composition = compose_asked(asked_of(recipe))
     return composition.config, composition.asked

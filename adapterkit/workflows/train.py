@@ -17,6 +17,7 @@ from adapterkit.base.load import Base, identify, load_tokenizer
 from adapterkit.base.resident import resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
+from adapterkit.config.redaction import redact_overrides
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
@@ -30,7 +31,7 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fit import Fit, fit
 from adapterkit.training.run_key import TRAINING_SCHEMA, run_key, settings_digest
 from adapterkit.workflows import say
-from adapterkit.workflows.parents import ComposeParent, require_base, resolve_parents
+from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
@@ -65,6 +66,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     """
     name = check_name(config.name + config.suffix)
     check_values(config)
+    # What cannot be published must be said before hours are spent on it.
+    config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
@@ -79,6 +82,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         lambda parent, how: train(parent, asked=how, compose_parent=compose_parent),
     )
     require_base(parents, identity)
+    require_room(parents)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing)
@@ -195,7 +199,7 @@ def recipe_record(config: TrainConfig, asked: Asked) -> RecipeRecord:
     """How the training was asked for, as its manifest keeps it."""
     return RecipeRecord(
         recipe=asked.recipe,
-        overrides=asked.overrides,
+        overrides=tuple(redact_overrides(asked.overrides)),
         config_dir=asked.config_dir,
         sources=asked.sources,
         parent=config.parent,
