@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,6 @@ from peft import LoraConfig
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.device import resolve_device
-from adapterkit.base.fingerprint import Fingerprint, fingerprint
 from adapterkit.base.load import Base, identify, load_tokenizer
 from adapterkit.base.resident import resident_base
 from adapterkit.config.checks import check_values
@@ -22,10 +22,12 @@ from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
 from adapterkit.evaluation.loss import row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
+from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import Fit, fit
 from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
@@ -89,9 +91,10 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
     try:
         stack.attach(parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
-        result = fit(stack, config, rows.train, rows.validation, run=run.path, resume=checkpoint)
-        record = prove_unchanged(stack, base, before, run)
+        guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
+        result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, resume=checkpoint)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
+        record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
         draft = _draft(name, config, stack, parents, record, rows, key, run, result, test)
     finally:
@@ -121,18 +124,16 @@ def lora_config(config: AdapterConfig) -> LoraConfig:
     )
 
 
-def prove_unchanged(stack: AdapterStack, base: Base, before: Fingerprint, run: RunDirectory) -> BaseRecord:
-    """Fingerprint the base again and re-hash every frozen member.
+def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirectory) -> BaseRecord:
+    """Hash the base and every frozen member once more, after the last forward pass and before the artifact is written.
 
     Raises:
         FrozenChangedError: anything frozen moved; nothing may be published.
     """
-    after = fingerprint(base.model)
-    run.write_baseline(base.identity, before, after)
-    before.require_equal(after)
-    stack.require_frozen_unchanged()
+    before, after = guard.before, guard.before_write()
+    run.write_baseline(identity, before, after)
     _log.info("Base unchanged: %d tensors compared, bit for bit", len(before.tensors))
-    return BaseRecord(base.identity, before.digest, after.digest, len(before.tensors))
+    return BaseRecord(identity, before.digest, after.digest, len(before.tensors))
 
 
 def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int) -> PairedChange | None:

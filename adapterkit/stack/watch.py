@@ -1,0 +1,115 @@
+"""Whether a stack in training still is, object by object, what it was when the training began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from peft.tuners.lora import LoraLayer
+
+from adapterkit.errors import FrozenChangedError, StackError, TrainableSetError
+from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.layers import lora_layers
+
+_REBUILD = "Build the stack again with AdapterStack, and switch only through it."
+
+
+class Watch:
+    """One look at a stack with a trainee; later looks compare with it, cheaply enough for every optimizer step.
+
+    Identity is compared, not content: modules and parameters must be the same objects, the trainee alone must require
+    grad and hold one, and every LoRA layer must run the stack's members in order, unmerged, at their scale.
+    """
+
+    def __init__(self, stack: AdapterStack) -> None:
+        """Look for the first time."""
+        self._stack = stack
+        self._names = [member.peft_name for member in stack.members]
+        modules = [module for _, module in stack.model.named_modules()]
+        self._tables = [table for module in modules for table in (module._modules, module._parameters) if table]
+        # Kept, so that no later object can have the id of one that was thrown away.
+        self._objects = list(self._walk())
+        self._ids = [id(each) for each in self._objects]
+        self._named = dict(stack.model.named_parameters())
+        own = {id(parameter) for parameter in stack.trainee_parameters()}
+        self._own = {name: each for name, each in self._named.items() if id(each) in own}
+        self._frozen = [each for each in self._named.values() if id(each) not in own]
+        self._layers = [(name, layer, dict(layer.scaling)) for name, layer in lora_layers(stack.model)]
+
+    def require_in_place(self) -> None:
+        """Demand that the stack is put together as at the first look.
+
+        Raises:
+            TrainableSetError: other parameters than the trainee's require grad or hold one.
+            FrozenChangedError: a module or parameter was replaced, added or removed, or an adapter merged or rescaled.
+            StackError: other adapters are active than the stack's members in order.
+        """
+        if [id(each) for each in self._walk()] != self._ids:
+            self._stack.require_trainable_set()
+            self._explain_replaced()
+        if any(each.requires_grad for each in self._frozen) or not all(
+            each.requires_grad for each in self._own.values()
+        ):
+            self._stack.require_trainable_set()
+        if any(each.grad is not None for each in self._frozen):
+            graded = sorted(name for name, each in self._named.items() if each.grad is not None)
+            raise TrainableSetError([], [name for name in graded if name not in self._own])
+        for name, layer, scaling in self._layers:
+            self._require_layer(name, layer, scaling)
+
+    def require_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Demand that an optimizer steps the trainee's parameters, each once, and keeps entries for nothing else.
+
+        Raises:
+            TrainableSetError: it does not.
+        """
+        own = {id(each) for each in self._own.values()}
+        held = [each for group in optimizer.param_groups for each in group["params"]]
+        if (
+            {id(each) for each in held} != own
+            or len(held) != len(own)
+            or any(id(e) not in own for e in optimizer.state)
+        ):
+            given = {id(each) for each in held}
+            missing = sorted(name for name, each in self._own.items() if id(each) not in given)
+            raise TrainableSetError(missing, sorted(self._strangers([*held, *optimizer.state])) or ["(one held twice)"])
+
+    def _walk(self) -> Iterator[object]:
+        return (each for table in self._tables for each in table.values())
+
+    def _strangers(self, held: Iterable[torch.Tensor]) -> set[str]:
+        names = {id(each): name for name, each in self._named.items()}
+        return {name for each in held if (name := names.get(id(each), "(not in the model)")) not in self._own}
+
+    def _explain_replaced(self) -> None:
+        now = dict(self._stack.model.named_parameters())
+        changed = sorted(name for name in self._named.keys() & now.keys() if self._named[name] is not now[name])
+        missing, unexpected = sorted(self._named.keys() - now.keys()), sorted(now.keys() - self._named.keys())
+        first = f", first `{[*changed, *missing, *unexpected][0]}`" if changed or missing or unexpected else ""
+        raise FrozenChangedError(
+            f"Modules or parameters were exchanged in training: {len(changed)} of {len(self._named)} parameters are other "
+            f"objects, {len(missing)} are gone, {len(unexpected)} are new{first}. Nothing was written. Something "
+            f"put its own module or Parameter into the model, or deleted an adapter. {_REBUILD}",
+            changed,
+            missing,
+            unexpected,
+        )
+
+    def _require_layer(self, name: str, layer: LoraLayer, scaling: dict[str, float]) -> None:
+        if layer.merged or layer.scaling != scaling:
+            what = (
+                f"holds {', '.join(layer.merged_adapters)} merged into its weight"
+                if layer.merged
+                else f"scales its adapters by {layer.scaling}, not {scaling}"
+            )
+            raise FrozenChangedError(
+                f"The layer `{name}` {what}. Nothing was written. Merging rounds the frozen weight, and taking the "
+                "merge back does not restore it: load the base again, and build the stack with AdapterStack.",
+                [name], [], [],
+            )  # fmt: skip
+        if layer.disable_adapters or layer.active_adapters != self._names:
+            active = "none (disabled)" if layer.disable_adapters else ", ".join(layer.active_adapters)
+            raise StackError(
+                f"The layer `{name}` runs the adapters {active}, and the stack is {', '.join(self._names)}. "
+                f"Something switched adapters behind the stack. {_REBUILD}"
+            )
