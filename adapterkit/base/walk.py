@@ -57,15 +57,15 @@ def walk(model: torch.nn.Module) -> Iterator[Found]:
 
 
 def _looked_through(module: Any) -> torch.nn.Module:
-    while wrapper := _wrapper(type(module)):
+    while wrapper := _wrapper(type(module).__mro__):
         module = module.get_base_layer() if wrapper is BaseTunerLayer else module.original_module
     return cast(torch.nn.Module, module)
 
 
 @functools.cache
-def _wrapper(kind: type) -> type | None:
+def _wrapper(ancestry: tuple[type, ...]) -> type | None:
     # An instance check of an abstract class, for each of thousands of modules, would cost more than the walk.
-    return next((known for known in (BaseTunerLayer, AuxiliaryTrainingWrapper) if issubclass(kind, known)), None)
+    return next((known for known in (BaseTunerLayer, AuxiliaryTrainingWrapper) if known in ancestry), None)
 
 
 def _four_bit(state: object, name: str) -> Iterator[Found]:
@@ -87,14 +87,14 @@ def _settings(*values: Hashable) -> str:
 def _eight_bit(module: torch.nn.Module, weight: torch.Tensor, name: str) -> Iterator[Found]:
     """Row scales, and the weight that the forward pass reads in place of the parameter's own.
 
-    The first forward moves both from the weight to the module's state; either place means the same.
+    The first forward moves both from the weight to the module's state; either place means the same, and where both are
+    set, they must agree: the next forward takes the weight's.
     """
     state = getattr(module, "state", None)
     for part in ("CB", "SCB"):
-        value = getattr(weight, part, None)
-        if value is None:
-            value = getattr(state, part, None)
-        if isinstance(value, torch.Tensor):
-            yield Found(f"{name}.{part}", value, state=True)
+        held = [value for value in (getattr(weight, part, None), getattr(state, part, None)) if value is not None]
+        for index, value in enumerate(held):
+            if value.data_ptr() != held[index - 1].data_ptr() or index == 0:
+                yield Found(f"{name}{'.state' * index}.{part}", value, True)
     told = {part: getattr(state, part, None) for part in ("threshold", "has_fp16_weights")}
     yield Found(f"{name}.settings", ", ".join(f"{key}={value}" for key, value in told.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from peft.tuners.lora import LoraLayer
@@ -28,12 +28,11 @@ class Watch:
         modules = [module for _, module in stack.model.named_modules()]
         self._tables = [table for module in modules for table in (module._modules, module._parameters) if table]
         # Kept, so that no later object can have the id of one that was thrown away.
-        self._objects = list(self._walk())
+        self._objects = self._held()
         self._ids = [id(each) for each in self._objects]
         self._named = dict(stack.model.named_parameters())
         own = {id(parameter) for parameter in stack.trainee_parameters()}
         self._own = {name: each for name, each in self._named.items() if id(each) in own}
-        self._frozen = [each for each in self._named.values() if id(each) not in own]
         self._layers = [(name, layer, dict(layer.scaling)) for name, layer in lora_layers(stack.model)]
 
     def require_in_place(self) -> None:
@@ -41,21 +40,23 @@ class Watch:
 
         Raises:
             TrainableSetError: other parameters than the trainee's require grad or hold one.
-            FrozenChangedError: a module or parameter was replaced, added or removed, or an adapter merged or rescaled.
+            FrozenChangedError: a module or parameter was exchanged, added or removed, or an adapter merged or rescaled.
             StackError: other adapters are active than the stack's members in order.
         """
-        if [id(each) for each in self._walk()] != self._ids:
+        now = self._held()
+        if [id(each) for each in now] != self._ids:
             self._stack.require_trainable_set()
-            self._explain_replaced()
-        if any(each.requires_grad for each in self._frozen) or not all(
-            each.requires_grad for each in self._own.values()
-        ):
+            if len(now) != len(self._objects) or not all(map(_same, self._objects, now)):
+                self._explain_exchanged()
+        live = [each for each in now if isinstance(each, torch.nn.Parameter)]
+        own = {id(each) for each in self._own.values()}
+        if any(each.requires_grad != (id(each) in own) for each in live):
             self._stack.require_trainable_set()
-        if any(each.grad is not None for each in self._frozen):
-            graded = sorted(name for name, each in self._named.items() if each.grad is not None)
-            raise TrainableSetError([], [name for name in graded if name not in self._own])
+        if any(each.grad is not None and id(each) not in own for each in live):
+            graded = [name for name, each in self._stack.model.named_parameters() if each.grad is not None]
+            raise TrainableSetError([], sorted(set(graded) - self._own.keys()))
         for name, layer, scaling in self._layers:
-            self._require_layer(name, layer, scaling)
+            _require_layer(name, layer, scaling, self._names)
 
     def require_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         """Demand that an optimizer steps the trainee's parameters, each once, and keeps entries for nothing else.
@@ -65,51 +66,61 @@ class Watch:
         """
         own = {id(each) for each in self._own.values()}
         held = [each for group in optimizer.param_groups for each in group["params"]]
-        if (
-            {id(each) for each in held} != own
-            or len(held) != len(own)
-            or any(id(e) not in own for e in optimizer.state)
-        ):
-            given = {id(each) for each in held}
+        given = {id(each) for each in held}
+        if given != own or len(held) != len(own) or not {id(each) for each in optimizer.state} <= own:
             missing = sorted(name for name, each in self._own.items() if id(each) not in given)
-            raise TrainableSetError(missing, sorted(self._strangers([*held, *optimizer.state])) or ["(one held twice)"])
+            raise TrainableSetError(missing, self._strangers([*held, *optimizer.state]))
 
-    def _walk(self) -> Iterator[object]:
-        return (each for table in self._tables for each in table.values())
+    def _held(self) -> list[object]:
+        return [each for table in self._tables for each in table.values()]
 
-    def _strangers(self, held: Iterable[torch.Tensor]) -> set[str]:
+    def _strangers(self, held: Iterable[torch.Tensor]) -> list[str]:
         names = {id(each): name for name, each in self._named.items()}
-        return {name for each in held if (name := names.get(id(each), "(not in the model)")) not in self._own}
+        return sorted({names.get(id(each), "(not in the model)") for each in held} - self._own.keys())
 
-    def _explain_replaced(self) -> None:
+    def _explain_exchanged(self) -> None:
         now = dict(self._stack.model.named_parameters())
-        changed = sorted(name for name in self._named.keys() & now.keys() if self._named[name] is not now[name])
+        changed = sorted(name for name in self._named.keys() & now.keys() if not _same(self._named[name], now[name]))
         missing, unexpected = sorted(self._named.keys() - now.keys()), sorted(now.keys() - self._named.keys())
         first = f", first `{[*changed, *missing, *unexpected][0]}`" if changed or missing or unexpected else ""
         raise FrozenChangedError(
-            f"Modules or parameters were exchanged in training: {len(changed)} of {len(self._named)} parameters are other "
-            f"objects, {len(missing)} are gone, {len(unexpected)} are new{first}. Nothing was written. Something "
+            f"Modules or parameters were exchanged in training: of {len(self._named)} parameters {len(changed)} are "
+            f"other objects, {len(missing)} are gone, {len(unexpected)} are new{first}. Nothing was written. Something "
             f"put its own module or Parameter into the model, or deleted an adapter. {_REBUILD}",
             changed,
             missing,
             unexpected,
         )
 
-    def _require_layer(self, name: str, layer: LoraLayer, scaling: dict[str, float]) -> None:
-        if layer.merged or layer.scaling != scaling:
-            what = (
-                f"holds {', '.join(layer.merged_adapters)} merged into its weight"
-                if layer.merged
-                else f"scales its adapters by {layer.scaling}, not {scaling}"
-            )
-            raise FrozenChangedError(
-                f"The layer `{name}` {what}. Nothing was written. Merging rounds the frozen weight, and taking the "
-                "merge back does not restore it: load the base again, and build the stack with AdapterStack.",
-                [name], [], [],
-            )  # fmt: skip
-        if layer.disable_adapters or layer.active_adapters != self._names:
-            active = "none (disabled)" if layer.disable_adapters else ", ".join(layer.active_adapters)
-            raise StackError(
-                f"The layer `{name}` runs the adapters {active}, and the stack is {', '.join(self._names)}. "
-                f"Something switched adapters behind the stack. {_REBUILD}"
-            )
+
+def _same(before: object, now: object) -> bool:
+    """Whether it is the same object, or a frozen parameter wrapped anew around the same memory.
+
+    PEFT's DoRA does that to quantized weights on a CPU in every forward pass.
+    """
+    if before is now:
+        return True
+    if not isinstance(before, torch.nn.Parameter) or type(before) is not type(now):
+        return False
+    return not now.requires_grad and all(
+        look(before) == look(now) for look in (torch.Tensor.data_ptr, torch.Tensor.stride, lambda each: each.shape)
+    )
+
+
+def _require_layer(name: str, layer: LoraLayer, scaling: dict[str, float], active: list[str]) -> None:
+    if layer.merged or layer.scaling != scaling:
+        merged = f"holds {', '.join(layer.merged_adapters)} merged into its weight"
+        what = merged if layer.merged else f"scales by {layer.scaling}, not {scaling}"
+        raise FrozenChangedError(
+            f"The layer `{name}` {what}. Nothing was written. Merging rounds the frozen weight, and taking it back does "
+            "not restore it: load the base again, and build the stack with AdapterStack.",
+            [name],
+            [],
+            [],
+        )
+    if layer.disable_adapters or layer.active_adapters != active:
+        runs = "none (disabled)" if layer.disable_adapters else ", ".join(layer.active_adapters)
+        raise StackError(
+            f"The layer `{name}` runs the adapters {runs}, and the stack is {', '.join(active)}. Something switched "
+            f"adapters behind the stack. {_REBUILD}"
+        )
