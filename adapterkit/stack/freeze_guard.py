@@ -71,9 +71,18 @@ class FreezeGuard:
             FrozenChangedError: a module or parameter was exchanged, an adapter merged or rescaled.
             StackError: other adapters are active than the stack's.
         """
-        watch = self._watch or Watch(self._stack)
-        watch.require_in_place()
-        watch.require_optimizer(optimizer)
+        self.require_in_place()
+        (self._watch or Watch(self._stack)).require_optimizer(optimizer)
+
+    def require_in_place(self) -> None:
+        """Demand that the stack is put together as when it was first watched; no byte is read.
+
+        Raises:
+            TrainableSetError, FrozenChangedError, StackError: as `before_step`.
+        """
+        if self._watch is None:
+            self._stack.require_trainable_set()
+        (self._watch or Watch(self._stack)).require_in_place()
 
     def before_write(self) -> Fingerprint:
         """Hash the base and every frozen member again, and demand the bytes they had.
@@ -93,9 +102,8 @@ class FreezeGuard:
             if self._on_change is not None:
                 self._on_change(after)
             raise
+        self.require_in_place()
         self._stack.require_frozen_unchanged()
-        self._stack.require_trainable_set()
-        (self._watch or Watch(self._stack)).require_in_place()
         return after
 
     def require_stepped_by(self, optimizer: object) -> None:

@@ -112,8 +112,8 @@ def _require_layer(name: str, layer: LoraLayer, scaling: dict[str, float], activ
         merged = f"holds {', '.join(layer.merged_adapters)} merged into its weight"
         what = merged if layer.merged else f"scales by {layer.scaling}, not {scaling}"
         raise FrozenChangedError(
-            f"The layer `{name}` {what}. Nothing was written. Merging rounds the frozen weight, and taking it back does "
-            "not restore it: load the base again, and build the stack with AdapterStack.",
+            f"The layer `{name}` {what}. Nothing was written. Merging rounds the frozen weight, and taking it back "
+            "does not restore it: load the base again, and build the stack with AdapterStack.",
             [name],
             [],
             [],

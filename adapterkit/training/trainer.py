@@ -77,6 +77,9 @@ class AdapterTrainer(Trainer):
             TrainingError: the loss is not finite.
         """
         losses, targets = label_losses(model, inputs)
+        if not losses.requires_grad:
+            # The backward pass would fail without a word of why: an adapter was merged or switched off.
+            self._guard.require_in_place()
         self.tokens_seen += int(inputs["attention_mask"].sum())
         tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
         loss = losses.sum() / tokens
