@@ -31,8 +31,9 @@ class Watch:
         self._objects = self._held()
         self._ids = [id(each) for each in self._objects]
         self._named = dict(stack.model.named_parameters())
-        own = {id(parameter) for parameter in stack.trainee_parameters()}
-        self._own = {name: each for name, each in self._named.items() if id(each) in own}
+        self._own_ids = {id(parameter) for parameter in stack.trainee_parameters()}
+        self._own = {name: each for name, each in self._named.items() if id(each) in self._own_ids}
+        self._frozen = self._frozen_of(self._objects)
         self._layers = [(name, layer, dict(layer.scaling)) for name, layer in lora_layers(stack.model)]
 
     def require_in_place(self) -> None:
@@ -44,17 +45,17 @@ class Watch:
             StackError: other adapters are active than the stack's members in order.
         """
         now = self._held()
+        frozen = self._frozen
         if [id(each) for each in now] != self._ids:
             self._stack.require_trainable_set()
             if len(now) != len(self._objects) or not all(map(_same, self._objects, now)):
                 self._explain_exchanged()
-        live = [each for each in now if isinstance(each, torch.nn.Parameter)]
-        own = {id(each) for each in self._own.values()}
-        if any(each.requires_grad != (id(each) in own) for each in live):
+            frozen = self._frozen_of(now)
+        if any(each.requires_grad for each in frozen) or not all(each.requires_grad for each in self._own.values()):
             self._stack.require_trainable_set()
-        if any(each.grad is not None and id(each) not in own for each in live):
-            graded = [name for name, each in self._stack.model.named_parameters() if each.grad is not None]
-            raise TrainableSetError([], sorted(set(graded) - self._own.keys()))
+        if any(each.grad is not None for each in frozen):
+            graded = {name for name, each in self._stack.model.named_parameters() if each.grad is not None}
+            raise TrainableSetError([], sorted(graded - self._own.keys()))
         for name, layer, scaling in self._layers:
             _require_layer(name, layer, scaling, self._names)
 
@@ -64,7 +65,7 @@ class Watch:
         Raises:
             TrainableSetError: it does not.
         """
-        own = {id(each) for each in self._own.values()}
+        own = self._own_ids
         held = [each for group in optimizer.param_groups for each in group["params"]]
         given = {id(each) for each in held}
         if given != own or len(held) != len(own) or not {id(each) for each in optimizer.state} <= own:
@@ -73,6 +74,9 @@ class Watch:
 
     def _held(self) -> list[object]:
         return [each for table in self._tables for each in table.values()]
+
+    def _frozen_of(self, objects: Iterable[object]) -> list[torch.nn.Parameter]:
+        return [each for each in objects if isinstance(each, torch.nn.Parameter) and id(each) not in self._own_ids]
 
     def _strangers(self, held: Iterable[torch.Tensor]) -> list[str]:
         names = {id(each): name for name, each in self._named.items()}
