@@ -120,8 +120,9 @@ class TrainableSetError(StackError):
         if missing:
             parts.append(f"{len(missing)} parameters of the trainee would not, first `{missing[0]}`")
         super().__init__(
-            "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters "
-            "behind the stack; build the stack again with AdapterStack and switch only through it."
+            "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters, or "
+            "gave the optimizer parameters, behind the stack; build the stack again with AdapterStack and switch only "
+            "through it."
         )
 
 

@@ -158,7 +158,8 @@ class AdapterStack:
             FrozenChangedError: tensors of a frozen member differ.
         """
         for member in self._frozen:
-            member.require_equal(self._state(member.peft_name))
+            there = member.peft_name in self.model.peft_config
+            member.require_equal(self._state(member.peft_name) if there else {})
 
     def trainee_parameters(self) -> list[torch.nn.Parameter]:
         """The parameters of the trainee."""
@@ -220,6 +221,8 @@ class AdapterStack:
             self._tuner.unload()
         self._peft, self.members, self._frozen = None, [], []
         self.base.model.requires_grad_(False)
+        # A gradient left on a frozen weight would stop the next training on this base.
+        self.base.model.zero_grad(set_to_none=True)
         self.base.model.eval()
 
     def _require_fit(self, artifact: Artifact) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
@@ -19,12 +20,19 @@ Composed = tuple[TrainConfig, Asked]
 ComposeParent = Callable[[str, TrainConfig, Asked], Composed | None]
 
 
+class Train(Protocol):
+    """The story of one training, which tells the one of its parent first."""
+
+    def __call__(self, config: TrainConfig, *, asked: Asked, compose_parent: ComposeParent | None) -> object:
+        """Train and publish."""
+
+
 def resolve_parents(
     config: TrainConfig,
     asked: Asked,
     registry: Registry,
     compose_parent: ComposeParent | None,
-    train: Callable[[TrainConfig, Asked], object],
+    train: Train,
 ) -> list[Artifact]:
     """The frozen lineage below a training, root-first; empty for one on the bare base.
 
@@ -48,7 +56,7 @@ def resolve_parents(
         if parent is None:
             raise RefNotFoundError(config.parent, registry.path) from missing
         _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
-        train(*parent)
+        train(parent[0], asked=parent[1], compose_parent=compose_parent)
         return registry.lineage_artifacts(ref)
 
 
