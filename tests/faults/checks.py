@@ -18,8 +18,8 @@ class Trial:
     """One operation with its untouched folder, and what stands in it before and after an undisturbed act."""
 
     def __init__(self, server: ForkServer, home: Path) -> None:
-        self.server, self._home = server, home
-        self.pristine, self._finished = home / "pristine", home / "finished"
+        self.server = server
+        self.pristine, self.work, self._finished = home / "pristine", home / "work", home / "finished"
         self.on_registry = OPERATIONS[server.operation].on_registry
         self.pristine.mkdir(parents=True)
         assert server.prepare(self.pristine).error is None
@@ -30,11 +30,10 @@ class Trial:
 
     def fresh(self) -> Path:
         """A true copy of the untouched folder, in the place where the last one stood."""
-        work = self._home / "work"
-        if work.exists():
-            shutil.rmtree(work)
-        shutil.copytree(self.pristine, work)
-        return work
+        if self.work.exists():
+            shutil.rmtree(self.work)
+        shutil.copytree(self.pristine, self.work)
+        return self.work
 
     def state(self, folder: Path) -> dict[str, Files]:
         """What a reader can see: the files of each version, or of the saved adapter."""
@@ -48,7 +47,7 @@ class Trial:
         """Do the operation under a fault, then again without one; say everything that is not as it must be."""
         folder = self.fresh()
         outcome = self.server.act(folder, fault, number)
-        found = [*outcome_problems(outcome, fault, folder), *self._state_problems(folder, outcome, fault)]
+        found = [*outcome_problems(outcome, fault, folder), *self.state_problems(folder, outcome, fault)]
         again = self.server.act(folder)
         if again.error:
             found.append(f"doing it again raised {again.error}")
@@ -56,7 +55,8 @@ class Trial:
             found += [f"after doing it again: {what}" for what in self._final_problems(folder, again)]
         return [f"{self.server.operation}: {fault}, call {number}: {what}" for what in found]
 
-    def _state_problems(self, folder: Path, outcome: Outcome, fault: str | None = None) -> list[str]:
+    def state_problems(self, folder: Path, outcome: Outcome, fault: str | None = None) -> list[str]:
+        """What is wrong with what can be seen now."""
         state = self.state(folder)
         if not self.on_registry:
             lasting = bool(fault and (FAULTS[fault].kills or FAULTS[fault].onward))
@@ -71,7 +71,7 @@ class Trial:
 
     def _final_problems(self, folder: Path, outcome: Outcome) -> list[str]:
         """After success: all as after an undisturbed act, and nothing of the failed one left."""
-        found = self._state_problems(folder, outcome)
+        found = self.state_problems(folder, outcome)
         if len(self.state(folder)) != len(self.after):
             found.append(f"{len(self.after)} versions are wanted, there are {', '.join(self.state(folder))}")
         return found + [f"{path} was left behind" for path in folder.rglob(f"{STAGING_PREFIX}*")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from faults.shim import FAULTS, Call, Kind
+from faults.shim import Call, Kind
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,11 +50,11 @@ class Outcome:
     calls: list[Call] = field(default_factory=list)
 
 
-class ForkServer:
-    """One preloaded process for an operation."""
+class Preloaded:
+    """A process with the shim in it, which forks a child for each act."""
 
     def __init__(self, library: Path, operation: str) -> None:
-        self.operation = operation
+        """Start it and wait until it has loaded what an operation needs."""
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "faults.server", operation],
@@ -66,35 +66,46 @@ class ForkServer:
         )
         self._answer()
 
-    def prepare(self, folder: Path) -> Outcome:
-        """Fill a folder as the operation wants it."""
-        return self._ask(do="prepare", folder=str(folder))
-
-    def act(self, folder: Path, fault: str | None = None, number: int = 0) -> Outcome:
-        """Do the operation while call `number` meets a fault; without one, undisturbed."""
-        assert fault is None or fault in FAULTS
-        return self._ask(do="act", folder=str(folder), fault=fault, number=number)
-
-    def calls(self, folder: Path, counted: Kind) -> list[Call]:
-        """Do the operation undisturbed and return the calls it makes."""
-        outcome = self._ask(do="act", folder=str(folder), counted=int(counted), log=True)
-        assert outcome.error is None, outcome
-        return outcome.calls
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-    def _ask(self, **request: Any) -> Outcome:
+    def ask(self, **request: Any) -> Outcome:
+        """Have one act done."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"operation": self.operation, **request}) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._answer()
         error, log = answer.pop("error", None), answer.pop("log", [])
         return Outcome(**answer, error=Said(**error) if error else None, calls=[Call(*line) for line in log])
 
+    def close(self) -> None:
+        """End it; it has nothing to tidy up, and torch takes seconds to leave."""
+        self._process.kill()
+        self._process.communicate()
+
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout
         line = self._process.stdout.readline()
-        assert line, f"the server for '{self.operation}' ended with {self._process.wait()}"
+        assert line, f"the preloaded process ended with {self._process.wait()}"
         return dict(json.loads(line))
+
+
+@dataclass(frozen=True)
+class ForkServer:
+    """A preloaded process, asked for one operation."""
+
+    process: Preloaded
+    operation: str
+
+    def prepare(self, folder: Path) -> Outcome:
+        """Fill a folder as the operation wants it."""
+        return self.process.ask(operation=self.operation, do="prepare", folder=str(folder))
+
+    def act(self, folder: Path, fault: str | None = None, number: int = 0) -> Outcome:
+        """Do the operation while call `number` meets a fault; without one, undisturbed."""
+        asked = {"fault": fault, "number": number}
+        return self.process.ask(operation=self.operation, do="act", folder=str(folder), **asked)
+
+    def calls(self, folder: Path, counted: Kind) -> list[Call]:
+        """Do the operation undisturbed and return the calls it makes."""
+        asked = {"counted": int(counted), "log": True}
+        outcome = self.process.ask(operation=self.operation, do="act", folder=str(folder), **asked)
+        assert outcome.error is None, outcome
+        return outcome.calls

@@ -14,7 +14,7 @@ from typing import Any
 
 from faults.forked import Said
 from faults.operations import OPERATIONS
-from faults.shim import FAULTS, Kind, Shim
+from faults.shim import FAULTS, INABILITIES, Kind, Shim
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _in_a_child(shim: Shim, request: dict[str, Any]) -> dict[str, Any]:
 
 def _act(shim: Shim, request: dict[str, Any]) -> dict[str, Any]:
     operation, folder = OPERATIONS[request["operation"]], Path(request["folder"])
-    fault = FAULTS[request["fault"]] if request.get("fault") else None
+    fault = {**FAULTS, **INABILITIES}[request["fault"]] if request.get("fault") else None
     act = operation.prepare if request["do"] == "prepare" else operation.act
     result, error = None, None
     shim.arm(folder, fault, request.get("number", 0), counted=Kind(request.get("counted", Kind.CHANGE)))

@@ -1,4 +1,4 @@
-"""The preloaded library `shim.c`: compiled here, and armed from Python inside a process that has it loaded."""
+"""The library to preload (`shim.c` and `calls.c`): compiled here, and armed from Python in a process that has it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("shim.c")
+SOURCES = [str(Path(__file__).with_name(name)) for name in ("shim.c", "calls.c")]
 
 
 class Kind(IntFlag):
@@ -77,12 +77,17 @@ FAULTS = {
     "short write, then no space": Fault(Mode.SHORT_THEN_FAIL, errno.ENOSPC, onward=Kind.SPACE),
     "kill -9 in the middle of a write": Fault(Mode.TORN),
 }
+# What a file system may be unable to do, which must not make a publication fail.
+INABILITIES = {
+    "it flushes no directories": Fault(Mode.FAIL, errno.EINVAL),
+    "it locks no directories": Fault(Mode.FAIL, errno.EBADF),
+}
 
 
 def compile_shim(folder: Path) -> Path:
     """Compile the library into a folder; gcc and the C library's headers must be installed."""
     library = folder / "shim.so"
-    command = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(library), str(SOURCE), "-ldl"]
+    command = ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(library), *SOURCES, "-ldl"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stderr}\nOn Debian: apt-get install gcc libc6-dev"
     return library
