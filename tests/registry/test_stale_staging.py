@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -48,6 +48,18 @@ def of_another_machine(parent: Path, name: str = ".staging-0123456789ab-17-cafe"
     (parent / name).mkdir(parents=True)
     write_file(parent / name / "f", b"half")
     return parent / name
+
+
+def before_the_lock(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Let another process be quicker: something happens once, just before the kernel is asked for the first lock."""
+    flock, todo = fcntl.flock, [meanwhile]
+
+    def late(handle: int, how: int) -> None:
+        if todo:
+            todo.pop()()
+        flock(handle, how)
+
+    monkeypatch.setattr("fcntl.flock", late)
 
 
 def let_it_age(folder: Path) -> None:
@@ -132,6 +144,23 @@ def test_only_staging_folders_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "1.0.0").mkdir()
     remove_stale_staging(tmp_path, abandoned_after=timedelta(0))
     assert sorted(os.listdir(tmp_path)) == [".staging-file", ".staging-link", "1.0.0"]
+
+
+def test_a_folder_that_a_collector_took_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_the_lock(monkeypatch, lambda: next(tmp_path.iterdir()).rmdir())
+    with staging_directory(tmp_path) as staged:
+        assert staged.is_dir()
+
+
+def test_a_folder_that_went_to_its_place_before_it_was_locked_is_not_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = left_by_a_dead_process(tmp_path)
+    before_the_lock(monkeypatch, lambda: staged.rename(tmp_path / "1.0.0"))
+    assert remove_stale_staging(tmp_path) == []
+    assert (tmp_path / "1.0.0" / "f").read_bytes() == b"whole"
 
 
 def test_collectors_and_stagers_that_race_lose_nothing(tmp_path: Path) -> None:
