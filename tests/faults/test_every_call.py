@@ -48,6 +48,31 @@ def test_a_sample_does_no_harm(trial: Callable[[str], Trial], injected: Injected
     assert strike(made, some_of(plan(made), SAMPLE[operation]), injected) == []
 
 
+@pytest.mark.parametrize(
+    ("operation", "fault", "name", "where"),
+    [
+        # Half of two files were replaced, and what was to be undone was removed.
+        ("save over a save of other settings", "input/output error once", "rename", "adapter"),
+        # Python's rmtree raises in spite of ignore_errors, and hid what had happened before.
+        ("save over a save of other settings", "unreadable once", "stat", ".staging-"),
+        # A bare OSError came from the depths of reading and verifying.
+        ("publish a first version", "unreadable once", "open", "adapter_model.safetensors"),
+        # A collector was killed half-way, and the rest had to be collected after all.
+        ("publish beside a dead publisher", "kill -9 before", "unlink", ".staging-"),
+        # Nothing was ever removed of what a publisher had staged before it was killed.
+        ("publish a next version", "kill -9 after", "mkdir", ".staging-"),
+    ],
+)
+def test_what_once_did_harm_does_none(
+    trial: Callable[[str], Trial], injected: Injected, operation: str, fault: str, name: str, where: str
+) -> None:
+    made = trial(operation)
+    calls = made.server.calls(made.fresh(), FAULTS[fault].counted)
+    steps = [(fault, at) for at, call in enumerate(calls, 1) if call.name == name and where in call.path]
+    assert steps
+    assert strike(made, steps, injected) == []
+
+
 @pytest.mark.long
 def test_no_fault_at_any_call_does_harm(trial: Callable[[str], Trial], injected: Injected) -> None:
     before = injected.total()
