@@ -19,12 +19,14 @@ class BaseIdentity:
         revision: commit or tag on the hub, when one was asked for.
         source_digest: sha256 over the tensors before quantization and the config.
         quantization: the settings under which the base is held in memory, such as `{"kind": "nf4", ...}`.
+        tokenizer_digest: sha256 over the tokenizer and its chat template; null where it was not recorded.
     """
 
     id: str
     revision: str | None
     source_digest: str
     quantization: Mapping[str, Any]
+    tokenizer_digest: str | None = None
 
     def differs_from(self, other: BaseIdentity) -> list[str]:
         """Say, one line each, why the two are not the same base; where it was loaded from does not matter."""
@@ -37,6 +39,9 @@ class BaseIdentity:
             mine, theirs = self.quantization.get(key), other.quantization.get(key)
             if mine != theirs:
                 found.append(f"quantization.{key}: {mine} is not {theirs}")
+        mine, theirs = self.tokenizer_digest, other.tokenizer_digest
+        if mine is not None and theirs is not None and mine != theirs:
+            found.append(f"tokenizer or chat template: {mine[:12]} ({self.id}) is not {theirs[:12]} ({other.id})")
         return found
 
 

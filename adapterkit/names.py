@@ -61,9 +61,7 @@ class AdapterRef:
             return cls(name)
         if selector[:1].isdigit():
             return cls(name, Version.parse(selector))
-        if not _ALIAS.fullmatch(selector):
-            raise UsageError(f"'{text}' is not a ref: after '@' comes a version (1.2.0) or an alias (production).")
-        return cls(name, selector)
+        return cls(name, check_alias(selector))
 
     def __str__(self) -> str:
         return self.name if self.selector is None else f"{self.name}@{self.selector}"
@@ -82,6 +80,21 @@ def check_name(name: str) -> str:
             f"characters. For example: name={as_name(name) or 'my_adapter'}"
         )
     return name
+
+
+def check_alias(text: str) -> str:
+    """Return the text when it can be an alias.
+
+    Raises:
+        UsageError: it does not begin with a small letter, holds anything but small letters, digits, `_` and `-`, or is
+            longer than 64 characters.
+    """
+    if not _ALIAS.fullmatch(text):
+        raise UsageError(
+            f"'{text}' is neither a version (1.2.0) nor an alias (production): an alias begins with a small letter and "
+            "goes on with small letters, digits, '_' and '-', at most 64 characters."
+        )
+    return text
 
 
 def as_name(text: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from adapterkit.config.compose import compose_recipe, typed
+from adapterkit.config.compose import asked_of_job, compose_recipe, typed
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import run_door, told_in_sweeps
 from adapterkit.config.search_path import register
@@ -22,7 +22,8 @@ def _job(config: DictConfig) -> None:
     from adapterkit.workflows.train import train
 
     with told_in_sweeps():
-        train(typed(config), compose_parent=compose_recipe)
+        wanted = typed(config)
+        train(wanted, asked=asked_of_job(wanted), compose_parent=compose_recipe)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from adapterkit.artifacts.card import peft_lines, render_card
 from adapterkit.artifacts.checksums import Checksums, read_checksums, write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.header import Header, TensorEntry, read_header
-from adapterkit.artifacts.plain_yaml import yaml_problem
+from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
 from adapterkit.artifacts.read import Artifact, from_report, read_verified, verified_weights
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
 from adapterkit.artifacts.tensors import TensorScan, scan_tensors, tensor_records
@@ -15,6 +15,7 @@ from adapterkit.artifacts.weights import Measured, measure, measure_sound, weigh
 
 __all__ = [
     "MAX_TEXT_BYTES",
+    "MAX_YAML_BYTES",
     "Artifact",
     "ArtifactDraft",
     "Checksums",

@@ -49,6 +49,8 @@ def manifest_of(draft: ArtifactDraft, measured: Measured, version: Version, crea
         tags=tuple(draft.tags),
         custom=dict(draft.custom),
         merged_from=tuple(draft.merged_from),
+        recipe=draft.recipe,
+        started_from=draft.started_from,
     )
     return Manifest.from_json(parse_json(_manifest_bytes(manifest), MANIFEST_FILE))
 

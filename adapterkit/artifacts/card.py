@@ -140,6 +140,8 @@ _GENERATE = (
 
 def _data(manifest: Manifest) -> str:
     data = manifest.data
+    if data.rows == 0:
+        return f"`{data.source}`."
     return f"`{data.source}`: {data.rows:,} rows, {data.tokens:,} tokens (data digest `{data.digest[:12]}`)."
 
 

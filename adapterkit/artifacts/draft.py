@@ -9,7 +9,7 @@ from typing import Any
 
 from adapterkit.errors import ArtifactError
 from adapterkit.lineage import LineageMember
-from adapterkit.manifest import OPTIONAL_FILES, BaseRecord, DataRecord
+from adapterkit.manifest import OPTIONAL_FILES, BaseRecord, DataRecord, RecipeRecord
 from adapterkit.names import check_name
 
 
@@ -30,6 +30,7 @@ class ArtifactDraft:
         extra_files: further files by their name in the artifact, one of `OPTIONAL_FILES`.
         started_from: `weights_digest` of the adapter whose weights the run started from, when it did not start fresh.
         merged_from: what a merge combined.
+        recipe: how the training was asked for.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ArtifactDraft:
     extra_files: Mapping[str, Path] = field(default_factory=dict)
     started_from: str | None = None
     merged_from: tuple[LineageMember, ...] = ()
+    recipe: RecipeRecord | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)

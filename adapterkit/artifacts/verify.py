@@ -84,6 +84,14 @@ def verify_directory(path: Path) -> VerificationReport:
 
     The bytes come first. While any of them is wrong nothing is parsed, so a problem names the file at fault alone.
     """
+    try:
+        return _verify_directory(path)
+    except OSError as error:
+        where = Path(error.filename).name if isinstance(error.filename, str) else str(path)
+        return VerificationReport(path, problems=(Problem(where, f"cannot be read: {error.strerror or error}"),))
+
+
+def _verify_directory(path: Path) -> VerificationReport:
     if problems := tuple(_layout_problems(path)):
         return VerificationReport(path, problems=problems)
     try:

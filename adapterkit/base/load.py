@@ -11,6 +11,7 @@ import torch
 from adapterkit.base.locate import locate_base
 from adapterkit.base.quantization import keep_bytes_in_place, loading_arguments, settings_of
 from adapterkit.base.source_digest import source_digest
+from adapterkit.base.tokenizer_digest import tokenizer_digest
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
 from adapterkit.errors import BaseLoadError
 from adapterkit.lineage import BaseIdentity
@@ -47,7 +48,7 @@ def identify(model: ModelConfig, quantization: QuantizationConfig) -> tuple[Base
     """
     settings = settings_of(quantization)
     folder = locate_base(model.id, revision=model.revision, install=model.install)
-    return BaseIdentity(model.id, model.revision, source_digest(folder), settings), folder
+    return BaseIdentity(model.id, model.revision, source_digest(folder), settings, tokenizer_digest(folder)), folder
 
 
 def load_base(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import logging
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Resident:
-    wanted: tuple[str, str, str, str]
+    wanted: tuple[str, ...]
     base: Base
     fingerprint: Fingerprint
 
@@ -48,10 +49,11 @@ def resident_base(
     Returns:
         The base, without adapters, and its fingerprint.
     """
-    wanted = (identity.source_digest, str(sorted(identity.quantization.items())), str(device), attn_implementation)
+    wanted = (*_named(identity), str(device), attn_implementation)
     if _residents and _residents[0].wanted == wanted and _unmoved(_residents[0]):
         _log.info("Base: the one in memory, unchanged since it was loaded")
-        return _residents[0].base, _residents[0].fingerprint
+        # The same base may have been found in another folder this time.
+        return dataclasses.replace(_residents[0].base, identity=identity, folder=folder), _residents[0].fingerprint
     release_resident_base()
     base = load_base(identity, folder, quantization, device=device, attn_implementation=attn_implementation)
     _residents.append(_Resident(wanted, base, fingerprint(base.model)))
@@ -64,6 +66,11 @@ def release_resident_base() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _named(identity: BaseIdentity) -> tuple[str, ...]:
+    quantization = str(sorted(identity.quantization.items()))
+    return identity.source_digest, quantization, str(identity.tokenizer_digest)
 
 
 def _unmoved(resident: _Resident) -> bool:

@@ -36,10 +36,23 @@ def wheel_folder(base_id: str, install: str | None) -> Path:
         BaseLoadError: the file is not in the wheel, or the cache cannot hold the result.
     """
     gguf = _gguf_file(base_id, install)
-    folder = cache_root() / "bases" / f"{gguf.stem.lower()}-{sha256_file(gguf)[:12]}"
+    folder = _folder_for(gguf)
     if not (folder / "config.json").is_file():
         _convert(base_id, gguf, folder)
     return folder
+
+
+def converted_folder(base_id: str) -> Path | None:
+    """The model folder that was made from a wheel's GGUF file; None when the wheel or the folder is not here."""
+    try:
+        folder = _folder_for(_gguf_file(base_id, None))
+    except (MissingExtraError, BaseLoadError):
+        return None
+    return folder if (folder / "config.json").is_file() else None
+
+
+def _folder_for(gguf: Path) -> Path:
+    return cache_root() / "bases" / f"{gguf.stem.lower()}-{sha256_file(gguf)[:12]}"
 
 
 def _gguf_file(base_id: str, install: str | None) -> Path:

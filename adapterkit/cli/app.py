@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import looking, running
+from adapterkit.cli import keeping, looking, running
 from adapterkit.errors import AdapterKitError
 
 DEBUG_VARIABLE = "ADAPTERKIT_DEBUG"
@@ -28,8 +28,16 @@ app.command("list")(looking.list_adapters)
 app.command()(looking.show)
 app.command()(looking.verify)
 app.command()(looking.lineage)
+app.command()(looking.status)
+app.command()(looking.history)
+app.command()(keeping.promote)
+app.command()(keeping.rollback)
+app.command()(running.doctor)
 app.command()(running.chat)
 app.command(context_settings=_FORWARDED)(running.train)
+app.command("import")(running.import_folder)
+app.command()(running.rebuild)
+app.command()(running.reproduce)
 
 
 def main(arguments: list[str] | None = None) -> None:

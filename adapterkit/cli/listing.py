@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import print_table
-from adapterkit.errors import AdapterKitError
-from adapterkit.manifest import MANDATORY_FILES, Manifest
-from adapterkit.names import AdapterRef
-from adapterkit.registry import Registry
+from adapterkit.registry import Entry, Registry
 
-_HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "state")
+_HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
 
 
 def listing(registry: Registry) -> list[dict[str, Any]]:
     """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed."""
-    return [
-        _row(registry, AdapterRef(name, version)) for name in registry.names() for version in registry.versions(name)
-    ]
+    rows = []
+    for name, entries in registry.survey().items():
+        aliases = registry.moved_aliases(name) if entries[-1].moved else {}
+        rows += [_row(entry, [alias for alias, to in aliases.items() if to == entry.version]) for entry in entries]
+    return rows
 
 
 def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
@@ -30,38 +29,32 @@ def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
     print_table(_HEADINGS, [_cells(row) for row in rows])
 
 
-def _row(registry: Registry, ref: AdapterRef) -> dict[str, Any]:
-    path = registry.path / ref.name / str(ref.selector)
-    facts: dict[str, Any] = {"ref": str(ref), "path": str(path), "ok": True, "problem": None}
-    try:
-        facts |= _facts(registry.manifest(ref))
-        missing = [name for name in MANDATORY_FILES if not (path / name).is_file()]
-        problem = f"{', '.join(missing)} missing" if missing else None
-    except AdapterKitError as error:
-        problem = str(error)
-    return {**facts, "ok": problem is None, "problem": problem}
+def _row(entry: Entry, aliases: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": entry.problem is None}
+    return found | {"problem": entry.problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
 
 
-def _facts(manifest: Manifest) -> dict[str, Any]:
-    lineage = manifest.lineage
+def _facts(entry: Entry) -> dict[str, Any]:
+    plain, shape = entry.plain, entry.plain["adapter"]
     return {
-        "name": manifest.name,
-        "version": str(manifest.version),
-        "base": lineage.base.id,
-        "parent": str(lineage.parents[-1].ref) if lineage.parents else None,
-        "variant": manifest.adapter.variant,
-        "rank": manifest.adapter.rank,
-        "parameters": manifest.adapter.parameters,
-        "created": manifest.created,
-        "weights_digest": manifest.weights_digest,
-        "metrics": dict(manifest.metrics),
-        "tags": list(manifest.tags),
+        "name": entry.name,
+        "version": str(entry.version),
+        "base": plain["base"]["identity"]["id"],
+        "parent": entry.parents[-1][0] if entry.parents else None,
+        "variant": shape["variant"],
+        "rank": shape["rank"],
+        "parameters": shape["parameters"],
+        "created": plain["created"],
+        "weights_digest": entry.weights_digest,
+        "metrics": plain["metrics"],
+        "tags": plain["tags"],
     }
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     state = "published" if row["ok"] else f"BROKEN: {row['problem']}"
+    aliases = ", ".join(row["aliases"])
     if "variant" not in row:
-        return row["ref"], "", "", "", "", "", state
-    built_on = row["parent"] or row["base"]
-    return row["ref"], built_on, row["variant"], str(row["rank"]), f"{row['parameters']:,}", row["created"], state
+        return row["ref"], "", "", "", "", "", aliases, state
+    size, built_on = f"{row['parameters']:,}", row["parent"] or row["base"]
+    return row["ref"], built_on, row["variant"], str(row["rank"]), size, row["created"], aliases, state

@@ -1,4 +1,4 @@
-"""Verbs that only look: list, show, verify, lineage.
+"""Verbs that only look: list, show, verify, lineage, status, history.
 
 What a verb needs is imported when it is called, so that `--help` costs nothing.
 """
@@ -63,3 +63,32 @@ def lineage(ref: Ref, registry: RegistryOption = None, as_json: Json = False) ->
     shelf = Registry(registry)
     facts = chain(shelf, shelf.lineage(ref))
     print_json(facts) if as_json else print_chain(facts)
+
+
+def status(registry: RegistryOption = None, as_json: Json = False) -> None:
+    """Show the family as a tree: what is fresh, what is stale and why, what is broken (then the exit code is 1)."""
+    from adapterkit.cli.output import print_json
+    from adapterkit.cli.standing import any_broken, print_tree, standings
+    from adapterkit.registry import Registry
+    from adapterkit.workflows.status import status as status_of
+
+    found = status_of(Registry(registry))
+    print_json(standings(found)) if as_json else print_tree(found)
+    if any_broken(found):
+        raise typer.Exit(1)
+
+
+def history(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The adapter's name.")],
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show every version of an adapter with what changed in it, and every move of its aliases."""
+    from adapterkit.cli.moves import history as facts_of
+    from adapterkit.cli.moves import print_history
+    from adapterkit.cli.output import print_json
+    from adapterkit.names import check_name
+    from adapterkit.registry import Registry
+
+    facts = facts_of(Registry(registry), check_name(name))
+    print_json(facts) if as_json else print_history(facts)

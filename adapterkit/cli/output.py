@@ -7,12 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-_PIPE_WIDTH = 100_000
+_GAP = "   "
+_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 def print_json(value: Any) -> None:
@@ -21,25 +17,47 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; in a pipe no cell is wrapped or cut, however long."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=not sys.stdout.isatty())
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+    """Print a table; no cell is cut or wrapped, however long, and columns that are empty throughout are left out."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    shown = [column for column in range(len(headings)) if any(row[column] for row in cells)]
+    widths = [max(map(_width, [headings[column], *(row[column] for row in cells)])) for column in shown]
+    lines = [_line([row[column] for column in shown], widths) for row in ([*headings], *cells)]
+    lines[0] = _emphasized(lines[0])
+    lines.insert(1, "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    print("\n".join(lines))
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold", no_wrap=not sys.stdout.isatty())
-    for name, value in pairs:
-        table.add_row(Text(printable(name)), Text(printable(value)))
-    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+    known = [(printable(name), printable(value)) for name, value in pairs]
+    width = max((_width(name) for name, _ in known), default=0)
+    for name, value in known:
+        print(f"{_emphasized(_padded(name, width))}  {value}")
 
 
 def printable(text: str) -> str:
     """The text without control characters: a manifest is a file from somewhere, and may try to steer a terminal."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(map(_padded, cells, widths)).rstrip()
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal; Chinese letters take two each."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _emphasized(text: str) -> str:
+    return f"{_BOLD}{text}{_PLAIN}" if sys.stdout.isatty() else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -55,3 +56,103 @@ def chat(
 def train(context: typer.Context) -> None:
     """Train an adapter; everything after `train` goes to `python -m adapterkit.train`."""
     import_module("adapterkit.train").main(context.args)
+
+
+def rebuild(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these and their parents.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and train nothing.")] = False,
+    outputs: Annotated[Path, typer.Option("--outputs", help="Where run directories go.")] = Path("outputs"),
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Train again exactly what is stale, parents first, each as its own command would ask for it now."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.retraining import log_to_stderr, print_plan, print_rebuilt
+    from adapterkit.registry import Registry
+    from adapterkit.workflows.rebuild import planned
+    from adapterkit.workflows.rebuild import rebuild as rebuild_stale
+
+    quiet_libraries()
+    log_to_stderr()
+    shelf = Registry(registry)
+    if dry_run:
+        print_plan(planned(shelf, names or ()), as_json)
+        return
+    done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
+    print_rebuilt(done, as_json)
+    if any(each.problem for each in done):
+        raise typer.Exit(1)
+
+
+def reproduce(
+    ref: Ref,
+    device: Annotated[str | None, typer.Option("--device", help="Default: as it was recorded.")] = None,
+    keep: Annotated[Path | None, typer.Option("--keep", help="A new folder for the run, to look at later.")] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Train an adapter again from what it records, in a fresh process, and compare every bit (exit code 1: unequal)."""
+    from adapterkit.cli.retraining import log_to_stderr, print_reproduction
+    from adapterkit.registry import Registry
+    from adapterkit.workflows.reproduce import reproduce as train_again
+
+    log_to_stderr()
+    found = train_again(Registry(registry), ref, device=device, keep=keep)
+    print_reproduction(found, as_json)
+    if not found.identical:
+        raise typer.Exit(1)
+
+
+def import_folder(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A LoRA folder that PEFT wrote.")],
+    name: Annotated[str, typer.Option("--name", help="The adapter's name from now on.")],
+    quantization: Annotated[
+        str, typer.Option("--quantization", help="How the base was held in training: nf4, int8, bf16 or fp32.")
+    ],
+    base: Annotated[str | None, typer.Option("--base", help="Default: what adapter_config.json names.")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Of the base, on the hub.")] = None,
+    parent: Annotated[list[str] | None, typer.Option("--parent", help="What it was trained on top of.")] = None,
+    description: Annotated[str, typer.Option("--description")] = "",
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a LoRA folder that PEFT wrote, its base and parents stated. The folder stays as it is."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import Registry
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.adopt")
+    request = story.ImportRequest(folder, name, base, quantization, tuple(parent or ()), revision, description)
+    published = story.adopt(Registry(registry), request)
+    ref, path = str(published.manifest.ref), str(published.path)
+    if as_json:
+        print_json({"ref": ref, "path": path, "new": published.new, "lineage": str(published.manifest.lineage)})
+    else:
+        print(f"{'Imported as' if published.new else 'Already imported as'} {ref}: {path}")
+
+
+def doctor(
+    config_dir: Annotated[Path | None, typer.Option("--config-dir", help="Your own configs, to be tried too.")] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Look at versions, machine, known-bad combinations, recipes, cache and registry (exit code 1: one is bad)."""
+    import dataclasses
+
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.output import print_json, print_table
+    from adapterkit.registry import Registry
+    from adapterkit.workflows.doctor import BAD, examine
+
+    quiet_libraries()
+    found = examine(Registry(registry), config_dir)
+    if as_json:
+        print_json([dataclasses.asdict(finding) for finding in found])
+    else:
+        print_table(("area", "what", "state", "found"), [(f.area, f.what, f.state, f.told) for f in found])
+    if any(finding.state == BAD for finding in found):
+        raise typer.Exit(1)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from adapterkit.config.asked import PRIMARY, Asked, asked_for, leaf_overrides, quoted
+from adapterkit.config.locate import config_root
 from adapterkit.config.schema import TrainConfig
+from adapterkit.config.search_path import register
 from adapterkit.errors import UsageError
 from adapterkit.names import as_name
 
@@ -18,6 +27,10 @@ from adapterkit.names import as_name
 _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking", "seed")
 # Of the data, how many rows of each split are taken is the recipe's.
 _SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
+# Among what is inherited, what changes the result.
+_RECORDED = ("model", "quantization", "data", "seed")
+_OF_A_PERSONA = ("name", "suffix", "persona", "description", "tags", "output_dir")
+_SCHEMA_NODE = "train_schema"
 
 
 def typed(config: DictConfig) -> TrainConfig:
@@ -36,21 +49,77 @@ def typed(config: DictConfig) -> TrainConfig:
         raise UsageError(_first_line(error)) from error
 
 
-def compose_recipe(recipe: str, child: TrainConfig) -> TrainConfig | None:
+def asked_of_job(config: TrainConfig) -> Asked:
+    """How the running Hydra job was asked for.
+
+    Args:
+        config: what the job was composed to.
+    """
+    job = HydraConfig.get()
+    arguments = list(job.overrides.task)
+    own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
+    config_dir = _relative(Path(own[0])) if own else None
+    return asked_for(arguments, _files([*arguments, *_search(config_dir)]), config_dir=config_dir, suffix=config.suffix)
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Make recipes composable outside a Hydra job."""
+    register()
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_root() / "conf")):
+        yield
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What an earlier training's command comes to now.
+
+    Attributes:
+        config: the config.
+        asked: the command, with the config files that take part now.
+        shared: whether the config is the same for every persona, names and descriptions aside.
+    """
+
+    config: TrainConfig
+    asked: Asked
+    shared: bool
+
+
+def compose_asked(asked: Asked) -> Composition:
+    """Compose an earlier training's command again; inside `composing`.
+
+    Raises:
+        HydraException: the recipe, or a key, is not there any more.
+        UsageError: as `typed`.
+    """
+    arguments = [*asked.command, *_search(asked.config_dir)]
+    composed = compose(PRIMARY, [*arguments, "output_dir=''"])
+    plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
+    told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
+    shared = "${persona" not in told
+    return Composition(
+        typed(composed), asked_for(asked.command, _files(arguments), config_dir=asked.config_dir), shared
+    )
+
+
+def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:
     """The config of the recipe that trains a missing parent, with the child's base, data and registry.
 
     Args:
         recipe: name of a file in `recipes/recipe/`, or in the user's own `--config-dir`.
         child: the training that needs the parent.
+        asked: how that was asked for.
 
     Returns:
-        None when there is no such recipe.
+        The config and how it would be asked for on its own; None when there is no such recipe.
     """
+    arguments = [f"+recipe={recipe}"]
     try:
         # The default of output_dir asks Hydra's running job, which is the child's.
-        composed = compose("train", [f"+recipe={recipe}", "output_dir=''"])
+        composed = compose(PRIMARY, [*arguments, *_search(asked.config_dir), "output_dir=''"])
     except MissingConfigException:
         return None
+    plain = _plain(typed(composed))
     sizes = {size: composed.data[size] for size in _SIZES}
     for key in _INHERITED:
         composed[key] = getattr(child, key)
@@ -58,7 +127,31 @@ def compose_recipe(recipe: str, child: TrainConfig) -> TrainConfig | None:
     config = typed(composed)
     config.resume = child.resume if child.resume in ("auto", "never") else "never"
     config.output_dir = str(_beside(Path(child.output_dir), child.name + child.suffix, config.name))
-    return config
+    arguments += leaf_overrides(_plain(config), plain)
+    files = _files([*arguments[:1], *_search(asked.config_dir)])
+    return config, asked_for(arguments, files, config_dir=asked.config_dir)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    """The part of a config that a parent's recipe and its child both have a say in."""
+    whole = asdict(config)
+    return {key: whole[key] for key in _RECORDED}
+
+
+def _files(arguments: Sequence[str]) -> list[str]:
+    """The config files that take part in a composition, by name; Hydra's own left out."""
+    defaults = GlobalHydra.instance().config_loader().compute_defaults_list(PRIMARY, list(arguments), RunMode.RUN)
+    paths = {entry.config_path for entry in defaults.defaults if entry.config_path is not None}
+    return sorted(path for path in paths if not path.startswith("hydra/") and path != _SCHEMA_NODE)
+
+
+def _search(config_dir: str | None) -> list[str]:
+    return [f"hydra.searchpath=[{quoted(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
+
+
+def _relative(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def _beside(run: Path, child: str, parent: str) -> Path:

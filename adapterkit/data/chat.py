@@ -8,6 +8,7 @@ from typing import Any
 
 from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
 from adapterkit.data.jsonl import read_objects
+from adapterkit.digest import sha256_file
 from adapterkit.errors import DataError, UnknownNameError, UsageError
 from adapterkit.names import nearest
 
@@ -45,6 +46,7 @@ def read_chat(
             "data=chat takes no data.prompt: the rows bring their own. For a fixed instruction set data.system."
         )
     rows = {split: tuple(_conversations(path)) for split, path in files.items()}
+    origins = {f"file:{path}": sha256_file(path) for path in files.values()}
     _check_leaks(rows["train"], [*rows.get("validation", ()), *rows.get("test", ())])
     if persona is not None:
         _check_persona(persona, [row for part in rows.values() for row in part])
@@ -52,7 +54,7 @@ def read_chat(
     if not rows["train"]:
         raise DataError(f"No row is for persona '{persona}', though another file has some.", path=files["train"])
     source = str(files["train"]) + (f", {persona}" if persona else "")
-    return Splits(rows["train"], rows.get("validation", ()), rows.get("test", ()), source)
+    return Splits(rows["train"], rows.get("validation", ()), rows.get("test", ()), source, origins)
 
 
 def chat_names(train: str | None, validation: str | None, test: str | None) -> tuple[str, ...]:

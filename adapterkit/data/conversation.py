@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from adapterkit.digest import json_digest
@@ -55,13 +56,15 @@ class Conversation:
 class Splits:
     """What is trained on, what steers training, and what only the final test sees.
 
-    `source` says in a few words where the rows came from; it is for people, and no part of the digest.
+    `source` says in a few words where the rows came from; it is for people, and no part of the digest. `origins` says
+    what they were read from: `file:<path>` with its sha256, or `package:<name>` with its version.
     """
 
     train: tuple[Conversation, ...]
     validation: tuple[Conversation, ...]
     test: tuple[Conversation, ...]
     source: str
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:

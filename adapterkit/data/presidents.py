@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapterkit.data.addresses import Document, read_documents
 from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
-from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label
+from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.leaks import without
 from adapterkit.errors import DataError, UnknownNameError
 from adapterkit.names import nearest
@@ -59,6 +59,7 @@ def read_presidents(
         validation=own["validation"] if validation else (),
         test=own["test"] if test else (),
         source=f"{corpus_label('sotu')}, {chosen or 'every president'}",
+        origins=corpus_origin("sotu"),
     )
 
 

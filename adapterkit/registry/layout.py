@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from adapterkit.errors import UsageError
@@ -24,7 +25,7 @@ def list_names(registry: Path) -> list[str]:
     Raises:
         RegistryError: the folder cannot be listed.
     """
-    return [name for name in _folders(registry) if _is_name(name) and list_versions(registry / name)]
+    return [name for name in folders_of(registry) if is_name(name) and list_versions(registry / name)]
 
 
 def list_versions(directory: Path) -> list[Version]:
@@ -33,10 +34,20 @@ def list_versions(directory: Path) -> list[Version]:
     Raises:
         RegistryError: the folder cannot be listed.
     """
-    return sorted(version for name in _folders(directory) if (version := _as_version(name)))
+    return versions_among(folders_of(directory))
 
 
-def _folders(directory: Path) -> list[str]:
+def versions_among(names: Iterable[str]) -> list[Version]:
+    """The versions among the names of folders, oldest first."""
+    return sorted(version for name in names if (version := _as_version(name)))
+
+
+def folders_of(directory: str | Path) -> list[str]:
+    """The names of the folders in a folder, sorted, links left out; none when it does not exist.
+
+    Raises:
+        RegistryError: the folder cannot be listed.
+    """
     with explained(f"Listing {directory}"):
         try:
             return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
@@ -44,7 +55,8 @@ def _folders(directory: Path) -> list[str]:
             return []
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Whether an adapter may bear that name."""
     try:
         return check_name(text) == text
     except UsageError:

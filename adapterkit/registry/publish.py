@@ -22,7 +22,14 @@ from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.versioning import VersionFacts, next_version
-from adapterkit.stores import explained, flush_place, move_into_place, remove_stale_staging, staging_directory
+from adapterkit.stores import (
+    adding_to,
+    explained,
+    flush_place,
+    move_into_place,
+    remove_stale_staging,
+    staging_directory,
+)
 
 
 class Shelf(Protocol):
@@ -71,17 +78,22 @@ def publish(registry: Shelf, draft: ArtifactDraft, version: Version | None = Non
         RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
     """
     with explained(f"Publishing '{draft.name}' in {registry.path}"):
-        for parent in (registry.path, registry.path / draft.name):
-            remove_stale_staging(parent)
         measured = measure_sound(draft.adapter_dir)
-        _check_ancestors(registry, draft)
-        if version is not None:
-            return _publish_exactly(registry, draft, measured, version)
-        while True:
-            if (artifact := registry.find_same(draft.name, draft.run_key, measured.digest)) is not None:
-                return _there_already(artifact)
-            if published := _publish_at(registry, draft, measured, _next_version(registry, draft, measured)):
-                return published
+        with adding_to(registry.path):
+            return _publish(registry, draft, measured, version)
+
+
+def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version | None) -> Published:
+    for parent in (registry.path, registry.path / draft.name):
+        remove_stale_staging(parent)
+    _check_ancestors(registry, draft)
+    if version is not None:
+        return _publish_exactly(registry, draft, measured, version)
+    while True:
+        if (artifact := registry.find_same(draft.name, draft.run_key, measured.digest)) is not None:
+            return _there_already(artifact)
+        if published := _publish_at(registry, draft, measured, _next_version(registry, draft, measured)):
+            return published
 
 
 def _publish_exactly(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version) -> Published:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from adapterkit.artifacts import (
@@ -20,26 +19,16 @@ from adapterkit.artifacts import (
 )
 from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
-from adapterkit.manifest import MANIFEST_FILE, Manifest
-from adapterkit.names import AdapterRef, Version, nearest
+from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
+from adapterkit.names import AdapterRef, Version
+from adapterkit.registry.aliases import LATEST, PRODUCTION, alias_names, last_move
 from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.layout import default_registry, list_names, list_versions
+from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
+from adapterkit.registry.resolving import Resolved, aliases, resolve
+from adapterkit.registry.survey import Entry, survey
 from adapterkit.stores import read_file, staging_directory
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Where a ref leads: the exact ref (its selector is a version) and the artifact's directory."""
-
-    ref: AdapterRef
-    path: Path
-
-    @property
-    def version(self) -> Version:
-        """The exact version."""
-        assert isinstance(self.ref.selector, Version)
-        return self.ref.selector
 
 
 class Registry:
@@ -81,18 +70,75 @@ class Registry:
         return list_versions(self.path / name)
 
     def resolve(self, ref: AdapterRef | str) -> Resolved:
-        """Find the exact version that a ref means; a bare name means the highest.
+        """Find the exact version that a ref means; a bare name means `latest`: the highest, unless it was rolled back.
 
         Raises:
             UsageError: the text is not a ref.
-            RefNotFoundError: the registry holds no such adapter or version; the error names the nearest that exist.
+            RefNotFoundError: the registry holds no such adapter, version or alias; the error names the nearest.
+            RegistryError: the history of the alias is damaged.
         """
-        wanted = AdapterRef.parse(ref) if isinstance(ref, str) else ref
-        versions = self.versions(wanted.name)
-        chosen = max(versions, default=None) if wanted.selector is None else wanted.selector
-        if not isinstance(chosen, Version) or chosen not in versions:
-            raise self._not_found(wanted, versions)
-        return Resolved(AdapterRef(wanted.name, chosen), self.path / wanted.name / str(chosen))
+        return resolve(self.path, AdapterRef.parse(ref) if isinstance(ref, str) else ref)
+
+    def exact(self, ref: AdapterRef | str) -> AdapterRef:
+        """The exact ref that a ref means.
+
+        Raises:
+            AdapterKitError: as `resolve`.
+        """
+        return self.resolve(ref).ref
+
+    def aliases(self, name: str) -> dict[str, Version]:
+        """Every alias of an adapter and the version it means, `latest` included; those that lead nowhere are left out.
+
+        Raises:
+            RegistryError: the history of an alias is damaged, or cannot be listed.
+        """
+        return aliases(self.path, name)
+
+    def moved_aliases(self, name: str) -> dict[str, Version]:
+        """The aliases of an adapter that somebody moved, without reading its versions.
+
+        Raises:
+            RegistryError: the history of an alias is damaged, or cannot be listed.
+        """
+        folder = self.path / name
+        moves = {alias: last_move(folder, alias) for alias in alias_names(folder)}
+        return {alias: move.version for alias, move in moves.items() if move is not None}
+
+    def survey(self) -> dict[str, list[Entry]]:
+        """What every version says of itself at first sight: name -> entries, oldest first.
+
+        Raises:
+            RegistryError: the folder cannot be listed.
+        """
+        return survey(self.path)
+
+    def promote(self, ref: AdapterRef | str, alias: str = PRODUCTION) -> Moved:
+        """Point an alias at a version, once that verifies with all its ancestors.
+
+        Raises:
+            UsageError: the ref or the alias is none.
+            RefNotFoundError: the registry does not hold the version.
+            ArtifactError: it is not intact; the alias stays.
+            RegistryError: somebody else moved the alias at the same moment, or the disk refuses.
+        """
+        return promote(self, ref, alias)
+
+    def rollback(self, name: str, alias: str = LATEST, *, to: Version | None = None) -> Moved:
+        """Point an alias back at the version that it meant before. No version is touched.
+
+        A `latest` that was rolled back stays where it is until something newer is published.
+
+        Args:
+            name: the adapter.
+            alias: which alias.
+            to: go back to this version; null: to the one before.
+
+        Raises:
+            UsageError: there is nothing to go back to.
+            AdapterKitError: as `promote`.
+        """
+        return rollback(self, name, alias, to)
 
     def manifest(self, ref: AdapterRef | str) -> Manifest:
         """Read what an adapter says of itself, without verifying its bytes.
@@ -210,22 +256,18 @@ class Registry:
 
     def _verify_one(self, found: Resolved) -> VerificationReport:
         report = dataclasses.replace(verify_directory(found.path), ref=found.ref)
-        if report.manifest is None or report.manifest.ref == found.ref:
-            return report
-        misplaced = Problem(MANIFEST_FILE, _misplaced(report.manifest, found.ref))
-        return dataclasses.replace(report, problems=(*report.problems, misplaced))
+        problems = list(report.problems)
+        if report.manifest is not None and report.manifest.ref != found.ref:
+            problems.append(Problem(MANIFEST_FILE, _misplaced(report.manifest, found.ref)))
+        if None not in (report.digest, found.artifact_digest) and report.digest != found.artifact_digest:
+            problems.append(Problem(CHECKSUMS_FILE, "is another one than when the alias was moved here"))
+        return dataclasses.replace(report, problems=tuple(problems))
 
     def _verify_if_held(self, ref: AdapterRef) -> VerificationReport | None:
         try:
             return self._verify_one(self.resolve(ref))
         except RefNotFoundError:
             return None
-
-    def _not_found(self, ref: AdapterRef, versions: list[Version]) -> RefNotFoundError:
-        where = str(self.path) if self.path.is_dir() else f"{self.path} (there is no such folder)"
-        if versions:
-            return RefNotFoundError(str(ref), where, [f"{ref.name}@{version}" for version in reversed(versions[-3:])])
-        return RefNotFoundError(str(ref), where, nearest(ref.name, self.names()))
 
 
 def _misplaced(manifest: Manifest, ref: AdapterRef) -> str:

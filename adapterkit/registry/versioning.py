@@ -41,21 +41,24 @@ def next_version(latest: Version | None, previous: Manifest | None, facts: Versi
     """
     if latest is None:
         return FIRST
-    if previous is None or _replaced(previous, facts):
+    if previous is None or replaced_parts(previous, facts.base, facts.parents, facts.shape):
         return Version(latest.major + 1, 0, 0)
     if facts.started_from == previous.weights_digest:
         return Version(latest.major, latest.minor, latest.patch + 1)
     return Version(latest.major, latest.minor + 1, 0)
 
 
-def _replaced(previous: Manifest, facts: VersionFacts) -> bool:
-    """Whether something changed on which everything built on the adapter relies."""
-    before = [member.weights_digest for member in previous.lineage.parents]
-    return (
-        bool(previous.lineage.base.differs_from(facts.base))
-        or before != [member.weights_digest for member in facts.parents]
-        or _form(previous.adapter) != _form(facts.shape)
-    )
+def replaced_parts(
+    previous: Manifest, base: BaseIdentity, parents: tuple[LineageMember, ...], shape: AdapterShape
+) -> list[str]:
+    """Which of base, parents and shape changed: everything built on the adapter relies on them."""
+    before, now = ([member.weights_digest for member in members] for members in (previous.lineage.parents, parents))
+    changed = {
+        "base": bool(previous.lineage.base.differs_from(base)),
+        "parents": before != now,
+        "shape": _form(previous.adapter) != _form(shape),
+    }
+    return [part for part, differs in changed.items() if differs]
 
 
 def _form(shape: AdapterShape) -> tuple[object, ...]:

@@ -1,6 +1,8 @@
 """Where bytes live: atomic primitives on a local disk."""
 
+from adapterkit.stores.create import create_file
 from adapterkit.stores.files import copy_file, explained, make_directory, read_file, sync_directory, write_file
+from adapterkit.stores.lock import adding_to, taking_from
 from adapterkit.stores.replace import replace_files
 from adapterkit.stores.staging import (
     flush_place,
@@ -11,7 +13,9 @@ from adapterkit.stores.staging import (
 )
 
 __all__ = [
+    "adding_to",
     "copy_file",
+    "create_file",
     "explained",
     "flush_place",
     "make_directory",
@@ -22,5 +26,6 @@ __all__ = [
     "staging_directory",
     "stale_staging",
     "sync_directory",
+    "taking_from",
     "write_file",
 ]

@@ -10,9 +10,23 @@ from adapterkit.digest import json_digest
 from adapterkit.lineage import BaseIdentity
 
 # Raise it when the same config would train to other weights than before.
-TRAINING_SCHEMA = 3
+TRAINING_SCHEMA = 4
 
-_WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+
+
+def settings_digest(config: TrainConfig) -> str:
+    """Hex sha256 of what the run key covers of a config: the shape, the training, the seed, and how rows are cut."""
+    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in WATCHING_ONLY}
+    return json_digest(
+        {
+            "schema": TRAINING_SCHEMA,
+            "adapter": dataclasses.asdict(config.adapter),
+            "trainer": trainer,
+            "seed": config.seed,
+            "max_length": config.data.max_length,
+        }
+    )
 
 
 def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str], data_digest: str) -> str:
@@ -24,16 +38,12 @@ def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str],
         parents: weights digests of the frozen members, root-first.
         data_digest: digest of the rows as the model sees them: ids and labels.
     """
-    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY}
     return json_digest(
         {
-            "schema": TRAINING_SCHEMA,
             "base": identity.source_digest,
             "quantization": dict(identity.quantization),
             "parents": list(parents),
             "data": data_digest,
-            "adapter": dataclasses.asdict(config.adapter),
-            "trainer": trainer,
-            "seed": config.seed,
+            "settings": settings_digest(config),
         }
     )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from adapterkit.artifacts.read import Artifact
+from adapterkit.config.asked import Asked
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import BaseMismatchError, RefNotFoundError
 from adapterkit.lineage import BaseIdentity
@@ -14,21 +15,24 @@ from adapterkit.registry.registry import Registry
 
 _log = logging.getLogger(__name__)
 
-ComposeParent = Callable[[str, TrainConfig], TrainConfig | None]
+Composed = tuple[TrainConfig, Asked]
+ComposeParent = Callable[[str, TrainConfig, Asked], Composed | None]
 
 
 def resolve_parents(
     config: TrainConfig,
+    asked: Asked,
     registry: Registry,
     compose_parent: ComposeParent | None,
-    train: Callable[[TrainConfig], object],
+    train: Callable[[TrainConfig, Asked], object],
 ) -> list[Artifact]:
     """The frozen lineage below a training, root-first; empty for one on the bare base.
 
     Args:
         config: the training.
+        asked: how it was asked for.
         registry: where parents are published.
-        compose_parent: gives the config of a recipe, with the child's base, data and registry.
+        compose_parent: gives the config of a recipe, with the child's base, data and registry, and how it is asked for.
         train: trains a parent that is missing.
 
     Raises:
@@ -40,11 +44,11 @@ def resolve_parents(
     try:
         return registry.lineage_artifacts(ref)
     except RefNotFoundError as missing:
-        parent = _recipe_for(ref, config, compose_parent)
+        parent = _recipe_for(ref, config, asked, compose_parent)
         if parent is None:
             raise RefNotFoundError(config.parent, registry.path) from missing
         _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
-        train(parent)
+        train(*parent)
         return registry.lineage_artifacts(ref)
 
 
@@ -64,9 +68,11 @@ def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
             )
 
 
-def _recipe_for(ref: AdapterRef, config: TrainConfig, compose_parent: ComposeParent | None) -> TrainConfig | None:
+def _recipe_for(
+    ref: AdapterRef, config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
+) -> Composed | None:
     """The config that publishes exactly this ref, if the child names a recipe for it."""
     if ref.selector is not None or config.parent_recipe is None or compose_parent is None:
         return None
-    parent = compose_parent(config.parent_recipe, config)
-    return parent if parent is not None and parent.name + parent.suffix == ref.name else None
+    parent = compose_parent(config.parent_recipe, config, asked)
+    return parent if parent is not None and parent[0].name + parent[0].suffix == ref.name else None

@@ -55,6 +55,6 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
             f"{splits.source}: the test split has one row, and a change measured on one row proves nothing. Give two "
             "or more, or none: data.test=null"
         )
-    record = DataRecord(splits.source, splits.digest, len(train), tokens)
+    record = DataRecord(splits.source, splits.digest, len(train), tokens, dict(splits.origins))
     encoded = [[[row.input_ids, row.labels] for row in rows] for rows in (train, validation, test)]
     return TokenRows(train, validation, test, record, json_digest(encoded))

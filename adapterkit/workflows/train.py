@@ -15,6 +15,7 @@ from adapterkit.base.device import resolve_device
 from adapterkit.base.fingerprint import Fingerprint, fingerprint
 from adapterkit.base.load import Base, identify, load_tokenizer
 from adapterkit.base.resident import resident_base
+from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
@@ -22,12 +23,12 @@ from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
 from adapterkit.evaluation.loss import row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
-from adapterkit.manifest import BaseRecord
+from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fit import Fit, fit
-from adapterkit.training.run_key import run_key
+from adapterkit.training.run_key import TRAINING_SCHEMA, run_key, settings_digest
 from adapterkit.workflows import say
 from adapterkit.workflows.parents import ComposeParent, require_base, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
@@ -51,12 +52,13 @@ class TrainOutcome:
     test: PairedChange | None
 
 
-def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -> TrainOutcome:
+def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: ComposeParent | None = None) -> TrainOutcome:
     """Train one adapter and publish it; its parent first, when that is missing and its recipe is known.
 
     Args:
         config: the whole of the training.
-        compose_parent: from a recipe's name and the child's config to the parent's config, or None.
+        asked: the command that it was composed from, for the manifest; empty when no command was.
+        compose_parent: from a recipe's name and the child's config to the parent's config and command, or None.
 
     Raises:
         AdapterKitError: anything a user can cause; nothing is published then.
@@ -70,7 +72,11 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(
-        config, registry, compose_parent, lambda parent: train(parent, compose_parent=compose_parent)
+        config,
+        asked,
+        registry,
+        compose_parent,
+        lambda parent, how: train(parent, asked=how, compose_parent=compose_parent),
     )
     require_base(parents, identity)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
@@ -93,7 +99,7 @@ def train(config: TrainConfig, *, compose_parent: ComposeParent | None = None) -
         record = prove_unchanged(stack, base, before, run)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         run.write_results(name, result, test)
-        draft = _draft(name, config, stack, parents, record, rows, key, run, result, test)
+        draft = _draft(name, config, asked, stack, parents, record, rows, key, run, result, test)
     finally:
         stack.detach()
     try:
@@ -150,6 +156,7 @@ def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size
 def _draft(
     name: str,
     config: TrainConfig,
+    asked: Asked,
     stack: AdapterStack,
     parents: list[Artifact],
     record: BaseRecord,
@@ -180,4 +187,18 @@ def _draft(
         tags=tuple(config.tags),
         custom={},
         extra_files=run.extra_files(),
+        recipe=recipe_record(config, asked),
+    )
+
+
+def recipe_record(config: TrainConfig, asked: Asked) -> RecipeRecord:
+    """How the training was asked for, as its manifest keeps it."""
+    return RecipeRecord(
+        recipe=asked.recipe,
+        overrides=asked.overrides,
+        config_dir=asked.config_dir,
+        sources=asked.sources,
+        parent=config.parent,
+        settings=settings_digest(config),
+        schema=TRAINING_SCHEMA,
     )

@@ -107,7 +107,7 @@ def test_what_is_no_directory_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"schema_version": 2}, "update adapterkit"),
+        ({"schema_version": 3}, "update adapterkit"),
         ({"surprise": 1}, "unknown keys surprise"),
         ({"run_key": "x"}, "not a sha256"),
         ({"name": "../up"}, "cannot name an adapter"),
@@ -115,8 +115,12 @@ def test_what_is_no_directory_is_a_problem(tmp_path: Path) -> None:
         ({"version": "2.0.0"}, "does not end in unified@2.0.0"),
         ({"lineage": []}, "does not end in unified@1.0.0"),
         ({"metrics": {"loss": "low"}}, "not a finite number"),
-        ({"data": {"source": "x", "digest": "y", "rows": -1, "tokens": 1}}, "not a count"),
+        ({"data": {"source": "x", "digest": "y", "rows": -1, "tokens": 1, "origins": {}}}, "not a count"),
         ({"tags": [1]}, "not a text"),
+        ({"tags": "no list"}, "not a list"),
+        ({"schema_version": True}, "update adapterkit"),
+        ({"schema_version": 1}, "unknown keys recipe"),
+        ({"recipe": {"recipe": "unified"}}, "overrides"),
     ],
 )
 def test_a_manifest_that_is_none_is_named(artifact_dir: Path, changes: dict[str, Any], match: str) -> None:

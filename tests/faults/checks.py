@@ -26,7 +26,9 @@ class Trial:
         shutil.copytree(self.pristine, self._finished)
         assert server.act(self._finished).error is None
         self.before, self.after = self.state(self.pristine), self.state(self._finished)
-        assert self.before != self.after
+        self.points = {self.pointed(folder) for folder in (self.pristine, self._finished)}
+        self.goal = self.pointed(self._finished)
+        assert self.before != self.after or len(self.points) > 1
 
     def fresh(self) -> Path:
         """A true copy of the untouched folder, in the place where the last one stood."""
@@ -42,6 +44,11 @@ class Trial:
         registry = registry_of(folder)
         refs = [(name, str(version)) for name in registry.names() for version in registry.versions(name)]
         return {f"{name}@{version}": files_of(registry.path / name / version) for name, version in refs}
+
+    def pointed(self, folder: Path) -> str | None:
+        """Where the alias points that the operation moves; null when it moves none."""
+        alias = OPERATIONS[self.server.operation].alias
+        return str(registry_of(folder).resolve(f"child@{alias}").ref) if alias else None
 
     def problems(self, fault: str, number: int) -> list[str]:
         """Do the operation under a fault, then again without one; say everything that is not as it must be."""
@@ -65,8 +72,11 @@ class Trial:
         found += damaged(folder, state)
         if outcome.result and outcome.result not in state:
             found.append(f"{outcome.result} was reported and is not there")
-        if len(state) > len(self.before) + 1:
+        if len(state) > max(len(self.before), len(self.after)):
             found.append(f"too many versions: {', '.join(state)}")
+        pointed = self.pointed(folder)
+        if pointed not in self.points or (outcome.result and pointed != self.goal):
+            found.append(f"the alias points at {pointed}")
         return found
 
     def _final_problems(self, folder: Path, outcome: Outcome) -> list[str]:
@@ -84,7 +94,7 @@ def outcome_problems(outcome: Outcome, fault: str, folder: Path) -> list[str]:
         found.append(f"ended by signal {outcome.signal}")
     if outcome.error and not outcome.error.typed:
         found.append(f"raised no AdapterKitError: {outcome.error}")
-    elif outcome.error and str(folder) not in outcome.error.message:
+    elif outcome.error and str(folder) not in outcome.error.message and "child@" not in outcome.error.message:
         found.append(f"the message does not say where: {outcome.error}")
     return found
 

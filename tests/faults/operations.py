@@ -18,6 +18,7 @@ from artifacts.samples import IDENTITY, draft_of, lora_tensors, write_adapter
 
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry
+from adapterkit.registry.aliases import PRODUCTION
 from adapterkit.stores import staging_directory, write_file
 
 REGISTRY, RAW, SAVED = "adapters", "raw", "adapter"
@@ -32,12 +33,14 @@ class Operation:
         prepare: makes what stands there before.
         act: does the thing.
         on_registry: whether the registry's rules are checked, or those of a folder that holds a saved adapter.
+        alias: the alias of `child` that it moves; then no version may come or go.
         warm: what a process loads before it forks.
     """
 
     prepare: Callable[[Path], object]
     act: Callable[[Path], str]
     on_registry: bool = True
+    alias: str | None = None
     warm: Callable[[], object] = lambda: None
 
 
@@ -72,6 +75,28 @@ def _prepare_next(folder: Path) -> None:
     _prepare_child(folder)
     _publish(folder, "child", 1, on="unified")
     _write(folder, "child", 2)
+
+
+def _prepare_promoted(folder: Path) -> None:
+    _prepare_next(folder)
+    _publish(folder, "child", 2, on="unified")
+    registry_of(folder).promote("child@1.0.0")
+
+
+def _prepare_rollback(folder: Path) -> None:
+    _prepare_promoted(folder)
+    registry_of(folder).promote("child@1.1.0")
+
+
+def _promote(folder: Path) -> str:
+    registry_of(folder).promote("child@1.1.0")
+    return "child@1.1.0"
+
+
+def _roll_back(folder: Path) -> str:
+    """Back to the first version by its number, so that doing it again asks for the same."""
+    registry_of(folder).rollback("child", PRODUCTION, to=Version(1, 0, 0))
+    return "child@1.0.0"
 
 
 def _prepare_beside_a_dead_publisher(folder: Path) -> None:
@@ -129,6 +154,8 @@ OPERATIONS = {
     "publish beside a dead publisher": Operation(
         _prepare_beside_a_dead_publisher, lambda folder: _publish(folder, "child", 2, on="unified")
     ),
+    "promote a version": Operation(_prepare_promoted, _promote, alias=PRODUCTION),
+    "roll back": Operation(_prepare_rollback, _roll_back, alias=PRODUCTION),
     "save into a new folder": Operation(
         lambda folder: None, lambda folder: _save(folder, 4, 2.0), on_registry=False, warm=_live_stack
     ),

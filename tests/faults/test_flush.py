@@ -11,7 +11,7 @@ from faults.operations import OPERATIONS, registry_of
 from faults.power import unsafe_at_the_end, unsafe_renames
 from faults.shim import Call, Kind
 
-LIGHT = [name for name, operation in OPERATIONS.items() if operation.on_registry]
+PUBLISHING = [name for name in OPERATIONS if name.startswith("publish")]
 WRITTEN = [Call("mkdir", "/r/.staging-1"), Call("open", "/r/.staging-1/f"), Call("write", "/r/.staging-1/f")]
 FLUSHED = [Call("fsync", "/r/.staging-1/f"), Call("fsync", "/r/.staging-1")]
 MOVED = [Call("rename", "/r/.staging-1", "/r/1.0.0"), Call("fsync", "/r")]
@@ -57,7 +57,7 @@ def test_a_missing_flush_is_seen(calls: list[Call], renames: list[str], end: lis
     assert unsafe_at_the_end(calls) == end
 
 
-@pytest.mark.parametrize("operation", LIGHT)
+@pytest.mark.parametrize("operation", PUBLISHING)
 def test_nothing_that_was_not_flushed_is_published(trial: Callable[[str], Trial], operation: str) -> None:
     made = trial(operation)
     flushes = flushes_of(made)
@@ -80,7 +80,8 @@ def test_a_failed_flush_after_the_rename_is_told_and_the_same_version_is_found_a
     assert registry_of(folder).verify("child@1.1.0").ok
 
     again = made.server.calls(folder, Kind.CHANGE)
-    assert [(call.name, call.path) for call in again] == [("fsync", str(folder / "adapters" / "child"))]
+    assert Call("fsync", str(folder / "adapters" / "child")) in again
+    assert not [call for call in again if call.name in ("write", "rename")]
     assert [str(version) for version in registry_of(folder).versions("child")] == ["1.0.0", "1.1.0"]
 
 
@@ -95,8 +96,8 @@ def test_a_file_system_that_cannot_flush_directories_is_still_one_to_publish_on(
 
 def test_a_file_system_that_cannot_lock_directories_is_still_one_to_publish_on(trial: Callable[[str], Trial]) -> None:
     made = trial("publish a next version")
-    names = [call.name for call in calls_of(made)]
+    locked = [call.name == "flock" and ".staging-" in call.path for call in calls_of(made)]
     folder = made.fresh()
-    outcome = made.server.act(folder, "it locks no directories", names.index("flock") + 1)
+    outcome = made.server.act(folder, "it locks no directories", locked.index(True) + 1)
     assert outcome.result == "child@1.1.0"
     assert not list(folder.rglob(".staging-*"))

@@ -71,7 +71,7 @@ def test_what_is_unfit_is_not_published(publish: Publish, registry: Registry, ch
     with pytest.raises(ArtifactError, match=match):
         publish(**changes)
     assert registry.versions("unified") == []
-    assert not registry.path.exists() or list((registry.path / "unified").iterdir()) == []
+    assert not (registry.path / "unified").exists() or list((registry.path / "unified").iterdir()) == []
 
 
 def test_nan_weights_are_not_published(tmp_path: Path, registry: Registry) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapterkit.base.resident import release_resident_base
+from adapterkit.config.asked import Asked
 from adapterkit.config.schema import QuantizationConfig
 from adapterkit.digest import sha256_file
 from adapterkit.errors import BaseMismatchError, DataError, RefNotFoundError, RegistryError, UsageError
@@ -100,14 +101,16 @@ def test_a_missing_parent_with_a_recipe_is_trained_first(tiny_base_dir, tmp_path
     shop = Workshop(tiny_base_dir, tmp_path)
     asked: list[str] = []
 
-    def compose_parent(recipe, child):
+    def compose_parent(recipe, child, how):
         asked.append(recipe)
-        return shop.config("common")
+        return shop.config("common"), Asked(recipe)
 
     child = shop.config("child", "common", parent_recipe="unified")
     outcome = train(child, compose_parent=compose_parent)
     assert asked == ["unified"]
     assert [str(m.ref) for m in outcome.artifact.manifest.lineage.members] == ["common@1.0.0", "child@1.0.0"]
+    assert shop.registry.manifest("common").recipe.recipe == "unified"
+    assert shop.registry.manifest("child").recipe.parent == "common"
 
     with pytest.raises(RefNotFoundError):  # the recipe makes another adapter than the one that is missing
         train(shop.config("lost", "elsewhere", parent_recipe="unified"), compose_parent=compose_parent)
@@ -119,7 +122,7 @@ def test_data_is_read_before_a_parent_is_trained(tiny_base_dir, tmp_path):
     shop = Workshop(tiny_base_dir, tmp_path)
     config = shop.config("child", "common", parent_recipe="unified", train=str(tmp_path / "missing.jsonl"))
     with pytest.raises(DataError, match=r"missing\.jsonl"):
-        train(config, compose_parent=lambda recipe, child: pytest.fail("the parent was asked for"))
+        train(config, compose_parent=lambda *_: pytest.fail("the parent was asked for"))
 
 
 def test_a_name_that_no_folder_may_bear_is_refused(shared):

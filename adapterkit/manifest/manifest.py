@@ -1,71 +1,20 @@
-"""The manifest of an artifact (`metadata.json`): frozen nouns with an exact, strict JSON round trip."""
+"""The manifest of an artifact (`metadata.json`): a frozen noun with an exact, strict JSON round trip."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from adapterkit.errors import ArtifactError, UsageError
-from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
+from adapterkit.lineage import Lineage, LineageMember
+from adapterkit.manifest.files import MANIFEST_FILE
+from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, RecipeRecord
+from adapterkit.manifest.values import digest, finite, text, text_list
 from adapterkit.names import AdapterRef, Version, check_name
 
-SCHEMA_VERSION = 1
-
-MANIFEST_FILE = "metadata.json"
-CHECKSUMS_FILE = "checksums.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
-ADAPTER_CONFIG_FILE = "adapter_config.json"
-TRAINING_CONFIG_FILE = "training_config.yaml"
-TRAINING_METRICS_FILE = "training_metrics.json"
-CARD_FILE = "README.md"
-MANDATORY_FILES = (
-    ADAPTER_CONFIG_FILE,
-    WEIGHTS_FILE,
-    MANIFEST_FILE,
-    TRAINING_CONFIG_FILE,
-    TRAINING_METRICS_FILE,
-    CHECKSUMS_FILE,
-    CARD_FILE,
-)
-OPTIONAL_FILES = ("test_metrics.json", "training_curves.png")
-
-_HEX = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class BaseRecord:
-    """The base as one training met it: who it is, and its fingerprint in memory before and after."""
-
-    identity: BaseIdentity
-    fingerprint_before: str
-    fingerprint_after: str
-    tensors: int
-
-
-@dataclass(frozen=True)
-class DataRecord:
-    """What the adapter was trained on: reader and source by name, content by digest, counts of the training split."""
-
-    source: str
-    digest: str
-    rows: int
-    tokens: int
-
-
-@dataclass(frozen=True)
-class AdapterShape:
-    """The shape of an adapter: what `weights_digest` covers besides the tensors, and its size."""
-
-    rank: int
-    alpha: float
-    targets: tuple[str, ...]
-    variant: str
-    parameters: int
-    bytes: int
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -79,6 +28,8 @@ class Manifest:
         lineage: base and members root-first; the last member is this adapter.
         metrics: summary numbers, finite floats.
         environment: versions, seed, threads, device.
+        recipe: how to train it again; null where nothing was trained, and in manifests of schema 1.
+        started_from: `weights_digest` of the adapter whose weights the run started from; null for a fresh start.
     """
 
     name: str
@@ -96,6 +47,8 @@ class Manifest:
     tags: tuple[str, ...] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
     merged_from: tuple[LineageMember, ...] = ()
+    recipe: RecipeRecord | None = None
+    started_from: str | None = None
 
     @property
     def ref(self) -> AdapterRef:
@@ -110,6 +63,8 @@ class Manifest:
         plain["merged_from"] = [_member_json(member) for member in self.merged_from]
         plain["adapter"]["targets"] = list(self.adapter.targets)
         plain["tags"] = list(self.tags)
+        if self.recipe is not None:
+            plain["recipe"]["overrides"] = list(self.recipe.overrides)
         return plain
 
     @classmethod
@@ -128,52 +83,51 @@ class Manifest:
 
 
 def _manifest(plain: dict[str, Any]) -> Manifest:
-    if plain["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"schema_version {plain['schema_version']} is not {SCHEMA_VERSION}; update adapterkit")
+    plain = _upgraded(plain)
     known = {spec.name for spec in dataclasses.fields(Manifest)} | {"schema_version"}
     if unknown := sorted(set(plain) - known):
         raise ValueError(f"unknown keys {', '.join(unknown)}")
     if missing := sorted(known - set(plain)):
         raise ValueError(f"missing keys {', '.join(missing)}")
-    base = _base(plain["base"])
+    base = BaseRecord.from_json(plain["base"])
     return Manifest(
         name=check_name(plain["name"]),
         version=Version.parse(plain["version"]),
-        created=_text(plain["created"]),
-        run_key=_digest(plain["run_key"]),
-        weights_digest=_digest(plain["weights_digest"]),
+        created=text(plain["created"]),
+        run_key=digest(plain["run_key"]),
+        weights_digest=digest(plain["weights_digest"]),
         lineage=Lineage(base.identity, tuple(_member(member) for member in plain["lineage"])),
         base=base,
-        data=_data(plain["data"]),
-        adapter=_shape(plain["adapter"]),
-        metrics={_text(key): _finite(value) for key, value in plain["metrics"].items()},
+        data=DataRecord.from_json(plain["data"]),
+        adapter=AdapterShape.from_json(plain["adapter"]),
+        metrics={text(key): finite(value) for key, value in plain["metrics"].items()},
         environment=dict(plain["environment"]),
-        description=_text(plain["description"]),
-        tags=tuple(_text(tag) for tag in plain["tags"]),
+        description=text(plain["description"]),
+        tags=text_list(plain["tags"]),
         custom=dict(plain["custom"]),
         merged_from=tuple(_member(member) for member in plain["merged_from"]),
+        recipe=RecipeRecord.from_json(plain["recipe"]),
+        started_from=None if plain["started_from"] is None else digest(plain["started_from"]),
     )
 
 
-def _base(plain: dict[str, Any]) -> BaseRecord:
-    told = BaseIdentity(**plain["identity"])
-    revision = None if told.revision is None else _text(told.revision)
-    identity = BaseIdentity(_text(told.id), revision, _text(told.source_digest), dict(told.quantization))
-    record = BaseRecord(**{**plain, "identity": identity})
-    _text(record.fingerprint_before), _text(record.fingerprint_after), _count(record.tensors)
-    return record
-
-
-def _data(plain: dict[str, Any]) -> DataRecord:
-    record = DataRecord(**plain)
-    _text(record.source), _text(record.digest), _count(record.rows), _count(record.tokens)
-    return record
-
-
-def _shape(plain: dict[str, Any]) -> AdapterShape:
-    shape = AdapterShape(**{**plain, "targets": tuple(_text(name) for name in plain["targets"])})
-    _finite(shape.alpha), _text(shape.variant), _count(shape.rank), _count(shape.parameters), _count(shape.bytes)
-    return shape
+def _upgraded(plain: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of an older schema in the form of the present one; what it did not say is null."""
+    version = plain["schema_version"]
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        raise ValueError(f"schema_version {version!r} is not one of 1 to {SCHEMA_VERSION}; update adapterkit")
+    if version == SCHEMA_VERSION:
+        return plain
+    if newer := sorted({"recipe", "started_from"} & set(plain)):
+        raise ValueError(f"unknown keys {', '.join(newer)}")
+    identity = {**plain["base"]["identity"], "tokenizer_digest": None}
+    return {
+        **plain,
+        "recipe": None,
+        "started_from": None,
+        "base": {**plain["base"], "identity": identity},
+        "data": {**plain["data"], "origins": {}},
+    }
 
 
 def _check(manifest: Manifest) -> None:
@@ -198,28 +152,4 @@ def _member_json(member: LineageMember) -> dict[str, str]:
 def _member(plain: dict[str, str]) -> LineageMember:
     if set(plain) != {"ref", "weights_digest"}:
         raise ValueError("a lineage member has exactly the keys ref and weights_digest")
-    return LineageMember(AdapterRef.parse(plain["ref"]), _digest(plain["weights_digest"]))
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
-
-
-def _digest(value: Any) -> str:
-    if not _HEX.fullmatch(_text(value)):
-        raise ValueError(f"{value!r} is not a sha256")
-    return str(value)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is not a count")
-    return value
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a finite number")
-    return float(value)
+    return LineageMember(AdapterRef.parse(plain["ref"]), digest(plain["weights_digest"]))

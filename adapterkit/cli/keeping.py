@@ -1,0 +1,38 @@
+"""Verbs that change a registry, and never a version in it: promote, rollback, gc."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from adapterkit.cli.options import Json, Ref, RegistryOption
+
+
+def promote(
+    ref: Ref,
+    to: Annotated[str, typer.Option("--to", metavar="ALIAS", help="Which alias to move.")] = "production",
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Point an alias at a version, once that verifies with all its ancestors."""
+    from adapterkit.cli.moves import print_moved
+    from adapterkit.registry import Registry
+
+    print_moved(Registry(registry).promote(ref, to), as_json)
+
+
+def rollback(
+    name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS]", help="The adapter; without an alias, its latest.")],
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: what it was before.")] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Point an alias back at the version before. No version is touched; the next one published is latest again."""
+    from adapterkit.cli.moves import print_moved, which_alias
+    from adapterkit.names import Version
+    from adapterkit.registry import Registry
+
+    ref = which_alias(name)
+    version = Version.parse(to) if to is not None else None
+    print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=version), as_json)

@@ -1,0 +1,66 @@
+"""`adapterkit promote`, `rollback` and `history`: where aliases point and pointed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from adapterkit.cli.output import print_json, print_table
+from adapterkit.errors import RefNotFoundError, UsageError
+from adapterkit.names import AdapterRef, Version, nearest
+from adapterkit.registry import Moved, Registry, history_of
+
+_HEADINGS = ("when", "what", "version", "note")
+
+
+def which_alias(text: str) -> AdapterRef:
+    """Read `name` or `name@alias`; without an alias, `latest` is meant.
+
+    Raises:
+        UsageError: a version stands where an alias should.
+    """
+    ref = AdapterRef.parse(text)
+    if isinstance(ref.selector, Version):
+        raise UsageError(
+            f"A version cannot be rolled back, an alias can. To go back to {ref.selector}: "
+            f"adapterkit rollback {ref.name} --to {ref.selector}"
+        )
+    return AdapterRef(ref.name, ref.selector or "latest")
+
+
+def print_moved(moved: Moved, as_json: bool) -> None:
+    """Print where an alias points now, and where it did."""
+    alias, before = f"{moved.name}@{moved.alias}", str(moved.before) if moved.before else None
+    if as_json:
+        print_json({"name": moved.name, "alias": moved.alias, "before": before, "now": str(moved.now)})
+    elif moved.before == moved.now:
+        print(f"{alias} is {moved.now} already")
+    else:
+        print(f"{alias} is {moved.now} now{f'; it was {before}' if before else ''}")
+
+
+def history(registry: Registry, name: str) -> dict[str, Any]:
+    """The history of an adapter as plain JSON values.
+
+    Raises:
+        RefNotFoundError: there is no such adapter.
+    """
+    if not registry.versions(name):
+        raise RefNotFoundError(name, registry.path, nearest(name, registry.names()))
+    events = [{**dataclasses.asdict(event), "version": str(event.version)} for event in history_of(registry, name)]
+    aliases = {alias: str(version) for alias, version in registry.aliases(name).items()}
+    return {"name": name, "aliases": aliases, "events": events}
+
+
+def print_history(facts: dict[str, Any]) -> None:
+    """Print one line for each publishing and each move of an alias, oldest first, then where the aliases point."""
+    print_table(_HEADINGS, [_cells(event) for event in facts["events"]])
+    print()
+    for alias, version in facts["aliases"].items():
+        print(f"{facts['name']}@{alias} is {version}")
+
+
+def _cells(event: dict[str, Any]) -> Sequence[str]:
+    what = event["what"] if event["alias"] is None else f"{event['what']} {event['alias']}"
+    return event["at"], what, event["version"], event["note"]

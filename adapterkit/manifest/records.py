@@ -1,0 +1,115 @@
+"""The parts of a manifest, each a frozen noun that reads itself strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapterkit.lineage import BaseIdentity
+from adapterkit.manifest.values import count, digest, finite, text, text_list, text_or_null, texts
+
+
+@dataclass(frozen=True)
+class BaseRecord:
+    """The base as one training met it: who it is, and its fingerprint in memory before and after."""
+
+    identity: BaseIdentity
+    fingerprint_before: str
+    fingerprint_after: str
+    tensors: int
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> BaseRecord:
+        """Read it strictly; raises TypeError, ValueError or KeyError."""
+        told = BaseIdentity(**plain["identity"])
+        identity = BaseIdentity(
+            id=text(told.id),
+            revision=text_or_null(told.revision),
+            source_digest=text(told.source_digest),
+            quantization=dict(told.quantization),
+            tokenizer_digest=None if told.tokenizer_digest is None else digest(told.tokenizer_digest),
+        )
+        record = cls(**{**plain, "identity": identity})
+        text(record.fingerprint_before), text(record.fingerprint_after), count(record.tensors)
+        return record
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What the adapter was trained on.
+
+    Attributes:
+        source: where the rows came from, for people.
+        digest: hex sha256 of what is said in all splits.
+        rows: of the training split.
+        tokens: of the training split.
+        origins: what the rows were read from, `file:<path>` with its sha256 or `package:<name>` with its version: while
+            none of them changes, the digest cannot.
+    """
+
+    source: str
+    digest: str
+    rows: int
+    tokens: int
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> DataRecord:
+        """Read it strictly; raises TypeError, ValueError or KeyError."""
+        record = cls(**{**plain, "origins": texts(plain["origins"])})
+        text(record.source), text(record.digest), count(record.rows), count(record.tokens)
+        return record
+
+
+@dataclass(frozen=True)
+class RecipeRecord:
+    """How the training was asked for, so that it can be asked for again.
+
+    Attributes:
+        recipe: name of the recipe; null for a plain command.
+        overrides: what was said besides, as Hydra takes it; secrets redacted.
+        config_dir: the user's own folder of configs, as given.
+        sources: the config files that took part, with the digest of each one's content: while none of them changes, the
+            composed config cannot.
+        parent: the ref under which the parent was asked for; null for a training on the bare base.
+        settings: digest of what the run key covers of the config.
+        schema: of the training code; another one would train the same settings to other weights.
+    """
+
+    recipe: str | None
+    overrides: tuple[str, ...]
+    config_dir: str | None
+    sources: Mapping[str, str]
+    parent: str | None
+    settings: str
+    schema: int
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any] | None) -> RecipeRecord | None:
+        """Read it strictly; raises TypeError, ValueError or KeyError."""
+        if plain is None:
+            return None
+        record = cls(**{**plain, "overrides": text_list(plain["overrides"]), "sources": texts(plain["sources"])})
+        text_or_null(record.recipe), text_or_null(record.config_dir), text_or_null(record.parent)
+        digest(record.settings), count(record.schema)
+        return record
+
+
+@dataclass(frozen=True)
+class AdapterShape:
+    """The shape of an adapter: what `weights_digest` covers besides the tensors, and its size."""
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+    variant: str
+    parameters: int
+    bytes: int
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> AdapterShape:
+        """Read it strictly; raises TypeError, ValueError or KeyError."""
+        shape = cls(**{**plain, "targets": text_list(plain["targets"])})
+        finite(shape.alpha), text(shape.variant), count(shape.rank), count(shape.parameters), count(shape.bytes)
+        return shape

@@ -1,0 +1,95 @@
+"""Promote and roll back: move an alias, but only to what verifies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from adapterkit.artifacts import VerificationReport
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.names import AdapterRef, Version
+from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, standing
+from adapterkit.stores import adding_to
+
+
+class Shelf(Protocol):
+    """What moving an alias asks of a registry; `Registry` is one."""
+
+    path: Path
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of an adapter, oldest first."""
+
+    def exact(self, ref: AdapterRef | str) -> AdapterRef:
+        """The exact ref that a ref means."""
+
+    def verify(self, ref: AdapterRef | str) -> VerificationReport:
+        """Verify an adapter with its ancestors."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An alias of an adapter, where it pointed (null: nowhere) and where it points now; equal when nothing moved."""
+
+    name: str
+    alias: str
+    before: Version | None
+    now: Version
+
+
+def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
+    """Point an alias at a version that verifies with all its ancestors."""
+    with adding_to(registry.path):
+        return _move(registry, registry.exact(ref), alias, PROMOTE)
+
+
+def rollback(registry: Shelf, name: str, alias: str, to: Version | None) -> Moved:
+    """Point an alias back at the version it meant before, or at a chosen one."""
+    with adding_to(registry.path):
+        chosen = to if to is not None else _before(registry, name, alias)
+        return _move(registry, registry.exact(AdapterRef(name, chosen)), alias, ROLLBACK)
+
+
+def stack_of(registry: Shelf, name: str, alias: str) -> list[Version]:
+    """Where an alias pointed, oldest first; the last is now."""
+    return standing(alias, alias_moves(registry.path / name, alias), registry.versions(name))
+
+
+def _before(registry: Shelf, name: str, alias: str) -> Version:
+    stack = stack_of(registry, name, alias)
+    if not stack:
+        known = [f"{name}@{version}" for version in reversed(registry.versions(name)[-3:])]
+        raise RefNotFoundError(f"{name}@{alias}", registry.path, known)
+    if len(stack) == 1:
+        raise UsageError(
+            f"{name}@{alias} has been {stack[0]} all along: there is nothing to go back to. Choose a version with "
+            f"--to VERSION; see: adapterkit history {name}"
+        )
+    return stack[-2]
+
+
+def _move(registry: Shelf, target: AdapterRef, alias: str, action: str) -> Moved:
+    assert isinstance(target.selector, Version)
+    report = registry.verify(target)
+    if not report.ok or report.digest is None:
+        problems = [str(problem) for problem in report.problems]
+        listed = "".join(f"\n  {line}" for line in problems)
+        raise ArtifactError(
+            f"{target} is not intact, so {target.name}@{alias} stays where it is.{listed}\n"
+            f"Choose another version: adapterkit history {target.name}",
+            problems,
+        )
+    now = _points_at(registry, target.name, alias)
+    if now != target.selector:
+        highest = registry.versions(target.name)[-1]
+        move_alias(registry.path / target.name, alias, action, target.selector, report.digest, highest)
+    return Moved(target.name, alias, now, target.selector)
+
+
+def _points_at(registry: Shelf, name: str, alias: str) -> Version | None:
+    try:
+        selector = registry.exact(AdapterRef(name, alias)).selector
+    except RegistryError:  # not there, or a damaged history, which a new move heals
+        return None
+    return selector if isinstance(selector, Version) else None

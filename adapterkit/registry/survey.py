@@ -1,0 +1,126 @@
+"""One fast pass over a whole registry: what every version says of itself, for tables of thousands.
+
+Nothing is hashed and nothing is checked beyond what a table shows. Whoever uses an adapter reads it strictly, through
+`Registry.manifest` or `Registry.artifact`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE
+from adapterkit.names import Version
+from adapterkit.registry.aliases import ALIASES_FOLDER
+from adapterkit.registry.layout import folders_of, is_name, versions_among
+
+_MANDATORY = frozenset(MANDATORY_FILES)
+_MAX_BYTES = 16_000_000
+
+
+@dataclass(slots=True)
+class Entry:
+    """One version as its directory shows it.
+
+    Attributes:
+        name: the adapter.
+        version: its version.
+        path: its directory.
+        plain: the manifest as plain JSON values; empty when it cannot be read.
+        problem: what is wrong at first sight; null when nothing is.
+        moved: whether an alias of the adapter was ever moved.
+    """
+
+    name: str
+    version: Version
+    path: str
+    plain: Mapping[str, Any]
+    problem: str | None
+    moved: bool
+
+    @property
+    def ref(self) -> str:
+        """The exact ref."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def weights_digest(self) -> str:
+        """What binds children to it; empty when the manifest cannot be read."""
+        return str(self.plain.get("weights_digest", ""))
+
+    @property
+    def parents(self) -> list[tuple[str, str]]:
+        """Its ancestors root-first: exact ref and bound weights digest."""
+        return [(member["ref"], member["weights_digest"]) for member in self.plain.get("lineage", ())[:-1]]
+
+
+def survey(registry: Path) -> dict[str, list[Entry]]:
+    """Every version of every adapter: name -> entries, oldest first; names sorted.
+
+    Raises:
+        RegistryError: the folder cannot be listed.
+    """
+    with _without_collector():
+        return _survey(registry)
+
+
+def _survey(registry: Path) -> dict[str, list[Entry]]:
+    found = {}
+    for name in folders_of(registry):
+        folders = folders_of(f"{registry}/{name}") if is_name(name) else []
+        if versions := versions_among(folders):
+            moved = ALIASES_FOLDER in folders
+            found[name] = [_entry(name, version, f"{registry}/{name}/{version}", moved) for version in versions]
+    return found
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nothing that is made here becomes garbage, and looking for it again and again takes half the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
+    plain: dict[str, Any] = {}
+    try:
+        missing = sorted(_MANDATORY.difference(os.listdir(path)))
+        plain = _manifest(f"{path}/{MANIFEST_FILE}") if MANIFEST_FILE not in missing else {}
+        problem = f"{', '.join(missing)} missing" if missing else _contradiction(plain, name, version)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        problem = f"{MANIFEST_FILE} is not a manifest: {error}"
+    return Entry(name, version, path, plain if problem is None or plain.get("name") == name else {}, problem, moved)
+
+
+def _manifest(path: str) -> dict[str, Any]:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        data = os.read(handle, _MAX_BYTES)
+    finally:
+        os.close(handle)
+    return dict(json.loads(data))
+
+
+def _contradiction(plain: Mapping[str, Any], name: str, version: Version) -> str | None:
+    """Whether the manifest is this version's, and holds what tables and trees show."""
+    said = f"{plain['name']}@{plain['version']}"
+    if said != f"{name}@{version}":
+        return f"{MANIFEST_FILE} is that of {said}: a directory was renamed or copied"
+    last = plain["lineage"][-1]
+    if last["ref"] != said or last["weights_digest"] != plain["weights_digest"]:
+        return f"{MANIFEST_FILE}: the lineage does not end in {said}"
+    for key in ("base", "data", "adapter", "metrics"):
+        if not isinstance(plain[key], dict):
+            return f"{MANIFEST_FILE} is not a manifest: '{key}' is no table"
+    return None

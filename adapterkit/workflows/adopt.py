@@ -1,0 +1,153 @@
+"""The story of an import: a LoRA folder that PEFT wrote becomes an artifact, its base and parents stated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from adapterkit.artifacts import ArtifactDraft, read_header
+from adapterkit.artifacts.weights import measure_sound
+from adapterkit.base.load import identify
+from adapterkit.config.groups import quantization_named
+from adapterkit.config.schema import ModelConfig
+from adapterkit.digest import json_digest
+from adapterkit.errors import ArtifactError, UsageError
+from adapterkit.lineage import BaseIdentity, LineageMember
+from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, BaseRecord, DataRecord
+from adapterkit.names import check_name
+from adapterkit.registry import Published, Registry
+from adapterkit.workflows.parents import require_base
+
+_PREFIX = "base_model.model."
+_PICKLED = ("adapter_model.bin", "adapter_model.pt")
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What is imported, and what is said of it.
+
+    Attributes:
+        folder: holds adapter_config.json and adapter_model.safetensors.
+        name: the adapter's name from now on.
+        base: hub id, folder or wheel address of the base; null: the one that adapter_config.json names.
+        quantization: how the base was held in training: nf4, int8, bf16 or fp32.
+        parents: refs of what it was trained on top of, root-first; empty for the bare base.
+        revision: of the base, on the hub.
+    """
+
+    folder: Path
+    name: str
+    base: str | None
+    quantization: str
+    parents: Sequence[str] = ()
+    revision: str | None = None
+    description: str = ""
+    tags: tuple[str, ...] = ()
+
+
+def adopt(registry: Registry, request: ImportRequest) -> Published:
+    """Publish somebody's LoRA folder; nothing in the folder is changed.
+
+    Raises:
+        ArtifactError: the folder is no sound LoRA, or does not fit the base.
+        UsageError: the base is not named, or the parents are not one lineage.
+        RefNotFoundError: a parent is not published.
+        BaseMismatchError: a parent was trained on another base.
+        AdapterKitError: the base is not to be had, or the registry refuses.
+    """
+    check_name(request.name)
+    _require_safetensors(request.folder)
+    measured = measure_sound(request.folder)
+    base_id = request.base or measured.settings.base_id
+    if not base_id:
+        raise UsageError(f"{request.folder} does not say which base it was trained on. Say it with --base.")
+    model = ModelConfig(id=base_id, revision=request.revision)
+    identity, base_folder = identify(model, quantization_named(request.quantization))
+    _require_fit(request.folder, base_folder, identity)
+    parents = _lineage(registry, request.parents, identity)
+    told = {
+        "from": request.folder.name,
+        "base": base_id,
+        "quantization": dict(identity.quantization),
+        "parents": [str(member.ref) for member in parents],
+    }
+    facts = {**told, "weights": measured.digest, "base": identity.source_digest}
+    return registry.publish(
+        ArtifactDraft(
+            name=request.name,
+            adapter_dir=request.folder,
+            parents=parents,
+            base=BaseRecord(identity, "", "", 0),
+            base_location=str(base_folder),
+            data=DataRecord("not recorded: imported", "", 0, 0),
+            run_key=json_digest({"imported": facts}),
+            training_config=yaml.safe_dump({"imported": told}, sort_keys=True),
+            training_metrics={},
+            description=request.description or f"Imported from {request.folder.name}.",
+            tags=(*request.tags, "imported"),
+        )
+    )
+
+
+def _require_safetensors(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder. Give the one that holds {ADAPTER_CONFIG_FILE}.")
+    pickled = [name for name in _PICKLED if (folder / name).is_file()]
+    if pickled and not (folder / WEIGHTS_FILE).is_file():
+        raise ArtifactError(
+            f"{folder} holds {pickled[0]}, which can run code when it is loaded, and no {WEIGHTS_FILE}. Where you "
+            "trust it, convert it once in plain PEFT: "
+            "PeftModel.from_pretrained(base, folder).save_pretrained(new_folder)",
+            [f"{pickled[0]}: may be a pickle"],
+        )
+
+
+def _lineage(registry: Registry, refs: Sequence[str], identity: BaseIdentity) -> tuple[LineageMember, ...]:
+    """The ancestors root-first: the last ref's lineage, which must be what the others say."""
+    if not refs:
+        return ()
+    members = registry.lineage_artifacts(refs[-1])
+    exact = [str(registry.exact(ref)) for ref in refs]
+    found = [str(member.ref) for member in members]
+    if len(exact) > 1 and exact != found:
+        raise UsageError(
+            f"The parents {', '.join(exact)} are not one lineage: {exact[-1]} was built on "
+            f"{', '.join(found[:-1]) or 'the bare base'}. Name the last parent alone, and its lineage is taken."
+        )
+    require_base(members, identity)
+    return tuple(member.manifest.lineage.members[-1] for member in members)
+
+
+def _require_fit(folder: Path, base_folder: Path, identity: BaseIdentity) -> None:
+    """Demand that every layer with weights is a linear layer of the base, of that size; the base is only outlined."""
+    problems = [f"{WEIGHTS_FILE}: {what}" for what in _misfits(folder, base_folder)]
+    if problems:
+        listed = "".join(f"\n  {line}" for line in problems[:10])
+        raise ArtifactError(
+            f"{folder} was not trained on {identity.id}: {len(problems)} layers do not fit.{listed}\n"
+            "Name the base that it was trained on with --base.",
+            problems,
+        )
+
+
+def _misfits(folder: Path, base_folder: Path) -> Iterator[str]:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(base_folder, trust_remote_code=False, local_files_only=True)
+    with torch.device("meta"):
+        outline = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    sizes = {name: (module.in_features, module.out_features) for name, module in outline.named_modules()
+             if isinstance(module, torch.nn.Linear)}  # fmt: skip
+    tensors = read_header(folder / WEIGHTS_FILE).tensors
+    for name, entry in tensors.items():
+        module, _, part = name.removeprefix(_PREFIX).partition(".lora_")
+        if module not in sizes:
+            yield f"{module} is no linear layer of the base"
+        elif part == "A.weight" and entry.shape[1] != sizes[module][0]:
+            yield f"{module} takes {sizes[module][0]} inputs in the base, and {entry.shape[1]} here"
+        elif part == "B.weight" and entry.shape[0] != sizes[module][1]:
+            yield f"{module} gives {sizes[module][1]} outputs in the base, and {entry.shape[0]} here"

@@ -1,0 +1,123 @@
+"""The story of a rebuild: train exactly what is stale, parents first, each as its own command would be asked now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from adapterkit.config.asked import UNASKED, Asked
+from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import AdapterKitError, UnknownNameError
+from adapterkit.names import nearest
+from adapterkit.registry import STALE, Registry, Standing
+from adapterkit.workflows.present import asked_of
+from adapterkit.workflows.recorded import recorded_config
+from adapterkit.workflows.status import status
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild did about one stale adapter.
+
+    Attributes:
+        name: the adapter.
+        why: what had moved on.
+        ref: what it is now; null when nothing was trained.
+        problem: why it could not be trained; null when it was.
+    """
+
+    name: str
+    why: str
+    ref: str | None = None
+    problem: str | None = None
+
+
+def rebuild(registry: Registry, names: Sequence[str] = (), *, outputs: Path, device: str = "auto") -> list[Rebuilt]:
+    """Train every stale adapter again, parents before their children.
+
+    A child is judged again after its parent was trained: a parent that came out bit for bit as it was makes nobody
+    stale. One that fails leaves those alone that do not stand on it.
+
+    Args:
+        registry: the registry.
+        names: only these, and what of their ancestors is stale; empty for all.
+        outputs: where run directories go.
+        device: where to train.
+
+    Raises:
+        UnknownNameError: the registry holds no adapter of that name.
+        RegistryError: the registry cannot be read.
+    """
+    standings = status(registry)
+    done: dict[str, Rebuilt] = {}
+    for name in _in_order(_wanted(standings, names)):
+        standing = next(found for found in status(registry) if found.entry.name == name)
+        if standing.state == STALE:
+            done[name] = _rebuild_one(registry, standing, done, outputs / name, device)
+    return list(done.values())
+
+
+def planned(registry: Registry, names: Sequence[str] = ()) -> list[Standing]:
+    """What `rebuild` would look at, parents first, without training anything.
+
+    Raises:
+        UnknownNameError: the registry holds no adapter of that name.
+        RegistryError: the registry cannot be read.
+    """
+    found = _wanted(status(registry), names)
+    return [found[name] for name in _in_order(found)]
+
+
+def _wanted(standings: Sequence[Standing], names: Sequence[str]) -> dict[str, Standing]:
+    """The stale ones among the chosen and their ancestors."""
+    known = {standing.entry.name: standing for standing in standings}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("adapter", name, nearest(name, known), hint="See: adapterkit status")
+    chosen = set(names or known)
+    chosen |= {ref.partition("@")[0] for name in chosen for ref, _ in known[name].entry.parents}
+    return {name: standing for name, standing in known.items() if name in chosen and standing.state == STALE}
+
+
+def _in_order(standings: Mapping[str, Standing]) -> list[str]:
+    return sorted(standings, key=lambda name: (len(standings[name].entry.parents), name))
+
+
+def _rebuild_one(
+    registry: Registry, standing: Standing, done: Mapping[str, Rebuilt], outputs: Path, device: str
+) -> Rebuilt:
+    from adapterkit.workflows.train import train
+
+    entry, why = standing.entry, "; ".join(map(str, standing.reasons))
+    failed = [ref for ref, _ in entry.parents if (was := done.get(ref.partition("@")[0])) and was.problem]
+    if failed:
+        return Rebuilt(entry.name, why, problem=f"its parent {failed[-1]} could not be rebuilt")
+    _log.info("Rebuilding %s: %s", entry.name, why)
+    try:
+        with composing():
+            config, asked = _config_of(standing)
+            config.registry, config.device = str(registry.path), device
+            config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+            outcome = train(config, asked=asked, compose_parent=compose_recipe)
+    except (AdapterKitError, HydraException, OmegaConfBaseException, OSError) as error:
+        _log.error("%s could not be rebuilt: %s", entry.name, error)
+        return Rebuilt(entry.name, why, problem=str(error))
+    return Rebuilt(entry.name, why, ref=str(outcome.artifact.ref))
+
+
+def _config_of(standing: Standing) -> tuple[TrainConfig, Asked]:
+    """What the adapter's command asks for now; where no command was recorded, what it was trained from."""
+    recipe = standing.entry.plain.get("recipe")
+    if recipe is None or not recipe["sources"]:
+        return recorded_config(Path(standing.entry.path)), UNASKED
+    composition = compose_asked(asked_of(recipe))
+    return composition.config, composition.asked

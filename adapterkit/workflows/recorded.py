@@ -1,0 +1,49 @@
+"""The config that an artifact was trained from, read back without trusting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from adapterkit.artifacts import MAX_YAML_BYTES, yaml_problem
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import ArtifactError
+from adapterkit.manifest import TRAINING_CONFIG_FILE
+from adapterkit.stores import read_file
+
+
+def recorded_config(artifact: Path) -> TrainConfig:
+    """`training_config.yaml` as a typed config; `registry` and `output_dir` are empty, since places are not recorded.
+
+    Args:
+        artifact: the artifact's directory.
+
+    Raises:
+        ArtifactError: the file is not plain YAML, or not a training's config: an imported adapter records none.
+    """
+    data = read_file(artifact / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)
+    what = yaml_problem(data)
+    plain = literal(yaml.safe_load(data)) if what is None else {}
+    if "imported" in plain:
+        what = "records an import and no training: nobody here knows how it was trained"
+    if what is None:
+        try:
+            schema = OmegaConf.structured(TrainConfig)
+            whole = OmegaConf.merge(schema, {**plain, "registry": "", "output_dir": ""})
+            return cast(TrainConfig, OmegaConf.to_object(whole))
+        except (OmegaConfBaseException, ValueError, TypeError) as error:
+            what = f"is not the config of a training that this adapterkit knows: {str(error).strip().splitlines()[0]}"
+    raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [f"{TRAINING_CONFIG_FILE}: {what}"])
+
+
+def literal(value: Any) -> Any:
+    """The value with every `${` escaped: what was recorded is data, and must not ask the environment for anything."""
+    if isinstance(value, dict):
+        return {key: literal(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [literal(entry) for entry in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value

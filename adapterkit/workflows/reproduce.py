@@ -1,0 +1,154 @@
+"""The story of a reproduction: train a published adapter again from what it records, and compare bit by bit."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapterkit.artifacts import Artifact, read_header, verified_weights
+from adapterkit.errors import TrainingError
+from adapterkit.manifest import WEIGHTS_FILE, Manifest
+from adapterkit.registry import Registry
+from adapterkit.workflows.recorded import recorded_config
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What training again came to.
+
+    Attributes:
+        ref: the adapter that was trained again.
+        identical: whether every weight has the same bits.
+        largest_difference: the largest absolute difference of a weight; 0.0 when identical.
+        tensor: where that is; null when identical.
+        differing: how many of the tensors differ.
+        tensors: how many there are.
+        circumstances: what is recorded of both runs and not equal: name -> (then, now).
+    """
+
+    ref: str
+    identical: bool
+    largest_difference: float
+    tensor: str | None
+    differing: int
+    tensors: int
+    circumstances: Mapping[str, tuple[Any, Any]]
+
+
+def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: Path | None = None) -> Reproduction:
+    """Train an adapter again, in a fresh process and a registry of its own, on the very parents it was built on.
+
+    Args:
+        registry: where it is published; nothing in it is changed.
+        ref: the adapter.
+        device: where to train; null: as recorded.
+        keep: a new folder for the run and its registry; null: a temporary one.
+
+    Raises:
+        RefNotFoundError: the registry does not hold it.
+        ArtifactError: it, or an ancestor, is not intact, or it records no training.
+        TrainingError: the training failed; the message is that of the training.
+    """
+    members = registry.lineage_artifacts(ref)
+    original = members[-1]
+    config = recorded_config(original.path)
+    with tempfile.TemporaryDirectory(prefix="adapterkit-reproduce-") as scratch:
+        where = keep or Path(scratch)
+        where.mkdir(parents=True, exist_ok=True)
+        for parent in members[:-1]:
+            shutil.copytree(parent.path, where / "adapters" / parent.manifest.name / str(parent.manifest.version))
+        config.parent = str(members[-2].ref) if len(members) > 1 else None
+        config.registry, config.output_dir = str(where / "adapters"), str(where / "run")
+        config.device, config.resume, config.force = device or config.device, "never", True
+        _log.info("Training %s again in a process of its own", original.ref)
+        _train_in_a_process(config, where, original.manifest)
+        again = Registry(where / "adapters").artifact(original.manifest.name)
+        return _compare(original, again)
+
+
+def _train_in_a_process(config: Any, where: Path, manifest: Manifest) -> None:
+    from dataclasses import asdict
+
+    request = where / "request.json"
+    request.write_text(json.dumps(asdict(config)), encoding="utf-8")
+    # Sums of floats depend on how many threads share them.
+    threads = {"OMP_NUM_THREADS": str(manifest.environment["threads"])} if "threads" in manifest.environment else {}
+    done = subprocess.run(
+        [sys.executable, "-m", "adapterkit.workflows.rerun", str(request)],
+        env={**os.environ, **threads},
+        stderr=subprocess.PIPE,
+        stdout=sys.stderr,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise TrainingError(f"Training {manifest.ref} again failed: {_reason(done.stderr)}")
+
+
+def _reason(output: str) -> str:
+    told = [line for line in output.splitlines() if line.startswith("error: ")]
+    return told[-1].removeprefix("error: ") if told else "\n".join(output.splitlines()[-15:])
+
+
+def _compare(original: Artifact, again: Artifact) -> Reproduction:
+    differences = dict(_differences(original, again))
+    worst = max(differences, key=lambda name: differences[name], default=None)
+    tensors = len(read_header(original.path / WEIGHTS_FILE).tensors)
+    return Reproduction(
+        ref=str(original.ref),
+        identical=original.manifest.weights_digest == again.manifest.weights_digest,
+        largest_difference=differences[worst] if worst else 0.0,
+        tensor=worst,
+        differing=len(differences),
+        tensors=tensors,
+        circumstances=dict(_circumstances(original.manifest, again.manifest)),
+    )
+
+
+def _differences(original: Artifact, again: Artifact) -> Iterator[tuple[str, float]]:
+    """The largest absolute difference in each tensor whose bytes differ; infinite where one has no counterpart."""
+    from safetensors.torch import load
+
+    mine, theirs = load(verified_weights(original)), load(verified_weights(again))
+    for name in sorted(mine.keys() | theirs.keys()):
+        if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
+            yield name, float(np.inf)
+        elif (gap := (mine[name].double() - theirs[name].double()).abs().max().item()) > 0:
+            yield name, gap
+
+
+def _circumstances(then: Manifest, now: Manifest) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """What both manifests record of how they came about, wherever it differs; results and times left out."""
+    pairs = {
+        "data digest": (then.data.digest, now.data.digest),
+        "data tokens": (then.data.tokens, now.data.tokens),
+        "base fingerprint": (then.base.fingerprint_before, now.base.fingerprint_before),
+        "tokenizer digest": (then.lineage.base.tokenizer_digest, now.lineage.base.tokenizer_digest),
+        "training schema": tuple(m.recipe.schema if m.recipe else None for m in (then, now)),
+        "settings": tuple(m.recipe.settings if m.recipe else None for m in (then, now)),
+        **{key: (then.environment.get(key), now.environment.get(key)) for key in _plain_keys(then, now)},
+        **_versions(then, now),
+    }
+    yield from ((name, (was, is_now)) for name, (was, is_now) in pairs.items() if was != is_now)
+
+
+def _plain_keys(then: Manifest, now: Manifest) -> list[str]:
+    return sorted({*then.environment, *now.environment} - {"versions"})
+
+
+def _versions(then: Manifest, now: Manifest) -> dict[str, tuple[Any, Any]]:
+    was, is_now = then.environment.get("versions") or {}, now.environment.get("versions") or {}
+    return {f"version of {name}": (was.get(name), is_now.get(name)) for name in sorted({*was, *is_now})}

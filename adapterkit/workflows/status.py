@@ -1,0 +1,20 @@
+"""The story of a status: every adapter of a registry, and whether it is what a training would make today."""
+
+from __future__ import annotations
+
+from adapterkit.registry import Registry, Standing, judge
+from adapterkit.workflows.present import Present
+
+
+def status(registry: Registry, present: Present | None = None) -> list[Standing]:
+    """How every adapter stands: fresh, stale or broken, with reasons. Manifests are read, no weights.
+
+    Args:
+        registry: the registry.
+        present: what earlier looks found out, to be used again; null for a fresh look at everything.
+
+    Raises:
+        RegistryError: the folder cannot be listed.
+    """
+    with present or Present() as now:
+        return judge(registry.survey(), lambda name: registry.path / name, (now.base, now.recipe, now.data))

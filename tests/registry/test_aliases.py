@@ -1,0 +1,145 @@
+"""Aliases: where they lead, how they move back, and what a damaged or racing history does."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.manifest import WEIGHTS_FILE
+from adapterkit.names import Version
+from adapterkit.registry import Registry
+from adapterkit.registry.aliases import move_alias
+from tests.registry.conftest import Publish
+
+
+def files_of(registry: Registry, ref: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in registry.resolve(ref).path.iterdir()}
+
+
+def test_a_bad_update_is_rolled_back_byte_for_byte(publish: Publish, registry: Registry) -> None:
+    publish(seed=0)
+    good = files_of(registry, "unified")
+    publish(seed=1)
+    assert files_of(registry, "unified") != good
+    moved = registry.rollback("unified")
+    assert (moved.before, moved.now) == (Version(1, 1, 0), Version(1, 0, 0))
+    assert files_of(registry, "unified") == files_of(registry, "unified@latest") == good
+    assert registry.versions("unified") == [Version(1, 0, 0), Version(1, 1, 0)]
+
+
+def test_what_is_published_after_a_rollback_is_latest_again(publish: Publish, registry: Registry) -> None:
+    publish(seed=0), publish(seed=1)
+    registry.rollback("unified")
+    third = publish(seed=2)
+    assert str(third.ref) == "unified@1.2.0"
+    assert registry.exact("unified") == third.ref
+    # Back goes to what was good before, not to the version that was rolled back.
+    assert registry.rollback("unified").now == Version(1, 0, 0)
+
+
+def test_each_rollback_goes_one_further_back(publish: Publish, registry: Registry) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    assert [str(registry.rollback("unified").now) for _ in range(2)] == ["1.1.0", "1.0.0"]
+    with pytest.raises(UsageError, match="nothing to go back to"):
+        registry.rollback("unified")
+
+
+def test_a_chosen_version(publish: Publish, registry: Registry) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    assert registry.rollback("unified", to=Version(1, 0, 0)).now == Version(1, 0, 0)
+    assert str(registry.exact("unified")) == "unified@1.0.0"
+    assert str(registry.promote("unified@1.2.0", "latest").now) == "1.2.0"
+    assert str(registry.exact("unified")) == "unified@1.2.0"
+
+
+def test_production_moves_only_when_told(publish: Publish, registry: Registry) -> None:
+    publish(seed=0)
+    with pytest.raises(RefNotFoundError, match="unified@production"):
+        registry.resolve("unified@production")
+    assert registry.promote("unified").before is None
+    publish(seed=1)
+    assert str(registry.exact("unified@production")) == "unified@1.0.0"
+    registry.promote("unified@latest")
+    assert registry.aliases("unified") == {"latest": Version(1, 1, 0), "production": Version(1, 1, 0)}
+    assert registry.rollback("unified", "production").now == Version(1, 0, 0)
+    assert registry.aliases("unified") == {"latest": Version(1, 1, 0), "production": Version(1, 0, 0)}
+
+
+def test_promoting_what_is_promoted_moves_nothing(publish: Publish, registry: Registry) -> None:
+    publish()
+    registry.promote("unified")
+    moved = registry.promote("unified")
+    assert moved.before == moved.now
+    assert len(list((registry.path / "unified/aliases/production").iterdir())) == 1
+
+
+def test_only_what_verifies_is_promoted(publish: Publish, registry: Registry) -> None:
+    published = publish()
+    (published.path / WEIGHTS_FILE).write_bytes(b"damaged")
+    with pytest.raises(ArtifactError, match="stays where it is"):
+        registry.promote("unified")
+    assert "production" not in registry.aliases("unified")
+
+
+def test_a_version_that_was_replaced_behind_an_alias_is_found(publish: Publish, registry: Registry) -> None:
+    publish(seed=0)
+    registry.promote("unified")
+    first = registry.resolve("unified@1.0.0").path
+    shutil.rmtree(first)
+    publish(seed=1)
+    assert registry.resolve("unified@1.0.0").path == first
+    assert registry.verify("unified@1.0.0").ok
+    assert [problem.file for problem in registry.verify("unified@production").problems] == ["checksums.json"]
+
+
+@pytest.mark.parametrize("alias", ["Production", "1.0.0", "", "a b", "../up", "x" * 65, "a\n"])
+def test_what_no_alias_may_be(publish: Publish, registry: Registry, alias: str) -> None:
+    publish()
+    with pytest.raises(UsageError, match="alias"):
+        registry.promote("unified", alias)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"version": "9"}', "[1]", "null", '{"a": NaN}', "x" * 20_000])
+def test_a_damaged_history_is_told_and_a_new_move_heals_it(publish: Publish, registry: Registry, text: str) -> None:
+    publish()
+    registry.promote("unified")
+    (registry.path / "unified/aliases/production/1.json").write_text(text)
+    with pytest.raises(RegistryError, match=r"damaged.*adapterkit promote unified@VERSION --to production"):
+        registry.resolve("unified@production")
+    assert str(registry.exact("unified")) == "unified@1.0.0"
+    registry.promote("unified")
+    assert str(registry.exact("unified@production")) == "unified@1.0.0"
+
+
+def test_of_two_who_move_an_alias_at_once_one_is_told(publish: Publish, registry: Registry) -> None:
+    published = publish()
+
+    def move(_: int) -> str | None:
+        try:
+            move_alias(
+                registry.path / "unified", "canary", "promote", Version(1, 0, 0), published.digest, Version(1, 0, 0)
+            )
+        except RegistryError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(move, range(200)))
+    numbers = sorted(int(path.stem) for path in (registry.path / "unified/aliases/canary").iterdir())
+    assert numbers == list(range(1, told.count(None) + 1))
+    assert all("somebody else" in what for what in told if what is not None)
+
+
+def test_a_lost_version_is_no_target(publish: Publish, registry: Registry) -> None:
+    publish(seed=0), publish(seed=1)
+    registry.promote("unified@1.0.0")
+    registry.promote("unified@1.1.0")
+    registry.resolve("unified@1.1.0").path.rename(registry.path / "elsewhere")
+    with pytest.raises(RefNotFoundError):
+        registry.resolve("unified@production")
+    assert str(registry.exact("unified")) == "unified@1.0.0"
