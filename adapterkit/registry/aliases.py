@@ -20,7 +20,7 @@ from adapterkit.artifacts import parse_json, pretty_json
 from adapterkit.errors import AdapterKitError, ArtifactError, RegistryError
 from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
-from adapterkit.stores import create_file, explained, read_file
+from adapterkit.stores import create_file, explained, flush_place, read_file, remove_stale_staging
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"
@@ -108,6 +108,18 @@ def move_alias(
             f"adapterkit history {folder.name}, and decide again."
         )
     return move
+
+
+def settle_alias(folder: Path, alias: str) -> None:
+    """Flush the newest move and clear up beside it: whoever made it may have died, or been refused, before that.
+
+    Raises:
+        RegistryError: the disk refuses.
+    """
+    if numbers := _numbers(folder, alias):
+        newest = _file(folder, alias, numbers[-1])
+        remove_stale_staging(newest.parent)
+        flush_place(newest)
 
 
 def pointed_at(alias: str, move: AliasMove | None, versions: Sequence[Version]) -> Version | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from adapterkit.stores.files import explained, sync_directory, write_file
-from adapterkit.stores.staging import remove_stale_staging, staging_directory
+from adapterkit.stores.files import explained, write_file
+from adapterkit.stores.staging import flush_place, remove_stale_staging, staging_directory
 
 
 def create_file(target: Path, data: bytes) -> bool:
@@ -15,7 +15,7 @@ def create_file(target: Path, data: bytes) -> bool:
     A hard link is the compare-and-set between processes: unlike a rename it fails where something stands already.
 
     Raises:
-        RegistryError: the disk refuses.
+        RegistryError: the disk refuses the file, or refuses to flush it; then it is in place all the same.
     """
     remove_stale_staging(target.parent)
     with staging_directory(target.parent) as staged, explained(f"Creating {target}"):
@@ -24,5 +24,5 @@ def create_file(target: Path, data: bytes) -> bool:
             os.link(staged / target.name, target)
         except FileExistsError:
             return False
-        sync_directory(target.parent)
+    flush_place(target)
     return True

@@ -77,12 +77,12 @@ def move_into_place(staged: Path, target: Path) -> bool:
 
 
 def flush_place(target: Path) -> None:
-    """Flush the entry of a directory that stands in its place, so that a power cut cannot undo its rename.
+    """Flush the entry of what was put in its place, so that a power cut cannot undo that.
 
     Raises:
         RegistryError: the disk refuses.
     """
-    again = "It is in place and whole, but until it is flushed a power cut may undo that; publish it again to flush it"
+    again = "It is in place and whole, but until it is flushed a power cut may undo that; do it again to flush it"
     with explained(f"Flushing {target} ({again})"):
         sync_directory(target.parent)
 
