@@ -14,7 +14,7 @@ DECLARED := pyproject.toml constraints.txt
 help:
 	@echo "make demo       train a persona on a shared voice, from nothing, on this machine"
 	@echo "make test       every test that takes seconds"
-	@echo "make test-long  the tests that really train"
+	@echo "make test-long  the tests that take long: real training, every fault"
 	@echo "make lint       ruff (lint and format) and mypy"
 	@echo "make build      the sdist and the wheel, and a look inside the wheel"
 	@echo "make clean      remove what make made, the virtual environment included"

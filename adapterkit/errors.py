@@ -172,6 +172,23 @@ class RefNotFoundError(RegistryError):
         super().__init__(f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
 
 
+class VersionTakenError(RegistryError):
+    """The version that was to be published exists, and holds another adapter.
+
+    Attributes:
+        ref: the exact ref that is taken.
+    """
+
+    def __init__(self, ref: str, registry: str | Path) -> None:
+        self.ref = ref
+        name = ref.partition("@")[0]
+        super().__init__(
+            f"{ref} is taken in the registry {registry}: somebody published another adapter under it, and a published "
+            f"version never changes. Publish without a version to get the next free one, or choose another; "
+            f"see: adapterkit list {name}"
+        )
+
+
 class TrainingError(AdapterKitError):
     """Training had to stop.
 

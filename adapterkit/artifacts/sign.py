@@ -12,7 +12,7 @@ from adapterkit.artifacts.read import Artifact
 from adapterkit.artifacts.signature_files import SIGNATURE_FILES
 from adapterkit.artifacts.signatures import made_problem, signature_problem
 from adapterkit.errors import SigningError
-from adapterkit.stores import add_file
+from adapterkit.stores import create_file
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def sign_artifact(artifact: Artifact, key: PrivateKey, *, replace: bool = False)
     signature = _made(artifact, key)
     if what := made_problem(artifact.path, artifact.digest, key.public, signature):
         raise SigningError(f"The new signature of {artifact.ref} does not hold: it {what}. Sign it again.")
-    if not add_file(target, signature, replace=replace):
+    if not create_file(target, signature, staging=target.parent.parent, replace=replace):
         raise SigningError(
             f"{artifact.ref} bears another signature in {target.name}, by another key or a damaged one. To put this "
             f"key's in its place, add --replace."

@@ -111,6 +111,14 @@ def verify_directory(path: Path, *, keys: Sequence[PublicKey] = ()) -> Verificat
     Raises:
         MissingExtraError: a signature cannot be checked without a package that is not installed.
     """
+    try:
+        return _verify_directory(path, keys)
+    except OSError as error:
+        where = Path(error.filename).name if isinstance(error.filename, str) else str(path)
+        return VerificationReport(path, problems=(Problem(where, f"cannot be read: {error.strerror or error}"),))
+
+
+def _verify_directory(path: Path, keys: Sequence[PublicKey]) -> VerificationReport:
     if problems := tuple(_layout_problems(path)):
         return VerificationReport(path, problems=problems)
     try:

@@ -20,7 +20,7 @@ from adapterkit.artifacts import parse_json, pretty_json
 from adapterkit.errors import AdapterKitError, ArtifactError, RegistryError
 from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
-from adapterkit.stores import add_file, explained, read_file
+from adapterkit.stores import create_file, explained, flush_place, read_file, remove_stale_staging
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"
@@ -102,15 +102,24 @@ def move_alias(
     numbers = _numbers(folder, alias)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     move = AliasMove(numbers[-1] + 1 if numbers else 1, action, version, artifact_digest, highest, now)
-    file = _file(folder, alias, move.number)
-    with explained(f"Creating {file.parent}"):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    if not add_file(file, pretty_json(move.to_json(), alias)):
+    if not create_file(_file(folder, alias, move.number), pretty_json(move.to_json(), alias)):
         raise RegistryError(
             f"The alias {folder.name}@{alias} was moved by somebody else at the same moment. See where it is now, with "
             f"adapterkit history {folder.name}, and decide again."
         )
     return move
+
+
+def settle_alias(folder: Path, alias: str) -> None:
+    """Flush the newest move and clear up beside it: whoever made it may have died, or been refused, before that.
+
+    Raises:
+        RegistryError: the disk refuses.
+    """
+    if numbers := _numbers(folder, alias):
+        newest = _file(folder, alias, numbers[-1])
+        remove_stale_staging(newest.parent)
+        flush_place(newest)
 
 
 def pointed_at(alias: str, move: AliasMove | None, versions: Sequence[Version]) -> Version | None:

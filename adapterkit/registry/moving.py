@@ -9,7 +9,7 @@ from typing import Protocol
 from adapterkit.artifacts import VerificationReport
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, standing
+from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, settle_alias, standing
 from adapterkit.stores import adding_to
 
 
@@ -84,6 +84,8 @@ def _move(registry: Shelf, target: AdapterRef, alias: str, action: str) -> Moved
     if now != target.selector:
         highest = registry.versions(target.name)[-1]
         move_alias(registry.path / target.name, alias, action, target.selector, report.digest, highest)
+    else:
+        settle_alias(registry.path / target.name, alias)
     return Moved(target.name, alias, now, target.selector)
 
 

@@ -17,12 +17,19 @@ from adapterkit.artifacts import (
     read_verified,
     write_artifact,
 )
-from adapterkit.errors import AdapterKitError, RegistryError
+from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.versioning import VersionFacts, next_version
-from adapterkit.stores import adding_to, move_into_place, staging_directory
+from adapterkit.stores import (
+    adding_to,
+    explained,
+    flush_place,
+    move_into_place,
+    remove_stale_staging,
+    staging_directory,
+)
 
 
 class Shelf(Protocol):
@@ -35,6 +42,9 @@ class Shelf(Protocol):
 
     def manifest(self, ref: AdapterRef | str) -> Manifest:
         """What an exact version says of itself."""
+
+    def artifact(self, ref: AdapterRef | str) -> Artifact:
+        """An exact version, verified."""
 
     def find_same(self, name: str, run_key: str, weights_digest: str) -> Artifact | None:
         """The newest intact artifact with a run key and these very weights."""
@@ -50,41 +60,74 @@ class Published(Artifact):
     new: bool
 
 
-def publish(registry: Shelf, draft: ArtifactDraft) -> Published:
+def publish(registry: Shelf, draft: ArtifactDraft, version: Version | None = None) -> Published:
     """Make a draft an artifact of the registry.
 
     When an intact artifact of this name has the same run key and the same weights, that one is returned and nothing is
-    written. Otherwise nothing can be seen under the version's name until everything in it has been verified.
+    written; with a version given, only that version is looked at. Otherwise nothing can be seen under the version's
+    name until everything in it has been verified. What publishers left that died on the way is removed first.
+
+    Args:
+        registry: where.
+        draft: what.
+        version: publish exactly this version, not the next one.
 
     Raises:
         ArtifactError: the adapter or what is said of it is not fit to be published; every problem is listed.
+        VersionTakenError: the given version holds another adapter; of racing publishers of one version all but one.
         RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
     """
-    measured = measure_sound(draft.adapter_dir)
-    with adding_to(registry.path):
-        return _publish(registry, draft, measured)
+    with explained(f"Publishing '{draft.name}' in {registry.path}"):
+        measured = measure_sound(draft.adapter_dir)
+        with adding_to(registry.path):
+            return _publish(registry, draft, measured, version)
 
 
-def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured) -> Published:
+def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version | None) -> Published:
+    for parent in (registry.path, registry.path / draft.name):
+        remove_stale_staging(parent)
     _check_ancestors(registry, draft)
+    if version is not None:
+        return _publish_exactly(registry, draft, measured, version)
     while True:
         if (artifact := registry.find_same(draft.name, draft.run_key, measured.digest)) is not None:
-            return Published(artifact.path, artifact.manifest, artifact.digest, new=False)
-        if (published := _publish_once(registry, draft, measured)) is not None:
+            return _there_already(artifact)
+        if published := _publish_at(registry, draft, measured, _next_version(registry, draft, measured)):
             return published
 
 
-def _publish_once(registry: Shelf, draft: ArtifactDraft, measured: Measured) -> Published | None:
-    """Publish at the next version; None when somebody else has just taken it."""
-    version = _next_version(registry, draft, measured)
+def _publish_exactly(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version) -> Published:
+    if version not in registry.versions(draft.name) and (published := _publish_at(registry, draft, measured, version)):
+        return published
+    ref = AdapterRef(draft.name, version)
+    try:
+        artifact = registry.artifact(ref)
+    except AdapterKitError:
+        artifact = None
+    if artifact and (artifact.manifest.run_key, artifact.manifest.weights_digest) == (draft.run_key, measured.digest):
+        return _there_already(artifact)
+    raise VersionTakenError(str(ref), registry.path)
+
+
+def _publish_at(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version) -> Published | None:
+    """Publish one version; None when somebody else has just taken it."""
     manifest = manifest_of(draft, measured, version, datetime.now(UTC).isoformat(timespec="seconds"))
     folder = registry.path / draft.name
+    target = folder / str(version)
     with staging_directory(folder) as staged:
         write_artifact(draft, measured, manifest, staged, str(registry.path))
         verified = read_verified(staged)
-        target = folder / str(version)
-        published = Published(target, verified.manifest, verified.digest, new=True)
-        return published if move_into_place(staged, target) else None
+        if move_into_place(staged, target):
+            return Published(target, verified.manifest, verified.digest, new=True)
+    if target.is_symlink() or target.is_file():
+        raise RegistryError(f"{target} is no folder, and so no version, but stands in the place of one. Move it away.")
+    return None
+
+
+def _there_already(artifact: Artifact) -> Published:
+    """What an earlier publisher put in place; it may have died, or been refused, before the flush."""
+    flush_place(artifact.path)
+    return Published(artifact.path, artifact.manifest, artifact.digest, new=False)
 
 
 def _next_version(registry: Shelf, draft: ArtifactDraft, measured: Measured) -> Version:

@@ -246,14 +246,19 @@ class Registry:
         same = (found for found in self._intact(name, run_key) if found.manifest.weights_digest == weights_digest)
         return next(same, None)
 
-    def publish(self, draft: ArtifactDraft) -> Published:
+    def publish(self, draft: ArtifactDraft, version: Version | None = None) -> Published:
         """Make a draft the next version of its adapter; the same run key and the same weights are published only once.
+
+        Args:
+            draft: what to publish.
+            version: publish exactly this version, not the next one.
 
         Raises:
             ArtifactError: the adapter or what is said of it is not fit to be published; every problem is listed.
+            VersionTakenError: the given version holds another adapter.
             RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
         """
-        return publish(self, draft)
+        return publish(self, draft, version)
 
     def _intact(self, name: str, run_key: str) -> Iterator[Artifact]:
         """The intact artifacts of an adapter with a run key, newest first."""

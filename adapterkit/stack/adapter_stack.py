@@ -8,6 +8,7 @@ rest; so every switch here ends in an explicit statement of what may be trained.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,18 +18,18 @@ from typing import Any, cast
 import torch
 from peft import LoraConfig, LoraModel, PeftConfig, PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save_file
+from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 from adapterkit.base.load import Base
-from adapterkit.errors import BaseMismatchError, StackError
+from adapterkit.errors import BaseMismatchError, RegistryError, StackError
 from adapterkit.lineage import Lineage
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
 from adapterkit.stack.guard import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
+from adapterkit.stores import replace_files
 
 
 @dataclass(frozen=True)
@@ -186,22 +187,21 @@ class AdapterStack:
     def save_trainee(self, directory: Path) -> None:
         """Write the trainee alone, as PEFT reads it: adapter_config.json and adapter_model.safetensors.
 
+        Whatever happens on the way, an older save in the directory stays whole, or is wholly replaced.
+
         Raises:
             StackError: the disk refuses.
         """
-        directory.mkdir(parents=True, exist_ok=True)
         name = self.trainee.peft_name
         tensors = {key: value.contiguous() for key, value in self._state(name).items()}
+        weights = save_tensors(tensors, metadata={"format": "pt"})
+        # PEFT holds sets, which it writes in another order in each process.
+        plain = {**self.model.peft_config[name].to_dict(), "inference_mode": True}
+        config = json.dumps(plain, indent=2, sort_keys=True, default=sorted)
         try:
-            save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise StackError(f"The adapter cannot be written to {directory}: {error}") from error
-        config = self.model.peft_config[name]
-        config.inference_mode, kept = True, config.inference_mode
-        try:
-            config.save_pretrained(str(directory))
-        finally:
-            config.inference_mode = kept
+            replace_files(directory, {WEIGHTS_FILE: weights, ADAPTER_CONFIG_FILE: config.encode("utf-8")})
+        except RegistryError as error:
+            raise StackError(f"The adapter cannot be saved in {directory}. {error}") from error
 
     def load_trainee(self, directory: Path) -> None:
         """Read the trainee's weights back from a checkpoint, and only the trainee's.

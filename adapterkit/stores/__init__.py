@@ -1,18 +1,30 @@
 """Where bytes live: atomic primitives on a local disk."""
 
-from adapterkit.stores.files import copy_file, explained, read_file, sync_directory, write_file
-from adapterkit.stores.joining import add_file
+from adapterkit.stores.create import create_file
+from adapterkit.stores.files import copy_file, explained, make_directory, read_file, sync_directory, write_file
 from adapterkit.stores.lock import adding_to, taking_from
-from adapterkit.stores.staging import move_into_place, staging_directory
+from adapterkit.stores.replace import replace_files
+from adapterkit.stores.staging import (
+    flush_place,
+    move_into_place,
+    remove_stale_staging,
+    staging_directory,
+    stale_staging,
+)
 
 __all__ = [
-    "add_file",
     "adding_to",
     "copy_file",
+    "create_file",
     "explained",
+    "flush_place",
+    "make_directory",
     "move_into_place",
     "read_file",
+    "remove_stale_staging",
+    "replace_files",
     "staging_directory",
+    "stale_staging",
     "sync_directory",
     "taking_from",
     "write_file",

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,14 +15,16 @@ from adapterkit.errors import ArtifactError, RegistryError
 
 _CHUNK = 1 << 22
 _FIXES = {
-    errno.ENOSPC: "The disk is full. Free some space on it, or choose another folder for the registry, and try again.",
-    errno.EDQUOT: "Your disk quota is used up. Free some space, or choose another folder for the registry.",
-    errno.EACCES: "Permission is missing. Make the folder writable for this user, or choose another for the registry.",
-    errno.EPERM: "Permission is missing. Make the folder writable for this user, or choose another for the registry.",
-    errno.EROFS: "The file system is read-only. Choose another folder for the registry.",
-    errno.EEXIST: "A part of this path is a file, not a folder. Choose another folder for the registry.",
-    errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder for the registry.",
+    errno.ENOSPC: "The disk is full. Free some space on it, or choose another folder, and try again.",
+    errno.EDQUOT: "Your disk quota is used up. Free some space, or choose another folder.",
+    errno.EIO: "The disk did not obey. Look for its errors in the system's log (dmesg), and try again.",
+    errno.EACCES: "Permission is missing. Make the folder writable for this user, or choose another.",
+    errno.EPERM: "Permission is missing. Make the folder writable for this user, or choose another.",
+    errno.EROFS: "The file system is read-only. Choose another folder.",
+    errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder.",
 }
+# A file system that cannot flush directories says one of these; it orders its own entries, or promises nothing.
+_NOT_FLUSHABLE = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
 
 
 @contextmanager
@@ -36,7 +38,8 @@ def explained(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         fix = _FIXES.get(error.errno or 0, "")
-        raise RegistryError(f"{doing} failed: {error.strerror or error}.{' ' + fix if fix else ''}") from error
+        where = f" ({error.filename})" if error.filename and str(error.filename) not in doing else ""
+        raise RegistryError(f"{doing} failed: {error.strerror or error}{where}.{' ' + fix if fix else ''}") from error
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -92,11 +95,41 @@ def _read(handle: int, limit: int) -> bytes:
         return file.read(min(limit, found.st_size) + 1)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory with every missing parent, and flush the entry of each in the directory that holds it.
+
+    The entry of one that is there already is flushed too: whoever made it may have died before the flush, and a flushed
+    file in a directory without an entry is lost in a power cut.
+
+    Raises:
+        RegistryError: the disk refuses, or a part of the path is a file.
+    """
+    with explained(f"Creating {path}"):
+        if path.is_dir():
+            with suppress(PermissionError):  # A parent that this user may not read is not this user's to flush.
+                sync_directory(path.parent)
+            return
+        make_directory(path.parent)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+        sync_directory(path.parent)
+
+
 def sync_directory(path: Path) -> None:
-    """Flush a directory's entries, so that a file created or renamed in it survives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
+    """Flush a directory's entries, so that a file created or renamed in it survives a power cut.
+
+    Raises:
+        OSError: the flush failed, and what was done in the directory may be lost.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_FLUSHABLE:
+            raise
     finally:
         os.close(handle)
 

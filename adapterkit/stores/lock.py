@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from adapterkit.stores.files import explained
+from adapterkit.stores.files import explained, make_directory
 
 LOCK_FILE = ".lock"
 
@@ -38,11 +38,12 @@ def taking_from(folder: Path) -> Iterator[None]:
 @contextmanager
 def _locked(folder: Path, kind: int) -> Iterator[None]:
     with explained(f"Locking {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_directory(folder)
         handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         with explained(f"Locking {folder}"):
             fcntl.flock(handle, kind)
         yield
     finally:
-        os.close(handle)
+        with suppress(OSError):
+            os.close(handle)

@@ -22,11 +22,11 @@ def publish(tmp_path: Path, registry: Registry) -> Publish:
     """Publish an adapter whose weights come from a seed; parents are given as what publishing returned."""
 
     def publish_one(name: str = "unified", seed: int = 0, on: Published | None = None, **changes: Any) -> Published:
-        config = changes.pop("config", {})
+        config, version = changes.pop("config", {}), changes.pop("version", None)
         rank = config.get("r", 4)
         folder = write_adapter(tmp_path / f"{name}-{seed}-{rank}", tensors=lora_tensors(seed=seed, rank=rank), **config)
         parents = on.manifest.lineage.members if on else ()
         facts = {"name": name, "parents": parents, "run_key": f"{seed:064x}", **changes}
-        return registry.publish(draft_of(folder, **facts))
+        return registry.publish(draft_of(folder, **facts), version)
 
     return publish_one
