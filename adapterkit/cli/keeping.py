@@ -36,3 +36,18 @@ def rollback(
     ref = which_alias(name)
     version = Version.parse(to) if to is not None else None
     print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=version), as_json)
+
+
+def gc(
+    apply: Annotated[bool, typer.Option("--apply", help="Remove it. Without this, nothing is changed.")] = False,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="So many of each adapter's newest versions stay.")] = 3,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Say what nothing needs - no alias, no rollback, no child - and with --apply remove it."""
+    from adapterkit.cli.collecting import print_collected
+    from adapterkit.registry import Registry
+
+    shelf = Registry(registry)
+    planned = shelf.plan_collection(keep=keep)
+    print_collected(shelf.collect(planned, keep=keep) if apply else planned, apply, as_json)

@@ -1,5 +1,6 @@
 """The registry: publish, resolve, verify with ancestors."""
 
+from adapterkit.registry.collect import KEEP, Collection
 from adapterkit.registry.freshness import BROKEN, FRESH, STALE, Look, Reason, Standing, judge
 from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
@@ -15,8 +16,10 @@ __all__ = [
     "BROKEN",
     "DEFAULT_REGISTRY",
     "FRESH",
+    "KEEP",
     "REGISTRY_VARIABLE",
     "STALE",
+    "Collection",
     "Entry",
     "Event",
     "Look",

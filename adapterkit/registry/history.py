@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import alias_moves, alias_names
+from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import replaced_parts
 
 PUBLISHED = "published"
-
-
-class Shelf(Protocol):
-    """What a history asks of a registry; `Registry` is one."""
-
-    path: Path
-
-    def versions(self, name: str) -> list[Version]:
-        """The versions of an adapter, oldest first."""
-
-    def manifest(self, ref: AdapterRef | str) -> Manifest:
-        """What an exact version says of itself."""
 
 
 @dataclass(frozen=True)

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-from adapterkit.artifacts import VerificationReport
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, settle_alias, standing
+from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
-
-
-class Shelf(Protocol):
-    """What moving an alias asks of a registry; `Registry` is one."""
-
-    path: Path
-
-    def versions(self, name: str) -> list[Version]:
-        """The versions of an adapter, oldest first."""
-
-    def exact(self, ref: AdapterRef | str) -> AdapterRef:
-        """The exact ref that a ref means."""
-
-    def verify(self, ref: AdapterRef | str) -> VerificationReport:
-        """Verify an adapter with its ancestors."""
 
 
 @dataclass(frozen=True)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
 
 from adapterkit.artifacts import (
     Artifact,
     ArtifactDraft,
     Measured,
-    Problem,
     manifest_of,
     measure_sound,
     read_verified,
     write_artifact,
 )
 from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
-from adapterkit.lineage import Lineage, LineageMember
+from adapterkit.lineage import Lineage
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
+from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import VersionFacts, next_version
 from adapterkit.stores import (
     adding_to,
@@ -30,27 +28,6 @@ from adapterkit.stores import (
     remove_stale_staging,
     staging_directory,
 )
-
-
-class Shelf(Protocol):
-    """What publishing asks of a registry; `Registry` is one."""
-
-    path: Path
-
-    def versions(self, name: str) -> list[Version]:
-        """The versions of an adapter, oldest first."""
-
-    def manifest(self, ref: AdapterRef | str) -> Manifest:
-        """What an exact version says of itself."""
-
-    def artifact(self, ref: AdapterRef | str) -> Artifact:
-        """An exact version, verified."""
-
-    def find_same(self, name: str, run_key: str, weights_digest: str) -> Artifact | None:
-        """The newest intact artifact with a run key and these very weights."""
-
-    def ancestor_problems(self, lineage: Lineage, parents: tuple[LineageMember, ...]) -> list[Problem]:
-        """What is wrong with the ancestors that a lineage names."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,16 +19,18 @@ from adapterkit.artifacts import (
     parse_json,
     verify_directory,
 )
-from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef, Version, check_name
-from adapterkit.registry.aliases import LATEST, PRODUCTION, alias_names, last_move
+from adapterkit.registry.aliases import LATEST, PRODUCTION
 from adapterkit.registry.ancestry import ancestor_problems
+from adapterkit.registry.collect import KEEP, Collection, collect, plan_collection
+from adapterkit.registry.intact import intact
 from adapterkit.registry.layout import default_registry, list_names, list_versions
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
-from adapterkit.registry.resolving import Resolved, aliases, resolve
+from adapterkit.registry.resolving import Resolved, aliases, moved_aliases, resolve
 from adapterkit.registry.survey import Entry, survey
 from adapterkit.stores import read_file, staging_directory
 
@@ -104,9 +106,7 @@ class Registry:
         Raises:
             RegistryError: the history of an alias is damaged, or cannot be listed.
         """
-        folder = self.path / name
-        moves = {alias: last_move(folder, alias) for alias in alias_names(folder)}
-        return {alias: move.version for alias, move in moves.items() if move is not None}
+        return moved_aliases(self.path / name)
 
     def survey(self) -> dict[str, list[Entry]]:
         """What every version says of itself at first sight: name -> entries, oldest first.
@@ -235,7 +235,7 @@ class Registry:
         Raises:
             RegistryError: the folder cannot be listed.
         """
-        return next((artifact for artifact in self._intact(name, run_key)), None)
+        return next(intact(self, name, run_key), None)
 
     def find_same(self, name: str, run_key: str, weights_digest: str) -> Artifact | None:
         """The newest intact artifact of an adapter with a run key and these very weights.
@@ -243,8 +243,24 @@ class Registry:
         Raises:
             RegistryError: the folder cannot be listed.
         """
-        same = (found for found in self._intact(name, run_key) if found.manifest.weights_digest == weights_digest)
+        same = (found for found in intact(self, name, run_key) if found.manifest.weights_digest == weights_digest)
         return next(same, None)
+
+    def plan_collection(self, *, keep: int = KEEP) -> Collection:
+        """What nothing needs: no alias, no rollback, no child, and not among the newest `keep` versions of its adapter.
+
+        Raises:
+            RegistryError: what something needs cannot be read.
+        """
+        return plan_collection(self, keep=keep)
+
+    def collect(self, planned: Collection, *, keep: int = KEEP) -> Collection:
+        """Remove what was planned, as far as nothing needs it still; returns what is gone.
+
+        Raises:
+            RegistryError: what something needs cannot be read, or the disk refuses.
+        """
+        return collect(self, planned, keep=keep)
 
     def publish(self, draft: ArtifactDraft, version: Version | None = None) -> Published:
         """Make a draft the next version of its adapter; the same run key and the same weights are published only once.
@@ -259,16 +275,6 @@ class Registry:
             RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
         """
         return publish(self, draft, version)
-
-    def _intact(self, name: str, run_key: str) -> Iterator[Artifact]:
-        """The intact artifacts of an adapter with a run key, newest first."""
-        for version in reversed(self.versions(name)):
-            ref = AdapterRef(name, version)
-            try:
-                if self.manifest(ref).run_key == run_key:
-                    yield self.artifact(ref)
-            except AdapterKitError:
-                continue
 
     def _verify_one(self, found: Resolved, keys: Sequence[PublicKey] = ()) -> VerificationReport:
         report = dataclasses.replace(verify_directory(found.path, keys=keys), ref=found.ref)

@@ -58,6 +58,16 @@ def aliases(registry: Path, name: str) -> dict[str, Version]:
     return {alias: version for alias, version in sorted(found.items()) if version is not None and version in versions}
 
 
+def moved_aliases(folder: Path) -> dict[str, Version]:
+    """The aliases of an adapter that somebody moved, without looking at its versions.
+
+    Raises:
+        RegistryError: the history of an alias is damaged, or cannot be listed.
+    """
+    moves = {alias: last_move(folder, alias) for alias in alias_names(folder)}
+    return {alias: move.version for alias, move in moves.items() if move is not None}
+
+
 def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Version | None, str | None]:
     """The version that a ref means, and the artifact digest that the alias was moved to."""
     if isinstance(ref.selector, Version):

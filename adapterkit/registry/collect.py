@@ -1,0 +1,136 @@
+"""Collect what nobody needs any more: old versions, and what a killed publisher left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapterkit.errors import AdapterKitError, RegistryError
+from adapterkit.manifest import Manifest
+from adapterkit.names import AdapterRef, Version
+from adapterkit.registry.aliases import ALIASES_FOLDER, alias_moves, standing
+from adapterkit.registry.layout import folders_of
+from adapterkit.registry.shelf import Shelf
+from adapterkit.stores import (
+    explained,
+    remove_stale_staging,
+    staging_directory,
+    stale_staging,
+    sync_directory,
+    taking_from,
+)
+
+# How many versions of each adapter stay without any further reason.
+KEEP = 3
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What can go, and why the rest stays.
+
+    Attributes:
+        versions: exact refs that nothing needs, children before their parents.
+        kept: every other exact ref, with the reason.
+        left_behind: staging folders of processes that are dead.
+        bytes: how much disk goes free.
+    """
+
+    versions: tuple[AdapterRef, ...]
+    kept: Mapping[AdapterRef, str]
+    left_behind: tuple[Path, ...]
+    bytes: int
+
+
+def plan_collection(registry: Shelf, *, keep: int) -> Collection:
+    """Find what nothing needs. Nothing is changed.
+
+    What stays: of each adapter the newest `keep` versions, whatever an alias means or would mean after a rollback, and
+    all that something that stays was built on.
+
+    Raises:
+        RegistryError: a manifest or the history of an alias cannot be read, so that nobody knows what is needed.
+    """
+    manifests = _manifests(registry)
+    kept: dict[AdapterRef, str] = {}
+    for name in registry.names():
+        for version, why in _wanted(registry, name, keep):
+            kept.setdefault(AdapterRef(name, version), why)
+    for ref in list(kept):
+        for needed in _needs(manifests[ref]):
+            kept.setdefault(needed, f"{ref} was built on it")
+    doomed = [ref for ref in manifests if ref not in kept]
+    doomed.sort(key=lambda ref: (-len(manifests[ref].lineage.members), str(ref)))
+    rest = tuple(path for folder in _staging_places(registry) for path in stale_staging(folder))
+    size = sum(_bytes(_folder(registry, ref)) for ref in doomed) + sum(_bytes(path) for path in rest)
+    return Collection(tuple(doomed), kept, rest, size)
+
+
+def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
+    """Remove what was planned, as far as nothing needs it still; nobody can publish or move an alias meanwhile.
+
+    Raises:
+        RegistryError: as `plan_collection`; or the disk refuses, and what was not removed is whole.
+    """
+    with taking_from(registry.path):
+        now = plan_collection(registry, keep=keep)
+        chosen = tuple(ref for ref in now.versions if ref in set(planned.versions))
+        for ref in chosen:
+            _remove(registry, ref)
+        gone = [path for folder in _staging_places(registry) for path in remove_stale_staging(folder)]
+    return Collection(chosen, now.kept, tuple(gone), planned.bytes)
+
+
+def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
+    found, unreadable = {}, []
+    for name in registry.names():
+        for ref in (AdapterRef(name, version) for version in registry.versions(name)):
+            try:
+                found[ref] = registry.manifest(ref)
+            except AdapterKitError:
+                unreadable.append(str(ref))
+    if unreadable:
+        raise RegistryError(
+            f"What {', '.join(unreadable[:5])} needs cannot be read ({len(unreadable)} in all); nothing is collected. "
+            f"Restore or delete them first; see: adapterkit verify {unreadable[0]}"
+        )
+    return found
+
+
+def _wanted(registry: Shelf, name: str, keep: int) -> Iterator[tuple[Version, str]]:
+    versions = registry.versions(name)
+    for alias, version in registry.aliases(name).items():
+        yield version, f"{name}@{alias}"
+        before = standing(alias, alias_moves(registry.path / name, alias), versions)[-2:-1]
+        yield from ((back, f"a rollback of {name}@{alias} leads to it") for back in before)
+    yield from ((version, f"one of the newest {keep}") for version in versions[-keep:])
+
+
+def _needs(manifest: Manifest) -> Iterable[AdapterRef]:
+    return (member.ref for member in (*manifest.lineage.parents, *manifest.merged_from))
+
+
+def _remove(registry: Shelf, ref: AdapterRef) -> None:
+    """Rename a version away in one step, then delete it: no reader ever meets half of one."""
+    folder = _folder(registry, ref)
+    with staging_directory(folder.parent) as away, explained(f"Removing {folder}"):
+        os.rename(folder, away / folder.name)
+        sync_directory(folder.parent)
+
+
+def _staging_places(registry: Shelf) -> Iterator[Path]:
+    """Every folder in which something is staged: the registry's, each adapter's, and where its aliases move."""
+    yield registry.path
+    for name in folders_of(registry.path):
+        folder = registry.path / name
+        yield folder
+        yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
+
+
+def _folder(registry: Shelf, ref: AdapterRef) -> Path:
+    return registry.path / ref.name / str(ref.selector)
+
+
+def _bytes(path: Path) -> int:
+    return sum(part.lstat().st_size for part in (path, *path.rglob("*")) if not part.is_dir())
