@@ -20,6 +20,7 @@ from adapterkit.errors import BaseMismatchError, UsageError
 from adapterkit.lineage import BaseIdentity, Lineage
 from adapterkit.names import AdapterRef
 from adapterkit.registry import Registry
+from adapterkit.stack.fit import require_lineage
 
 Messages = str | Sequence[Mapping[str, str]]
 
@@ -115,6 +116,7 @@ def load(
     recorded = members[-1].manifest.lineage.base
     held = quantization_named(quantization) if quantization else _as_trained(recorded)
     identity, folder = identify(ModelConfig(id=base or recorded.id, revision=recorded.revision), held)
+    require_lineage([each.manifest for each in members], identity, any_quantization=quantization is not None)
     loaded = load_base(identity, folder, held, device=resolve_device(device))
     return session_of(loaded, members, any_quantization=quantization is not None)
 

@@ -7,7 +7,6 @@ rest; so every switch here ends in an explicit statement of what may be trained.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,10 +22,10 @@ from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 from adapterkit.base.load import Base
-from adapterkit.errors import BaseMismatchError, RegistryError, StackError
-from adapterkit.lineage import Lineage
+from adapterkit.errors import RegistryError, StackError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
+from adapterkit.stack.fit import require_lineage
 from adapterkit.stack.guard import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
 from adapterkit.stores import replace_files
@@ -111,11 +110,14 @@ class AdapterStack:
         """
         if self.members and self.members[-1].trainable:
             raise StackError("Frozen members go below the trainee: attach them before add_trainee.")
-        for artifact in artifacts:
-            self._require_fit(artifact)
+        below = [member.artifact.manifest.lineage.members[-1] for member in self.members if member.artifact]
+        manifests = [artifact.manifest for artifact in artifacts]
+        require_lineage(manifests, self.base.identity, below=below, any_quantization=self._any_quantization)
+        # All of it is read and checked before any of it reaches the model.
+        parts = [(each, _published_config(each), load_tensors(verified_weights(each))) for each in artifacts]
+        for artifact, config, tensors in parts:
             name = peft_name(len(self.members), artifact.manifest.name)
-            tensors = load_tensors(verified_weights(artifact))
-            self._inject(name, _published_config(artifact))
+            self._inject(name, config)
             self._load_state(name, tensors)
             silence_dropout(self.model, name)
             self.members.append(StackMember(name, artifact))
@@ -224,26 +226,6 @@ class AdapterStack:
         # A gradient left on a frozen weight would stop the next training on this base.
         self.base.model.zero_grad(set_to_none=True)
         self.base.model.eval()
-
-    def _require_fit(self, artifact: Artifact) -> None:
-        manifest = artifact.manifest
-        trained_on = manifest.lineage.base
-        if self._any_quantization:
-            trained_on = dataclasses.replace(trained_on, quantization=self.base.identity.quantization)
-        if reasons := self.base.identity.differs_from(trained_on):
-            raise BaseMismatchError(
-                f"{manifest.ref} was trained on another base: " + "; ".join(reasons) + ". Load the base it names "
-                f"({Lineage(manifest.lineage.base)}), or train it again on this one."
-            )
-        below = tuple(member.artifact.manifest.lineage.members[-1] for member in self.members if member.artifact)
-        if manifest.lineage.parents != below:
-            built, here = (
-                ", ".join(str(m.ref) for m in ms) or "the bare base" for ms in (manifest.lineage.parents, below)
-            )
-            raise StackError(
-                f"{manifest.ref} was built on {built}, and this stack holds {here}. Attach exactly its lineage, "
-                f"root-first; see: adapterkit lineage {manifest.ref}"
-            )
 
     def _inject(self, name: str, config: LoraConfig) -> None:
         try:

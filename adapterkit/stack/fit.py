@@ -1,0 +1,56 @@
+"""Whether a published adapter belongs on a base and on what is attached to it: asked before a weight is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from adapterkit.errors import BaseMismatchError, StackError
+from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
+from adapterkit.manifest import Manifest
+
+
+def require_lineage(
+    manifests: Sequence[Manifest],
+    identity: BaseIdentity,
+    *,
+    below: Sequence[LineageMember] = (),
+    any_quantization: bool = False,
+) -> None:
+    """Demand that adapters were trained on this base, and each on exactly the ones before it.
+
+    Args:
+        manifests: what is to be attached, root-first.
+        identity: the base.
+        below: what is attached already, root-first.
+        any_quantization: accept the same base held in another precision.
+
+    Raises:
+        BaseMismatchError: one was trained on another base, or under another quantization.
+        StackError: one was not built on those before it.
+    """
+    chain = tuple(below)
+    for manifest in manifests:
+        _require_base(manifest, identity, any_quantization)
+        if manifest.lineage.parents != chain:
+            built, here = (_listed(members) for members in (manifest.lineage.parents, chain))
+            raise StackError(
+                f"{manifest.ref} was built on {built}, and this stack holds {here}. Attach exactly its lineage, "
+                f"root-first; see: adapterkit lineage {manifest.ref}"
+            )
+        chain = manifest.lineage.members
+
+
+def _require_base(manifest: Manifest, identity: BaseIdentity, any_quantization: bool) -> None:
+    trained_on = manifest.lineage.base
+    if any_quantization:
+        trained_on = dataclasses.replace(trained_on, quantization=identity.quantization)
+    if reasons := identity.differs_from(trained_on):
+        raise BaseMismatchError(
+            f"{manifest.ref} was trained on another base: {'; '.join(reasons)}. Load the base it names "
+            f"({Lineage(manifest.lineage.base)}), or train it again on this one."
+        )
+
+
+def _listed(members: Sequence[LineageMember]) -> str:
+    return ", ".join(str(member.ref) for member in members) or "the bare base"
