@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 def already_there(artifact: Artifact) -> None:
     """Say that nothing had to be trained."""
     _log.info(
-        "%s was trained from exactly this base, data and config, and verifies: nothing to do. force=true trains anyway",
+        "%s is up to date: trained from exactly this base, data and config, and it verifies. force=true trains anyway",
         artifact.manifest.ref,
     )
 

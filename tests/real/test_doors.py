@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from adapterkit.digest import sha256_file
 from adapterkit.registry import Registry
 
@@ -37,3 +39,12 @@ def test_one_seed_gives_the_same_bytes_in_two_processes_and_the_example_asks_the
     answer = run(tmp_path / "first", str(EXAMPLES / "ask_a_persona.py"), "persona_lincoln")
     assert "<- unified@1.0.0 <- persona_lincoln@1.0.0]" in answer
     assert len(answer.splitlines()) > 1
+
+
+@pytest.mark.long
+def test_a_published_adapter_is_reproduced_bit_for_bit_in_a_fresh_process(tmp_path: Path) -> None:
+    run(tmp_path, "-m", "adapterkit.train", "+recipe=unified", *SMALL, "trainer.max_steps=2")
+    assert "unified@1.0.0  fresh" in run(tmp_path, "-m", "adapterkit", "status")
+    assert "is up to date" in run(tmp_path, "-m", "adapterkit.train", "+recipe=unified", *SMALL, "trainer.max_steps=2")
+    said = run(tmp_path, "-m", "adapterkit", "reproduce", "unified")
+    assert "unified@1.0.0 is reproduced: all 420 tensors are bit-identical" in said
