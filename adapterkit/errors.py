@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+
+def excerpt(value: Any, limit: int = 80) -> str:
+    """A value as a message shows it: on one line, and cut where a file from somewhere wants to fill the screen."""
+    text = repr(value[: limit + 1] if isinstance(value, str) else value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 class AdapterKitError(Exception):
@@ -113,8 +120,9 @@ class TrainableSetError(StackError):
         if missing:
             parts.append(f"{len(missing)} parameters of the trainee would not, first `{missing[0]}`")
         super().__init__(
-            "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters "
-            "behind the stack; build the stack again with AdapterStack and switch only through it."
+            "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters, or "
+            "gave the optimizer parameters, behind the stack; build the stack again with AdapterStack and switch only "
+            "through it."
         )
 
 
@@ -128,6 +136,22 @@ class ArtifactError(AdapterKitError):
     def __init__(self, what: str, problems: Sequence[str] = ()) -> None:
         self.problems = tuple(problems)
         super().__init__(what)
+
+
+class SigningError(AdapterKitError):
+    """A signature cannot be made, or would replace another one."""
+
+
+class KeyFileError(UsageError):
+    """A file does not hold the key that is needed; the message never quotes it.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: str | Path, what: str, fix: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"The key file {path} {what}.{' ' + fix if fix else ''}")
 
 
 class RegistryError(AdapterKitError):

@@ -9,6 +9,9 @@ from typing import Any
 from adapterkit.errors import ArtifactError
 from adapterkit.names import AdapterRef, Version
 
+# Every member costs memory and time on the live model; a longer chain is a mistake, or wants to keep a verifier busy.
+MAX_LINEAGE = 16
+
 
 @dataclass(frozen=True)
 class BaseIdentity:
@@ -54,15 +57,27 @@ class LineageMember:
 
     def __post_init__(self) -> None:
         if not isinstance(self.ref.selector, Version):
-            raise ArtifactError(f"A lineage names exact versions, and '{self.ref}' does not.")
+            raise ArtifactError(f"a lineage names exact versions, and '{self.ref}' does not")
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """The chain root-first: base <- members[0] <- members[1] ..., the last being the adapter itself."""
+    """The chain root-first: base <- members[0] <- members[1] ..., the last being the adapter itself.
+
+    Raises:
+        ArtifactError: it has more than 16 members, or one twice.
+    """
 
     base: BaseIdentity
     members: tuple[LineageMember, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.members) > MAX_LINEAGE:
+            raise ArtifactError(
+                f"the lineage has {len(self.members)} members, and {MAX_LINEAGE} is the most: build on an earlier one"
+            )
+        if len({member.ref for member in self.members}) != len(self.members):
+            raise ArtifactError("the lineage names a member twice: it goes round in a circle")
 
     @property
     def parents(self) -> tuple[LineageMember, ...]:

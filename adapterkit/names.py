@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from adapterkit.errors import UsageError
+from adapterkit.errors import UsageError, excerpt
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,126}[a-z0-9])?")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-_VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
+# ASCII: elsewhere `\d` is any script's digits, and a version would have more than one spelling.
+_VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
+# Windows opens a device under these names, whatever ending follows; a registry may be copied there.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
 
 @dataclass(frozen=True, order=True)
@@ -31,7 +34,7 @@ class Version:
         """
         match = _VERSION.fullmatch(text)
         if match is None:
-            raise UsageError(f"'{text}' is not a version: write MAJOR.MINOR.PATCH, such as 1.2.0.")
+            raise UsageError(f"{excerpt(text)} is not a version: write MAJOR.MINOR.PATCH, such as 1.2.0.")
         return cls(*(int(part) for part in match.groups()))
 
     def __str__(self) -> str:
@@ -42,11 +45,16 @@ class Version:
 class AdapterRef:
     """Which adapter is meant: `name` (its latest version), `name@1.2.0` or `name@alias`.
 
-    `AdapterRef.parse(str(ref)) == ref` for every ref.
+    `AdapterRef.parse(str(ref)) == ref` for every ref: none can be made whose name or alias breaks the grammar.
     """
 
     name: str
     selector: Version | str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if isinstance(self.selector, str):
+            check_alias(self.selector)
 
     @classmethod
     def parse(cls, text: str) -> AdapterRef:
@@ -59,9 +67,7 @@ class AdapterRef:
         check_name(name)
         if not at:
             return cls(name)
-        if selector[:1].isdigit():
-            return cls(name, Version.parse(selector))
-        return cls(name, check_alias(selector))
+        return cls(name, Version.parse(selector) if selector[:1].isdigit() else selector)
 
     def __str__(self) -> str:
         return self.name if self.selector is None else f"{self.name}@{self.selector}"
@@ -71,15 +77,16 @@ def check_name(name: str) -> str:
     """Return the name when an adapter may bear it.
 
     Raises:
-        UsageError: the name holds anything but small letters, digits, `_`, `-` and inner dots, holds `..`, or is
-            longer than 128 characters.
+        UsageError: the name holds anything but small letters, digits, `_`, `-` and inner dots, holds `..`, is longer
+            than 128 characters, or is a device of Windows.
     """
-    if not _NAME.fullmatch(name) or ".." in name:
-        raise UsageError(
-            f"'{name}' cannot name an adapter: use small letters, digits, '_', '-' and inner dots, at most 128 "
-            f"characters. For example: name={as_name(name) or 'my_adapter'}"
-        )
-    return name
+    if _NAME.fullmatch(name) and ".." not in name and not _DEVICE.fullmatch(name):
+        return name
+    taken = " (Windows keeps this name for a device)" if _DEVICE.fullmatch(name) else ""
+    raise UsageError(
+        f"{excerpt(name)} cannot name an adapter{taken}: use small letters, digits, '_', '-' and inner dots, at most "
+        f"128 characters. For example: name={as_name(name[:200]) or 'my_adapter'}"
+    )
 
 
 def check_alias(text: str) -> str:
@@ -91,8 +98,8 @@ def check_alias(text: str) -> str:
     """
     if not _ALIAS.fullmatch(text):
         raise UsageError(
-            f"'{text}' is neither a version (1.2.0) nor an alias (production): an alias begins with a small letter and "
-            "goes on with small letters, digits, '_' and '-', at most 64 characters."
+            f"{excerpt(text)} is neither a version (1.2.0) nor an alias (production): an alias begins with a small "
+            "letter and goes on with small letters, digits, '_' and '-', at most 64 characters."
         )
     return text
 
@@ -100,7 +107,8 @@ def check_alias(text: str) -> str:
 def as_name(text: str) -> str:
     """Turn free text into the nearest legal adapter name; empty when nothing of it can stay."""
     kept = re.sub(r"\.{2,}", ".", re.sub(r"[^a-z0-9_.-]+", "_", text.lower()))
-    return kept.strip("_.-")[:128].rstrip("_.-")
+    name = kept.strip("_.-")[:128].rstrip("_.-")
+    return f"my_{name}"[:128].rstrip("_.-") if _DEVICE.fullmatch(name) else name
 
 
 def nearest(word: str, known: Iterable[str], *, count: int = 3) -> list[str]:

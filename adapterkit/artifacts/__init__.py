@@ -6,8 +6,11 @@ from adapterkit.artifacts.card import peft_lines, render_card
 from adapterkit.artifacts.checksums import Checksums, read_checksums, write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.header import Header, TensorEntry, read_header
+from adapterkit.artifacts.keys import PrivateKey, PublicKey, private_key, public_keys
 from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
-from adapterkit.artifacts.read import Artifact, from_report, read_verified, verified_weights
+from adapterkit.artifacts.read import Artifact, from_report, read_verified, verified_settings, verified_weights
+from adapterkit.artifacts.sign import Signature, sign_artifact
+from adapterkit.artifacts.signature_files import SIGNATURE_FILES
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
 from adapterkit.artifacts.tensors import TensorScan, scan_tensors, tensor_records
 from adapterkit.artifacts.verify import MAX_TEXT_BYTES, Problem, VerificationReport, verify_directory
@@ -16,13 +19,17 @@ from adapterkit.artifacts.weights import Measured, measure, measure_sound, weigh
 __all__ = [
     "MAX_TEXT_BYTES",
     "MAX_YAML_BYTES",
+    "SIGNATURE_FILES",
     "Artifact",
     "ArtifactDraft",
     "Checksums",
     "Header",
     "LoraSettings",
     "Measured",
+    "PrivateKey",
     "Problem",
+    "PublicKey",
+    "Signature",
     "TensorEntry",
     "TensorScan",
     "VerificationReport",
@@ -35,12 +42,16 @@ __all__ = [
     "parse_json",
     "peft_lines",
     "pretty_json",
+    "private_key",
+    "public_keys",
     "read_checksums",
     "read_header",
     "read_verified",
     "render_card",
     "scan_tensors",
+    "sign_artifact",
     "tensor_records",
+    "verified_settings",
     "verified_weights",
     "verify_directory",
     "weights_digest",

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapterkit.artifacts.strict_json import parse_json
-from adapterkit.errors import ArtifactError
+from adapterkit.errors import ArtifactError, excerpt
 from adapterkit.manifest import ADAPTER_CONFIG_FILE
 
 MAX_RANK = 1024
@@ -99,14 +99,9 @@ def _problems(plain: Any) -> Iterator[str]:
         yield f"the key '{key}' is missing"
     for key in sorted(plain):
         if key not in RULES:
-            yield f"the key '{key}' is unknown; plain LoRA, rsLoRA and DoRA do not need it"
+            yield f"the key {excerpt(key)} is unknown; plain LoRA, rsLoRA and DoRA do not need it"
         elif not RULES[key][0](plain[key]):
-            yield f"'{key}' is {_short(plain[key])}, and must be {RULES[key][1]}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+            yield f"'{key}' is {excerpt(plain[key])}, and must be {RULES[key][1]}"
 
 
 def _is_rank(value: Any) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adapterkit.artifacts.signature_files import SIGNATURE_FILES
 from adapterkit.artifacts.strict_json import parse_json
 from adapterkit.digest import canonical_json, json_digest, sha256_bytes, sha256_file
 from adapterkit.errors import ArtifactError
@@ -14,27 +15,33 @@ from adapterkit.manifest import CHECKSUMS_FILE
 from adapterkit.stores import read_file, write_file
 
 _ALGORITHM = "sha256"
-_MAX_BYTES = 1_000_000
+MAX_CHECKSUMS_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Checksums:
-    """The sha256 of each file by name, and the artifact digest: the sha256 of checksums.json itself."""
+    """The sha256 of each file by name, the exact bytes of checksums.json, and their sha256: the artifact digest."""
 
     files: Mapping[str, str]
-    digest: str
+    data: bytes
+
+    @property
+    def digest(self) -> str:
+        """The artifact digest."""
+        return sha256_bytes(self.data)
 
 
 def write_checksums(directory: Path) -> Checksums:
-    """Hash every file of a directory into a new checksums.json.
+    """Hash every file of a directory, but for signatures, into a new checksums.json.
 
     Raises:
         RegistryError: the file exists already, or the disk refuses.
     """
-    files = {path.name: sha256_file(path) for path in sorted(directory.iterdir())}
+    listed = [path for path in sorted(directory.iterdir()) if path.name not in SIGNATURE_FILES.values()]
+    files = {path.name: sha256_file(path) for path in listed}
     data = _encode(files)
     write_file(directory / CHECKSUMS_FILE, data)
-    return Checksums(files, sha256_bytes(data))
+    return Checksums(files, data)
 
 
 def read_checksums(directory: Path) -> Checksums:
@@ -43,12 +50,25 @@ def read_checksums(directory: Path) -> Checksums:
     Raises:
         ArtifactError: the bytes are not the exact form that `write_checksums` gives, or their own digest is wrong.
     """
-    data = read_file(directory / CHECKSUMS_FILE, limit=_MAX_BYTES)
+    data = read_file(directory / CHECKSUMS_FILE, limit=MAX_CHECKSUMS_BYTES)
     plain = parse_json(data, CHECKSUMS_FILE)
     files = _table_of(plain)
     if data != _encode(files):
         raise _refusal("is not in the form it was written in: it was edited or damaged")
-    return Checksums(files, sha256_bytes(data))
+    return Checksums(files, data)
+
+
+def read_listed(directory: Path, checksums: Checksums, file: str, *, limit: int) -> bytes:
+    """The bytes of a file, and exactly those that a table lists: they may have changed since they were hashed.
+
+    Raises:
+        ArtifactError: they are others, more than `limit`, or cannot be read.
+    """
+    data = read_file(directory / file, limit=limit)
+    if sha256_bytes(data) != checksums.files[file]:
+        line = f"{file}: its bytes are not those that {CHECKSUMS_FILE} lists"
+        raise ArtifactError(line, [line])
+    return data
 
 
 def _encode(files: Mapping[str, str]) -> bytes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES, LoraSettings, parse_adapter_config
 from adapterkit.artifacts.checksums import read_checksums
-from adapterkit.artifacts.verify import VerificationReport, verify_directory
+from adapterkit.artifacts.verify import MAX_WEIGHTS_BYTES, VerificationReport, verify_directory
 from adapterkit.digest import sha256_bytes
 from adapterkit.errors import ArtifactError
-from adapterkit.manifest import CHECKSUMS_FILE, WEIGHTS_FILE, Manifest
+from adapterkit.manifest import ADAPTER_CONFIG_FILE, CHECKSUMS_FILE, WEIGHTS_FILE, Manifest
 from adapterkit.names import AdapterRef
+from adapterkit.stores import read_file
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,25 @@ def verified_weights(artifact: Artifact) -> bytes:
     Raises:
         ArtifactError: checksums.json is not the one that was verified, or the weights are not the ones it lists.
     """
+    return _verified(artifact, WEIGHTS_FILE, MAX_WEIGHTS_BYTES)
+
+
+def verified_settings(artifact: Artifact) -> LoraSettings:
+    """What adapter_config.json says, from exactly the bytes that were verified.
+
+    Raises:
+        ArtifactError: as `verified_weights`.
+    """
+    return parse_adapter_config(_verified(artifact, ADAPTER_CONFIG_FILE, MAX_CONFIG_BYTES))
+
+
+def _verified(artifact: Artifact, file: str, limit: int) -> bytes:
     checksums = read_checksums(artifact.path)
     if checksums.digest != artifact.digest:
         raise _changed(artifact, CHECKSUMS_FILE)
-    try:
-        data = (artifact.path / WEIGHTS_FILE).read_bytes()
-    except OSError as error:
-        line = f"{WEIGHTS_FILE}: cannot be read: {error.strerror or error}"
-        raise ArtifactError(f"{artifact.path}: {line}", [line]) from error
-    if sha256_bytes(data) != checksums.files[WEIGHTS_FILE]:
-        raise _changed(artifact, WEIGHTS_FILE)
+    data = read_file(artifact.path / file, limit=limit)
+    if sha256_bytes(data) != checksums.files[file]:
+        raise _changed(artifact, file)
     return data
 
 

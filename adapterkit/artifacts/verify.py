@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from adapterkit.artifacts.checksums import Checksums, read_checksums
+from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
+from adapterkit.artifacts.checksums import MAX_CHECKSUMS_BYTES, Checksums, read_checksums, read_listed
+from adapterkit.artifacts.keys import PublicKey
 from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
+from adapterkit.artifacts.signature_files import ED25519_BYTES, ED25519_FILE, MAX_OPENSSF_BYTES, OPENSSF_FILE
+from adapterkit.artifacts.signatures import check_signatures, present_signatures
 from adapterkit.artifacts.strict_json import parse_json
 from adapterkit.artifacts.weights import Measured, measure
 from adapterkit.digest import sha256_file
@@ -33,8 +37,20 @@ from adapterkit.names import AdapterRef
 from adapterkit.stores import read_file
 
 MAX_TEXT_BYTES = 16_000_000
+# Rank 1024 on every linear layer of a model of 70 billion parameters, in float32.
+MAX_WEIGHTS_BYTES = 64 << 30
 _T = TypeVar("_T")
-_KNOWN = (*MANDATORY_FILES, *OPTIONAL_FILES)
+_SIGNATURES = (ED25519_FILE, OPENSSF_FILE)
+# Every name that may stand in an artifact, and how large it may be: known before a byte is read.
+_LIMITS: Mapping[str, int] = {
+    **dict.fromkeys((*MANDATORY_FILES, *OPTIONAL_FILES), MAX_TEXT_BYTES),
+    WEIGHTS_FILE: MAX_WEIGHTS_BYTES,
+    ADAPTER_CONFIG_FILE: MAX_CONFIG_BYTES,
+    TRAINING_CONFIG_FILE: MAX_YAML_BYTES,
+    CHECKSUMS_FILE: MAX_CHECKSUMS_BYTES,
+    ED25519_FILE: ED25519_BYTES,
+    OPENSSF_FILE: MAX_OPENSSF_BYTES,
+}
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
@@ -62,6 +78,8 @@ class VerificationReport:
         files: how many files were hashed.
         tensors: how many tensors were hashed and searched for NaN.
         ancestors: how many ancestors were verified with it.
+        signatures: the signature files that are there, checked or not.
+        signers: fingerprints of the given keys that signed it; empty when no key was given.
     """
 
     path: Path
@@ -72,26 +90,35 @@ class VerificationReport:
     files: int = 0
     tensors: int = 0
     ancestors: int = 0
+    signatures: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
+        """Whether nothing is wrong: no problem was found, and nothing stayed unread."""
+        return not self.problems and self.manifest is not None and self.digest is not None
 
 
-def verify_directory(path: Path) -> VerificationReport:
+def verify_directory(path: Path, *, keys: Sequence[PublicKey] = ()) -> VerificationReport:
     """Verify one artifact's directory by itself; its ancestors are the registry's business.
 
     The bytes come first. While any of them is wrong nothing is parsed, so a problem names the file at fault alone.
+
+    Args:
+        path: the directory.
+        keys: when there are any, a valid signature by one of them is demanded.
+
+    Raises:
+        MissingExtraError: a signature cannot be checked without a package that is not installed.
     """
     try:
-        return _verify_directory(path)
+        return _verify_directory(path, keys)
     except OSError as error:
         where = Path(error.filename).name if isinstance(error.filename, str) else str(path)
         return VerificationReport(path, problems=(Problem(where, f"cannot be read: {error.strerror or error}"),))
 
 
-def _verify_directory(path: Path) -> VerificationReport:
+def _verify_directory(path: Path, keys: Sequence[PublicKey]) -> VerificationReport:
     if problems := tuple(_layout_problems(path)):
         return VerificationReport(path, problems=problems)
     try:
@@ -102,39 +129,54 @@ def _verify_directory(path: Path) -> VerificationReport:
     files = len(checksums.files) + 1
     if problems:
         return VerificationReport(path, problems=problems, digest=checksums.digest, files=files)
-    return _verify_content(path, checksums.digest, files)
+    report = _verify_content(path, checksums, files)
+    return _with_signatures(report, checksums.digest, keys)
+
+
+def _with_signatures(report: VerificationReport, digest: str, keys: Sequence[PublicKey]) -> VerificationReport:
+    report = replace(report, signatures=present_signatures(report.path))
+    if not keys:
+        return report
+    found = check_signatures(report.path, digest, keys)
+    return replace(report, problems=(*report.problems, *_problems(found.problems)), signers=found.signers)
 
 
 def _layout_problems(path: Path) -> Iterator[Problem]:
     """What the listing of the directory already shows."""
     try:
-        entries = {entry.name: entry.stat(follow_symlinks=False).st_mode for entry in os.scandir(path)}
-    except OSError as error:
-        yield Problem(str(path), f"cannot be read as a directory: {error.strerror or error}")
+        entries = {entry.name: entry.stat(follow_symlinks=False) for entry in os.scandir(path)}
+    except (OSError, ValueError) as error:
+        # A ValueError: the path holds a NUL, or what is no Unicode.
+        yield Problem(str(path), f"cannot be read as a directory: {getattr(error, 'strerror', None) or error}")
         return
-    for name, mode in sorted(entries.items()):
-        if what := _entry_problem(name, mode):
+    for name, found in sorted(entries.items()):
+        if what := _entry_problem(name, found):
             yield Problem(name, what)
     for name in MANDATORY_FILES:
         if name not in entries:
             yield Problem(name, "is missing")
 
 
-def _entry_problem(name: str, mode: int) -> str | None:
+def _entry_problem(name: str, found: os.stat_result) -> str | None:
+    mode = found.st_mode
     if stat.S_ISLNK(mode):
         return "is a symbolic link; an artifact holds plain files only"
     if not stat.S_ISREG(mode):
         return f"is a {'directory' if stat.S_ISDIR(mode) else 'special file'}; an artifact holds plain files only"
     if name.endswith(_PICKLES):
         return "may be a pickle, which runs code when it is loaded; weights are safetensors only"
-    return None if name in _KNOWN else "does not belong to an artifact"
+    if name not in _LIMITS:
+        return "does not belong to an artifact"
+    return f"is larger than {_LIMITS[name]} bytes" if found.st_size > _LIMITS[name] else None
 
 
 def _byte_problems(path: Path, checksums: Checksums) -> Iterator[Problem]:
     """Files that the table lacks, that lack in the directory, or whose bytes are not the recorded ones."""
-    present = {entry.name for entry in os.scandir(path)} - {CHECKSUMS_FILE}
+    present = {entry.name for entry in os.scandir(path)} - {CHECKSUMS_FILE, *_SIGNATURES}
     for name in sorted(present | set(checksums.files)):
-        if name not in checksums.files:
+        if name in _SIGNATURES or name == CHECKSUMS_FILE:
+            yield Problem(CHECKSUMS_FILE, f"lists {name}, which it cannot")
+        elif name not in checksums.files:
             yield Problem(name, f"is not listed in {CHECKSUMS_FILE}")
         elif name not in present:
             yield Problem(name, f"is listed in {CHECKSUMS_FILE} and missing")
@@ -150,17 +192,17 @@ def _hash_problem(path: Path, wanted: str) -> str | None:
     return None if found == wanted else f"its bytes were changed: sha256 {found[:12]}... is not {wanted[:12]}..."
 
 
-def _verify_content(path: Path, digest: str, files: int) -> VerificationReport:
+def _verify_content(path: Path, checksums: Checksums, files: int) -> VerificationReport:
     """Check, with all bytes as published, that the files are sound and agree with each other."""
     problems: list[Problem] = []
-    manifest = _attempt(partial(_read_manifest, path), problems)
+    manifest = _attempt(partial(_read_manifest, path, checksums), problems)
     measured = _attempt(partial(measure, path), problems)
     for name in (TRAINING_METRICS_FILE, *OPTIONAL_FILES):
         if name.endswith(".json") and (path / name).exists():
             _attempt(partial(_read_table, path / name), problems)
     _attempt(partial(_check_texts, path), problems)
     if measured is not None:
-        problems += _as_problems(measured)
+        problems += _problems(measured.problems)
     if manifest is not None and measured is not None:
         problems += _contradictions(manifest, measured)
     return VerificationReport(
@@ -168,7 +210,7 @@ def _verify_content(path: Path, digest: str, files: int) -> VerificationReport:
         ref=manifest.ref if manifest else None,
         problems=tuple(problems),
         manifest=manifest,
-        digest=digest,
+        digest=checksums.digest,
         files=files,
         tensors=measured.tensors if measured else 0,
     )
@@ -182,12 +224,18 @@ def _attempt(read: Callable[[], _T], problems: list[Problem]) -> _T | None:
         return None
 
 
-def _as_problems(found: ArtifactError | Measured) -> tuple[Problem, ...]:
-    return tuple(Problem(*line.split(": ", 1)) for line in found.problems)
+def _as_problems(error: ArtifactError) -> tuple[Problem, ...]:
+    # An error that lists nothing still is one.
+    return _problems(error.problems or (f"{MANIFEST_FILE}: {error}",))
 
 
-def _read_manifest(path: Path) -> Manifest:
-    return Manifest.from_json(_read_table(path / MANIFEST_FILE))
+def _problems(lines: Sequence[str]) -> tuple[Problem, ...]:
+    return tuple(Problem(*line.split(": ", 1)) for line in lines)
+
+
+def _read_manifest(path: Path, checksums: Checksums) -> Manifest:
+    data = read_listed(path, checksums, MANIFEST_FILE, limit=MAX_TEXT_BYTES)
+    return Manifest.from_json(parse_json(data, MANIFEST_FILE))
 
 
 def _read_table(path: Path) -> dict[str, Any]:

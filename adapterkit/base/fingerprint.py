@@ -1,55 +1,57 @@
-"""The fingerprint of a base in memory: every byte that its forward pass reads, compared before with after.
+"""The fingerprint of a base in memory: all that its forward pass reads, compared before with after.
 
-A parameter hash misses the quantization state, and `state_dict` misses non-persistent buffers; both are walked here,
-and tensors that share storage are recorded as alias groups, so that an untied head shows.
+Tensors are recorded by their values, whatever float dtype holds them; tensors that share storage as alias groups, so
+that an untied head shows; modules by class and `extra_repr`, so that another activation or another epsilon does.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft import PeftModel
-from peft.tuners.tuners_utils import BaseTunerLayer
 
-from adapterkit.base.tensor_hash import in_parallel, record_of
+from adapterkit.base.tensor_hash import TensorHasher
+from adapterkit.base.walk import walk
 from adapterkit.digest import json_digest
 from adapterkit.errors import FrozenChangedError
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """One record for each tensor of a base, the alias groups, and one digest of it all.
+    """One record for each tensor and each module of a base, the alias groups, and one digest of it all.
 
     Attributes:
-        tensors: name -> `{"dtype", "shape", "sha256"}`, or the plain settings of a quantization state.
+        tensors: name -> `dtype [shape] sha256`.
         aliases: sorted groups of names that share one storage.
+        structure: path of a module, or name of a quantization state -> what it says of itself.
     """
 
-    tensors: Mapping[str, Mapping[str, Any]]
+    tensors: Mapping[str, str]
     aliases: tuple[tuple[str, ...], ...]
+    structure: Mapping[str, str]
 
     @property
     def digest(self) -> str:
-        """Hex sha256 over records and alias groups."""
+        """Hex sha256 over all records and alias groups."""
         return json_digest(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what `baseline_checksums.json` holds."""
-        return {"tensors": dict(self.tensors), "aliases": [list(group) for group in self.aliases]}
+        aliases = [list(group) for group in self.aliases]
+        return {"tensors": dict(self.tensors), "aliases": aliases, "structure": dict(self.structure)}
 
     def require_equal(self, after: Fingerprint) -> None:
         """Demand that nothing moved.
 
         Raises:
-            FrozenChangedError: tensors changed, went missing, appeared, or share storage otherwise than before.
+            FrozenChangedError: tensors or modules changed, went missing, appeared, or share storage otherwise.
         """
-        mine, theirs = self.tensors, after.tensors
-        missing, unexpected = sorted(set(mine) - set(theirs)), sorted(set(theirs) - set(mine))
-        changed = sorted(name for name in set(mine) & set(theirs) if mine[name] != theirs[name])
+        mine, theirs = {**self.structure, **self.tensors}, {**after.structure, **after.tensors}
+        missing, unexpected = sorted(mine.keys() - theirs.keys()), sorted(theirs.keys() - mine.keys())
+        changed = sorted(name for name in mine.keys() & theirs.keys() if mine[name] != theirs[name])
         retied = sorted({name for group in set(self.aliases) ^ set(after.aliases) for name in group})
         if changed or missing or unexpected or retied:
             raise FrozenChangedError(
@@ -59,18 +61,23 @@ class Fingerprint:
     def _explain(
         self, after: Fingerprint, changed: list[str], missing: list[str], unexpected: list[str], retied: list[str]
     ) -> str:
+        tensors = [name for name in changed if name in self.tensors and name in after.tensors]
+        modules = [name for name in changed if name not in tensors]
         found = []
-        for verb, names in (
-            ("differ", changed),
-            ("are missing", missing),
-            ("are new", unexpected),
-            ("are retied", retied),
+        for what, names in (
+            (f"{len(tensors)} of {len(self.tensors)} tensors differ", tensors),
+            (f"{len(modules)} of {len(self.structure)} modules differ", modules),
+            (f"{len(missing)} names are missing", missing),
+            (f"{len(unexpected)} names are new", unexpected),
+            (f"{len(retied)} tensors are retied", retied),
         ):
             if names:
-                found.append(f"{len(names)} of {len(self.tensors)} tensors {verb}: {', '.join(names[:5])}")
-        if changed and "sha256" in self.tensors[changed[0]] and "sha256" in after.tensors[changed[0]]:
-            before, now = (table[changed[0]]["sha256"][:8] for table in (self.tensors, after.tensors))
-            found.append(f"first {changed[0]} ({before} -> {now})")
+                found.append(f"{what}: {', '.join(name or '(the model)' for name in names[:5])}")
+        if tensors:
+            before, now = (table[tensors[0]] for table in (self.tensors, after.tensors))
+            found.append(f"first {tensors[0]} ({_short(before)} -> {_short(now)})")
+        elif modules:
+            found.append(f"first {self.structure[modules[0]]} -> {after.structure[modules[0]]}")
         return (
             "Base weights changed during training: " + "; ".join(found) + ". Nothing was published. An adapter was "
             "probably merged in place, or a library repacked the weights; load the base again in a new process."
@@ -83,20 +90,26 @@ def fingerprint(model: torch.nn.Module) -> Fingerprint:
     Args:
         model: a PreTrainedModel, or the PeftModel around one.
     """
-    named = list(_tensors(model.get_base_model() if isinstance(model, PeftModel) else model, ""))
-    records: dict[str, Mapping[str, Any]] = {name: value for name, value in named if isinstance(value, dict)}
+    structure: dict[str, str] = {}
     views: dict[Hashable, list[str]] = defaultdict(list)
     storages: dict[int, list[str]] = defaultdict(list)
-    tensors = {name: value for name, value in named if isinstance(value, torch.Tensor)}
-    for name, tensor in tensors.items():
-        views[_view_key(name, tensor)].append(name)
-        if tensor.numel():
-            storages[tensor.untyped_storage().data_ptr()].append(name)
-    once = list(views.values())
-    for names, record in zip(once, in_parallel(lambda names: record_of(tensors[names[0]]), once), strict=True):
-        records |= dict.fromkeys(names, record)
+    with TensorHasher() as hasher:
+        for name, value, state in walk(model):
+            if isinstance(value, str):
+                structure[name] = value
+            elif state:
+                # Layers may share a table of quantization levels or hold equal ones: that means nothing.
+                hasher.add(name, value, canonical=False)
+            else:
+                if not (same := views[_view_key(name, value)]):
+                    hasher.add(name, value)
+                same.append(name)
+                if value.numel():
+                    storages[value.untyped_storage().data_ptr()].append(name)
+    records = hasher.records()
+    records |= {name: records[names[0]] for names in views.values() for name in names[1:]}
     groups = sorted(tuple(sorted(names)) for names in storages.values() if len(names) > 1)
-    return Fingerprint(dict(sorted(records.items())), tuple(groups))
+    return Fingerprint(records, tuple(groups), structure)
 
 
 def _view_key(name: str, tensor: torch.Tensor) -> Hashable:
@@ -104,43 +117,6 @@ def _view_key(name: str, tensor: torch.Tensor) -> Hashable:
     return (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype) if tensor.numel() else name
 
 
-def _tensors(module: torch.nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor | dict[str, Any]]]:
-    """Walk weights, quantization state and buffers under the bare base's names."""
-    if isinstance(module, BaseTunerLayer):
-        yield from _tensors(module.get_base_layer(), prefix)
-        return
-    for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-        if tensor is not None:
-            yield prefix + name, tensor
-            yield from _quantization_state(module, tensor, prefix + name)
-    for name, child in module._modules.items():
-        if child is not None:
-            yield from _tensors(child, f"{prefix}{name}.")
-
-
-def _quantization_state(
-    module: torch.nn.Module, weight: torch.Tensor, name: str
-) -> Iterator[tuple[str, torch.Tensor | dict[str, Any]]]:
-    """What bitsandbytes keeps beside a weight: the 4-bit QuantState, nested once, or the 8-bit row scales."""
-    state, where = getattr(weight, "quant_state", None), name
-    while state is not None:
-        for part in ("absmax", "code", "offset"):
-            if isinstance(value := getattr(state, part, None), torch.Tensor):
-                yield f"{where}.{part}", value
-        yield (
-            f"{where}.settings",
-            {
-                "blocksize": state.blocksize,
-                "quant_type": str(getattr(state, "quant_type", None)),
-                "dtype": str(state.dtype),
-                "shape": list(state.shape) if state.shape is not None else None,
-                "packed_for_cpu": bool(getattr(state, "packing_format_for_cpu", False)),
-            },
-        )
-        state, where = getattr(state, "state2", None), f"{where}.state2"
-    # The first 8-bit forward moves the scales from the weight to the module's state; both places mean the same.
-    scales = getattr(weight, "SCB", None)
-    if scales is None and name.endswith("weight"):
-        scales = getattr(getattr(module, "state", None), "SCB", None)
-    if isinstance(scales, torch.Tensor):
-        yield f"{name}.SCB", scales
+def _short(record: str) -> str:
+    form, _, digest = record.rpartition(" ")
+    return f"{form} {digest[:8]}"

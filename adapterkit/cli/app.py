@@ -10,7 +10,8 @@ import sys
 
 import typer
 
-from adapterkit.cli import keeping, looking, running
+from adapterkit.cli import keeping, looking, running, signing
+from adapterkit.cli.output import printable
 from adapterkit.errors import AdapterKitError
 
 DEBUG_VARIABLE = "ADAPTERKIT_DEBUG"
@@ -18,7 +19,7 @@ _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_op
 
 app = typer.Typer(
     name="adapterkit",
-    help="Families of LoRA adapters on one frozen base: list, verify, train and talk to them.",
+    help="Families of LoRA adapters on one frozen base: list, verify, sign, train and talk to them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,6 +31,7 @@ app.command()(looking.verify)
 app.command()(looking.lineage)
 app.command()(looking.status)
 app.command()(looking.history)
+app.command()(signing.sign)
 app.command()(keeping.promote)
 app.command()(keeping.rollback)
 app.command()(running.doctor)
@@ -55,5 +57,6 @@ def main(arguments: list[str] | None = None) -> None:
     except AdapterKitError as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        # A message may quote a file from somewhere, and that file may try to steer the terminal.
+        print("\n".join(printable(line) for line in f"error: {error}".split("\n")), file=sys.stderr)
         sys.exit(error.exit_code)

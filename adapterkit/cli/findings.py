@@ -19,6 +19,8 @@ def findings(report: VerificationReport) -> dict[str, Any]:
         "files": report.files,
         "tensors": report.tensors,
         "ancestors": report.ancestors,
+        "signatures": list(report.signatures),
+        "signers": list(report.signers),
     }
 
 
@@ -35,6 +37,11 @@ def print_findings(report: VerificationReport) -> None:
         f"intact: {name}: {_count(report.files, 'file')}, {_count(report.tensors, 'tensor')} and "
         f"{_count(report.ancestors, 'ancestor')} checked"
     )
+    if report.signers:
+        others = f", its {_count(report.ancestors, 'ancestor')} by one of the given keys" if report.ancestors else ""
+        print(f"signed by {', '.join(key[:16] for key in report.signers)}{others}")
+    elif report.signatures:
+        print(f"signed (not checked: give --key): {', '.join(report.signatures)}")
     if unchecked:
         refs = ", ".join(str(member.ref) for member in unchecked)
         print(f"Not checked: the ancestors {refs}. Verify it in its registry, by its ref, to include them.")

@@ -5,6 +5,7 @@ What a verb needs is imported when it is called, so that `--help` costs nothing.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,15 +41,19 @@ def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> No
 
 def verify(
     target: Annotated[str, typer.Argument(metavar="REF|PATH", help="name, name@version, or an artifact's folder.")],
+    keys: Annotated[
+        list[Path] | None,
+        typer.Option("--key", help="Public key, PEM: demand a signature by it, or by one of several, on each of them."),
+    ] = None,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
-    """Check every byte and every statement of an adapter and of its ancestors."""
+    """Check every byte and every statement of an adapter and of its ancestors; with --key their signatures too."""
     from adapterkit.cli.findings import findings, print_findings
     from adapterkit.cli.output import print_json
     from adapterkit.registry import verify as verify_target
 
-    report = verify_target(target, registry=registry)
+    report = verify_target(target, registry=registry, keys=keys or ())
     print_json(findings(report)) if as_json else print_findings(report)
     if not report.ok:
         raise typer.Exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,6 @@ def sources_now(files: Iterable[str], config_dir: str | None) -> dict[str, str]:
     return {name: digest for name, digest in found.items() if digest is not None}
 
 
-@lru_cache(maxsize=4096)
 def source_digest_now(name: str, config_dir: str | None) -> str | None:
     """The digest of what a config file says, comments and layout aside; null when there is no such file."""
     root = config_root()

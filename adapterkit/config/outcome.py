@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from adapterkit.errors import AdapterKitError
 
 INTERRUPTED = 75
-_EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError)
+EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError)
 _log = logging.getLogger(__name__)
 
 
@@ -30,11 +30,11 @@ def run_door(job: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         job()
-    except _EXPECTED as error:
+    except EXPECTED as error:
         if os.environ.get("ADAPTERKIT_DEBUG"):
             raise
         logging.shutdown()
-        print(f"error: {_message(error)}", file=sys.stderr)
+        print(f"error: {message_of(error)}", file=sys.stderr)
         sys.exit(_exit_code(error))
     except KeyboardInterrupt:
         print("interrupted; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
@@ -46,10 +46,10 @@ def told_in_sweeps() -> Iterator[None]:
     """Say why a job of a sweep fails when it does: at the end, Hydra hands on the first failure only."""
     try:
         yield
-    except _EXPECTED as error:
+    except EXPECTED as error:
         hydra = HydraConfig.get()
         if hydra.mode == RunMode.MULTIRUN:
-            _log.error("Job %s failed: %s", hydra.job.num, _message(error))
+            _log.error("Job %s failed: %s", hydra.job.num, message_of(error))
         raise
 
 
@@ -59,7 +59,7 @@ def _exit_code(error: Exception) -> int:
     return 2 if isinstance(error, HydraException | OmegaConfBaseException) else 1
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The error's text; Hydra's come with the cause behind them, which names the key."""
     texts = [str(error).strip()]
     cause = error.__cause__

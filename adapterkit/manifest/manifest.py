@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapterkit.errors import ArtifactError, UsageError
+from adapterkit.errors import ArtifactError, UsageError, excerpt
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest.files import MANIFEST_FILE
 from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, RecipeRecord
-from adapterkit.manifest.values import digest, finite, text, text_list
+from adapterkit.manifest.values import digest, entries, finite, table, text, text_list
 from adapterkit.names import AdapterRef, Version, check_name
 
 SCHEMA_VERSION = 2
@@ -76,7 +76,7 @@ class Manifest:
         """
         try:
             manifest = _manifest(plain)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError, ArtifactError) as error:
             raise ArtifactError(f"{MANIFEST_FILE} is not a manifest: {error}", [f"{MANIFEST_FILE}: {error}"]) from error
         _check(manifest)
         return manifest
@@ -86,7 +86,7 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
     plain = _upgraded(plain)
     known = {spec.name for spec in dataclasses.fields(Manifest)} | {"schema_version"}
     if unknown := sorted(set(plain) - known):
-        raise ValueError(f"unknown keys {', '.join(unknown)}")
+        raise ValueError(f"unknown keys {', '.join(unknown)[:200]}")
     if missing := sorted(known - set(plain)):
         raise ValueError(f"missing keys {', '.join(missing)}")
     base = BaseRecord.from_json(plain["base"])
@@ -96,16 +96,16 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
         created=text(plain["created"]),
         run_key=digest(plain["run_key"]),
         weights_digest=digest(plain["weights_digest"]),
-        lineage=Lineage(base.identity, tuple(_member(member) for member in plain["lineage"])),
+        lineage=Lineage(base.identity, tuple(_member(member) for member in entries(plain["lineage"]))),
         base=base,
         data=DataRecord.from_json(plain["data"]),
         adapter=AdapterShape.from_json(plain["adapter"]),
-        metrics={text(key): finite(value) for key, value in plain["metrics"].items()},
-        environment=dict(plain["environment"]),
+        metrics={text(key): finite(value) for key, value in table(plain["metrics"]).items()},
+        environment=table(plain["environment"]),
         description=text(plain["description"]),
         tags=text_list(plain["tags"]),
-        custom=dict(plain["custom"]),
-        merged_from=tuple(_member(member) for member in plain["merged_from"]),
+        custom=table(plain["custom"]),
+        merged_from=tuple(_member(member) for member in entries(plain["merged_from"])),
         recipe=RecipeRecord.from_json(plain["recipe"]),
         started_from=None if plain["started_from"] is None else digest(plain["started_from"]),
     )
@@ -115,7 +115,7 @@ def _upgraded(plain: dict[str, Any]) -> dict[str, Any]:
     """A manifest of an older schema in the form of the present one; what it did not say is null."""
     version = plain["schema_version"]
     if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
-        raise ValueError(f"schema_version {version!r} is not one of 1 to {SCHEMA_VERSION}; update adapterkit")
+        raise ValueError(f"schema_version {excerpt(version)} is not one of 1 to {SCHEMA_VERSION}; update adapterkit")
     if version == SCHEMA_VERSION:
         return plain
     if newer := sorted({"recipe", "started_from"} & set(plain)):
@@ -136,9 +136,6 @@ def _check(manifest: Manifest) -> None:
     last = manifest.lineage.members[-1] if manifest.lineage.members else None
     if last != LineageMember(manifest.ref, manifest.weights_digest):
         found.append(f"{MANIFEST_FILE}: the lineage does not end in {manifest.ref} with its weights_digest")
-    refs = [member.ref for member in manifest.lineage.members]
-    if len(set(refs)) != len(refs):
-        found.append(f"{MANIFEST_FILE}: the lineage names a member twice")
     if manifest.base.fingerprint_before != manifest.base.fingerprint_after:
         found.append(f"{MANIFEST_FILE}: the base's fingerprint after training differs from the one before")
     if found:

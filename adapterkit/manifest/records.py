@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest.values import count, digest, finite, text, text_list, text_or_null, texts
+from adapterkit.manifest.values import count, digest, finite, table, text, text_list, text_or_null, texts
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class BaseRecord:
             id=text(told.id),
             revision=text_or_null(told.revision),
             source_digest=text(told.source_digest),
-            quantization=dict(told.quantization),
+            quantization=table(told.quantization),
             tokenizer_digest=None if told.tokenizer_digest is None else digest(told.tokenizer_digest),
         )
         record = cls(**{**plain, "identity": identity})

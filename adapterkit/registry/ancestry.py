@@ -42,7 +42,12 @@ def _member_problems(
     found, bound = report.manifest.weights_digest, chain[-1].weights_digest
     if found != bound:
         yield Problem(ref, f"was changed: its weights_digest is {found[:12]}..., and the lineage binds {bound[:12]}...")
-    if report.manifest.lineage.members[:-1] != chain[:-1]:
+    descendants = {member.ref for member in lineage.members[len(chain) :]}
+    circle = [member.ref for member in report.manifest.lineage.parents if member.ref in descendants]
+    if circle:
+        # Digests cover weights, not lineages, so a forger can make these agree.
+        yield Problem(ref, f"names its own descendant {circle[0]} as an ancestor: the lineage goes round in a circle")
+    elif report.manifest.lineage.members[:-1] != chain[:-1]:
         told = " <- ".join(str(member.ref) for member in chain)
         yield Problem(ref, f"tells its own lineage as {report.manifest.lineage}, not as {told}")
     for what in report.manifest.lineage.base.differs_from(lineage.base):

@@ -31,9 +31,13 @@ def list_names(registry: Path) -> list[str]:
 def list_versions(directory: Path) -> list[Version]:
     """The versions in an adapter's folder, oldest first; staging folders, links and other junk do not count.
 
+    A folder that is itself a link holds none: it may lead anywhere.
+
     Raises:
         RegistryError: the folder cannot be listed.
     """
+    if directory.is_symlink():
+        return []
     return versions_among(folders_of(directory))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from adapterkit.artifacts import (
@@ -12,6 +13,7 @@ from adapterkit.artifacts import (
     Artifact,
     ArtifactDraft,
     Problem,
+    PublicKey,
     VerificationReport,
     from_report,
     parse_json,
@@ -20,7 +22,7 @@ from adapterkit.artifacts import (
 from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
-from adapterkit.names import AdapterRef, Version
+from adapterkit.names import AdapterRef, Version, check_name
 from adapterkit.registry.aliases import LATEST, PRODUCTION, alias_names, last_move
 from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.layout import default_registry, list_names, list_versions
@@ -65,9 +67,10 @@ class Registry:
         """The versions of an adapter, oldest first; none when there is no such adapter.
 
         Raises:
+            UsageError: no adapter may bear that name.
             RegistryError: the folder cannot be listed.
         """
-        return list_versions(self.path / name)
+        return list_versions(self.path / check_name(name))
 
     def resolve(self, ref: AdapterRef | str) -> Resolved:
         """Find the exact version that a ref means; a bare name means `latest`: the highest, unless it was rolled back.
@@ -156,38 +159,46 @@ class Registry:
             raise RegistryError(f"{found.path}: {_misplaced(manifest, found.ref)}")
         return manifest
 
-    def artifact(self, ref: AdapterRef | str) -> Artifact:
-        """Verify one adapter, not its ancestors, and read it.
+    def artifact(self, ref: AdapterRef | str, *, keys: Sequence[PublicKey] = ()) -> Artifact:
+        """Verify one adapter, not its ancestors, and read it; keys demand a valid signature by one of them.
 
         Raises:
             UsageError: the text is not a ref.
             RefNotFoundError: the registry does not hold it.
             ArtifactError: it is not intact, or is not the adapter that its directory names.
         """
-        return from_report(self._verify_one(self.resolve(ref)))
+        return from_report(self._verify_one(self.resolve(ref), keys))
 
-    def verify(self, ref: AdapterRef | str) -> VerificationReport:
+    def verify(self, ref: AdapterRef | str, *, keys: Sequence[PublicKey] = ()) -> VerificationReport:
         """Verify an adapter and every ancestor that its lineage names.
+
+        Args:
+            ref: the adapter.
+            keys: when there are any, it and every ancestor must bear a valid signature by one of them.
 
         Raises:
             UsageError: the text is not a ref.
             RefNotFoundError: the registry does not hold the adapter itself; a missing ancestor is only reported.
+            MissingExtraError: a signature cannot be checked without a package that is not installed.
         """
-        report = self._verify_one(self.resolve(ref))
+        report = self._verify_one(self.resolve(ref), keys)
         if report.manifest is None:
             return report
         lineage = report.manifest.lineage
-        problems = self.ancestor_problems(lineage, lineage.parents)
+        problems = self.ancestor_problems(lineage, lineage.parents, keys=keys)
         return dataclasses.replace(report, problems=(*report.problems, *problems), ancestors=len(lineage.parents))
 
-    def ancestor_problems(self, lineage: Lineage, parents: tuple[LineageMember, ...]) -> list[Problem]:
+    def ancestor_problems(
+        self, lineage: Lineage, parents: tuple[LineageMember, ...], *, keys: Sequence[PublicKey] = ()
+    ) -> list[Problem]:
         """What is wrong with the ancestors that a lineage names, each under `ref` or `ref/file`.
 
         Args:
             lineage: names the base that every ancestor must have been trained on.
             parents: the ancestors, root-first.
+            keys: when there are any, each ancestor must bear a valid signature by one of them.
         """
-        return ancestor_problems(lineage, parents, self._verify_if_held)
+        return ancestor_problems(lineage, parents, partial(self._verify_if_held, keys=keys))
 
     def lineage(self, ref: AdapterRef | str) -> Lineage:
         """The chain an adapter stands on, as its manifest tells it.
@@ -197,17 +208,22 @@ class Registry:
         """
         return self.manifest(ref).lineage
 
-    def lineage_artifacts(self, ref: AdapterRef | str) -> list[Artifact]:
+    def lineage_artifacts(self, ref: AdapterRef | str, *, keys: Sequence[PublicKey] = ()) -> list[Artifact]:
         """Every member of an adapter's lineage, root-first, each verified; the adapter itself is the last.
+
+        Args:
+            ref: the adapter.
+            keys: when there are any, every member must bear a valid signature by one of them.
 
         Raises:
             UsageError: the text is not a ref.
             RefNotFoundError: the registry does not hold the ref, or an ancestor.
-            ArtifactError: a member is damaged, or is not the one that was built on.
+            ArtifactError: a member is damaged, is not the one that was built on, or is not signed as demanded.
+            MissingExtraError: a signature cannot be checked without a package that is not installed.
         """
-        itself = self.artifact(ref)
+        itself = self.artifact(ref, keys=keys)
         lineage = itself.manifest.lineage
-        artifacts = [*(self.artifact(member.ref) for member in lineage.parents), itself]
+        artifacts = [*(self.artifact(member.ref, keys=keys) for member in lineage.parents), itself]
         if problems := [str(problem) for problem in self.ancestor_problems(lineage, lineage.parents)]:
             listed = "".join(f"\n  {line}" for line in problems)
             raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed}", problems)
@@ -254,8 +270,8 @@ class Registry:
             except AdapterKitError:
                 continue
 
-    def _verify_one(self, found: Resolved) -> VerificationReport:
-        report = dataclasses.replace(verify_directory(found.path), ref=found.ref)
+    def _verify_one(self, found: Resolved, keys: Sequence[PublicKey] = ()) -> VerificationReport:
+        report = dataclasses.replace(verify_directory(found.path, keys=keys), ref=found.ref)
         problems = list(report.problems)
         if report.manifest is not None and report.manifest.ref != found.ref:
             problems.append(Problem(MANIFEST_FILE, _misplaced(report.manifest, found.ref)))
@@ -263,9 +279,9 @@ class Registry:
             problems.append(Problem(CHECKSUMS_FILE, "is another one than when the alias was moved here"))
         return dataclasses.replace(report, problems=tuple(problems))
 
-    def _verify_if_held(self, ref: AdapterRef) -> VerificationReport | None:
+    def _verify_if_held(self, ref: AdapterRef, keys: Sequence[PublicKey] = ()) -> VerificationReport | None:
         try:
-            return self._verify_one(self.resolve(ref))
+            return self._verify_one(self.resolve(ref), keys)
         except RefNotFoundError:
             return None
 

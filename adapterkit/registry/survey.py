@@ -95,7 +95,7 @@ def _without_collector() -> Iterator[None]:
 def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
     plain: dict[str, Any] = {}
     try:
-        missing = sorted(_MANDATORY.difference(os.listdir(path)))
+        missing = sorted(_MANDATORY.difference(_plain_files(path)))
         plain = _manifest(f"{path}/{MANIFEST_FILE}") if MANIFEST_FILE not in missing else {}
         problem = f"{', '.join(missing)} missing" if missing else _contradiction(plain, name, version)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
@@ -103,8 +103,13 @@ def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
     return Entry(name, version, path, plain if problem is None or plain.get("name") == name else {}, problem, moved)
 
 
+def _plain_files(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+
+
 def _manifest(path: str) -> dict[str, Any]:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         data = os.read(handle, _MAX_BYTES)
     finally:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from adapterkit.artifacts import VerificationReport, verify_directory
+from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
+from adapterkit.artifacts.keys import KeyPath
 from adapterkit.errors import UsageError
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
 
 
-def verify(target: str | os.PathLike[str], *, registry: str | os.PathLike[str] | None = None) -> VerificationReport:
+def verify(
+    target: str | os.PathLike[str],
+    *,
+    registry: str | os.PathLike[str] | None = None,
+    keys: KeyPath | Sequence[KeyPath] = (),
+) -> VerificationReport:
     """Verify an artifact with everything it stands on.
 
     Args:
@@ -19,36 +27,57 @@ def verify(target: str | os.PathLike[str], *, registry: str | os.PathLike[str] |
             the ref wins. A directory that lies in the registry is verified as the ref it is, with its ancestors; any
             other directory is verified by itself.
         registry: the registry's folder; null means `$ADAPTERKIT_REGISTRY`, or else `adapters`.
+        keys: files of public keys. When there are any, the artifact and every ancestor must bear a valid signature by
+            one of them; none means that signatures are not looked at.
 
     Raises:
         UsageError: the text is neither a ref nor a path.
+        KeyFileError: a file holds no public key that signatures are checked with.
         RefNotFoundError: the registry does not hold the ref.
+        MissingExtraError: a signature cannot be checked without a package that is not installed.
     """
-    shelf = Registry(registry)
+    shelf, trusted = Registry(registry), public_keys(keys)
     if isinstance(target, str) and not _is_path(shelf, target):
-        return shelf.verify(target)
+        return shelf.verify(target, keys=trusted)
     path = Path(target)
     ref = _ref_of(shelf, path)
-    return shelf.verify(ref) if ref is not None else verify_directory(path)
+    return shelf.verify(ref, keys=trusted) if ref is not None else _verify_alone(path, trusted)
+
+
+def _verify_alone(path: Path, keys: Sequence[PublicKey]) -> VerificationReport:
+    """Verify a directory that lies in no registry. Signatures are demanded of ancestors too, which are not at hand."""
+    report = verify_directory(path, keys=keys)
+    parents = report.manifest.lineage.parents if report.manifest and keys else ()
+    unseen = "is not at hand, so its signature cannot be checked; verify the artifact in its registry, by its ref"
+    problems = [Problem(str(member.ref), unseen) for member in parents]
+    return dataclasses.replace(report, problems=(*report.problems, *problems))
 
 
 def _is_path(registry: Registry, text: str) -> bool:
     if os.sep in text or text in (".", ".."):
         return True
     try:
-        return not registry.versions(AdapterRef.parse(text).name) and Path(text).is_dir()
+        return not registry.versions(AdapterRef.parse(text).name) and _is_folder(text)
     except UsageError:
-        if Path(text).is_dir():
+        if _is_folder(text):
             return True
         raise
 
 
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):
+        # Too long for a path, or no text that a file system knows.
+        return False
+
+
 def _ref_of(registry: Registry, path: Path) -> AdapterRef | None:
     """The ref that a directory has in the registry, when it lies there."""
-    whole = path.resolve()
-    if whole.parent.parent != registry.path.resolve():
-        return None
     try:
+        whole = Path(os.path.realpath(path))
+        if whole.parent.parent != Path(os.path.realpath(registry.path)):
+            return None
         return registry.resolve(f"{whole.parent.name}@{whole.name}").ref
-    except UsageError:
+    except (UsageError, OSError, ValueError):
         return None

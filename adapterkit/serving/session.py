@@ -9,13 +9,14 @@ from typing import Any, cast
 
 import torch
 
+from adapterkit.artifacts.keys import KeyPath, public_keys
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.device import resolve_device
 from adapterkit.base.load import Base, identify, load_base
 from adapterkit.base.quiet import quiet_libraries
 from adapterkit.config.groups import quantization_named
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
-from adapterkit.errors import UsageError
+from adapterkit.errors import BaseMismatchError, UsageError
 from adapterkit.lineage import BaseIdentity, Lineage
 from adapterkit.names import AdapterRef
 from adapterkit.registry import Registry
@@ -90,6 +91,7 @@ def load(
     device: str = "auto",
     quantization: str | None = None,
     base: str | None = None,
+    keys: KeyPath | Sequence[KeyPath] = (),
 ) -> Session:
     """Load a published adapter: verified, with every ancestor, on the base it was trained on.
 
@@ -99,15 +101,17 @@ def load(
         device: `auto`, `cpu`, `cuda`, ...
         quantization: `nf4`, `int8`, `bf16` or `fp32` to hold the base otherwise than in training; None for as trained.
         base: another place of the same base (a folder or hub id), when the recorded one is not to be had here.
+        keys: files of public keys; when there are any, every member must bear a valid signature by one of them.
 
     Raises:
         RefNotFoundError: the adapter, or an ancestor, is not published.
-        ArtifactError: a member is damaged or is not the one that was built on.
+        ArtifactError: a member is damaged, is not the one that was built on, or is not signed as demanded.
+        KeyFileError: a file holds no public key that signatures are checked with.
         BaseMismatchError: the base found is not the one that was trained on.
         BaseLoadError: the base cannot be loaded.
     """
     quiet_libraries()
-    members = Registry(registry).lineage_artifacts(str(ref))
+    members = Registry(registry).lineage_artifacts(str(ref), keys=public_keys(keys))
     recorded = members[-1].manifest.lineage.base
     held = quantization_named(quantization) if quantization else _as_trained(recorded)
     identity, folder = identify(ModelConfig(id=base or recorded.id, revision=recorded.revision), held)
@@ -133,7 +137,12 @@ def session_of(base: Base, members: Sequence[Artifact], *, any_quantization: boo
 
 
 def _as_trained(recorded: BaseIdentity) -> QuantizationConfig:
-    return QuantizationConfig(**recorded.quantization)
+    try:
+        return QuantizationConfig(**recorded.quantization)
+    except TypeError as error:
+        raise BaseMismatchError(
+            f"The base was held in a way that is not known here: {error}. Update adapterkit."
+        ) from None
 
 
 def _turns(messages: Messages) -> list[dict[str, str]]:

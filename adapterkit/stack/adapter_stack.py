@@ -21,7 +21,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from adapterkit.artifacts.read import Artifact, verified_weights
+from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 from adapterkit.base.load import Base
 from adapterkit.errors import BaseMismatchError, RegistryError, StackError
 from adapterkit.lineage import Lineage
@@ -115,7 +115,7 @@ class AdapterStack:
             self._require_fit(artifact)
             name = peft_name(len(self.members), artifact.manifest.name)
             tensors = load_tensors(verified_weights(artifact))
-            self._inject(name, _published_config(artifact.path))
+            self._inject(name, _published_config(artifact))
             self._load_state(name, tensors)
             silence_dropout(self.model, name)
             self.members.append(StackMember(name, artifact))
@@ -159,7 +159,8 @@ class AdapterStack:
             FrozenChangedError: tensors of a frozen member differ.
         """
         for member in self._frozen:
-            member.require_equal(self._state(member.peft_name))
+            there = member.peft_name in self.model.peft_config
+            member.require_equal(self._state(member.peft_name) if there else {})
 
     def trainee_parameters(self) -> list[torch.nn.Parameter]:
         """The parameters of the trainee."""
@@ -220,6 +221,8 @@ class AdapterStack:
             self._tuner.unload()
         self._peft, self.members, self._frozen = None, [], []
         self.base.model.requires_grad_(False)
+        # A gradient left on a frozen weight would stop the next training on this base.
+        self.base.model.zero_grad(set_to_none=True)
         self.base.model.eval()
 
     def _require_fit(self, artifact: Artifact) -> None:
@@ -273,8 +276,8 @@ class AdapterStack:
             self.model.set_requires_grad(names[-1], True)
 
 
-def _published_config(directory: Path) -> LoraConfig:
-    """PEFT's settings of a published adapter; the folder was verified just before."""
-    plain = json.loads((directory / ADAPTER_CONFIG_FILE).read_text("utf-8"))
-    config: LoraConfig = PeftConfig.from_peft_type(**plain | {"inference_mode": True})
+def _published_config(artifact: Artifact) -> LoraConfig:
+    """PEFT's settings of a published adapter, from the bytes that were verified."""
+    plain = verified_settings(artifact).plain
+    config: LoraConfig = PeftConfig.from_peft_type(**{**plain, "inference_mode": True})
     return config

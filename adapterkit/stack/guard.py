@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from adapterkit.base.tensor_hash import in_parallel, record_of
+from adapterkit.base.tensor_hash import records_of
 from adapterkit.errors import FrozenChangedError, TrainableSetError
 from adapterkit.stack.layers import adapter_parameters
 
@@ -35,12 +34,12 @@ class FrozenMember:
 
     ref: str
     peft_name: str
-    records: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, str]
 
     @classmethod
     def of(cls, ref: str, peft_name: str, state: Mapping[str, torch.Tensor]) -> FrozenMember:
         """Record a member's tensors."""
-        return cls(ref, peft_name, _records(state))
+        return cls(ref, peft_name, records_of(state))
 
     def require_equal(self, state: Mapping[str, torch.Tensor]) -> None:
         """Demand that the member's tensors are bit for bit the recorded ones.
@@ -48,7 +47,7 @@ class FrozenMember:
         Raises:
             FrozenChangedError: they are not.
         """
-        now = _records(state)
+        now = records_of(state)
         changed = sorted(name for name in self.records.keys() & now.keys() if self.records[name] != now[name])
         missing, unexpected = sorted(self.records.keys() - now.keys()), sorted(now.keys() - self.records.keys())
         if changed or missing or unexpected:
@@ -61,8 +60,3 @@ class FrozenMember:
                 missing,
                 unexpected,
             )
-
-
-def _records(state: Mapping[str, torch.Tensor]) -> dict[str, Mapping[str, Any]]:
-    names = sorted(state)
-    return dict(zip(names, in_parallel(lambda name: record_of(state[name]), names), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,14 +65,18 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def read_file(path: Path, *, limit: int) -> bytes:
-    """The bytes of a plain file of at most `limit` bytes; a symbolic link is not followed.
+    """The bytes of a plain file of at most `limit` bytes; a symbolic link is not followed, nor a pipe waited for.
 
     Raises:
-        ArtifactError: the file is too large, is a link, or cannot be read.
+        ArtifactError: the file is too large, is no plain file, or cannot be read.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            data = file.read(limit + 1)
+        # Without O_NONBLOCK, opening a pipe waits for somebody to write to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            data = _read(handle, limit)
+        finally:
+            os.close(handle)
     except OSError as error:
         what = f"{path.name}: cannot be read: {error.strerror or error}"
         raise ArtifactError(f"{what} ({path})", [what]) from error
@@ -79,6 +84,15 @@ def read_file(path: Path, *, limit: int) -> bytes:
         what = f"{path.name}: is larger than {limit} bytes"
         raise ArtifactError(f"{what} ({path})", [what])
     return data
+
+
+def _read(handle: int, limit: int) -> bytes:
+    """At most `limit` + 1 bytes; no buffer larger than the file, since it is allocated before the first byte."""
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a plain file")
+    with open(handle, "rb", closefd=False) as file:
+        return file.read(min(limit, found.st_size) + 1)
 
 
 def make_directory(path: Path) -> None:

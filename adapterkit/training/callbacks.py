@@ -1,4 +1,4 @@
-"""Small parts that watch a training: the guard before every step, the metric history, and what a person sees."""
+"""Small parts that watch a training: the metric history, and what a person sees."""
 
 from __future__ import annotations
 
@@ -15,27 +15,9 @@ from tqdm import tqdm
 from transformers import TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
-from adapterkit.stack.adapter_stack import AdapterStack
-
 _log = logging.getLogger(__name__)
 
 _SHOWN = {"loss": "loss", "eval_loss": "validation loss"}
-
-
-class GuardCallback(TrainerCallback):
-    """Demands the exact trainable set before every optimizer step."""
-
-    def __init__(self, stack: AdapterStack) -> None:
-        """Watch one stack."""
-        self._stack = stack
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Stop the training when anything but the trainee would be stepped.
-
-        Raises:
-            TrainableSetError: the trainable set is not the trainee's.
-        """
-        self._stack.require_trainable_set()
 
 
 class HistoryCallback(TrainerCallback):

@@ -18,8 +18,9 @@ from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.arguments import training_arguments
-from adapterkit.training.callbacks import GuardCallback, HistoryCallback, ProgressCallback, tensorboard_callback
+from adapterkit.training.callbacks import HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.trainer import AdapterTrainer
 
@@ -49,6 +50,7 @@ def fit(
     train: Sequence[EncodedRow],
     validation: Sequence[EncodedRow],
     *,
+    guard: FreezeGuard,
     run: Path,
     resume: Path | None,
 ) -> Fit:
@@ -59,19 +61,22 @@ def fit(
         config: the training.
         train: rows to learn from.
         validation: rows to evaluate on while training; empty for none.
+        guard: looks before every step and before every checkpoint.
         run: the run directory.
         resume: a checkpoint of the same run key to go on from.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
         TrainableSetError: anything but the trainee would have been trained.
+        FrozenChangedError: the base or a frozen member moved, or modules were exchanged.
     """
     use_packed_dropout(stack.model, stack.trainee.peft_name)
-    callbacks = [GuardCallback(stack), HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
+    callbacks = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
     if config.tracking.tensorboard:
         callbacks.append(tensorboard_callback(run / "tensorboard"))
     trainer = AdapterTrainer(
         stack,
+        guard,
         training_arguments(
             config.trainer, directory=run, seed=config.seed, device=stack.base.device, validate=bool(validation)
         ),

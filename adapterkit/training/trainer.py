@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import label_losses, mean_loss, row_losses
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.batching import LengthGroupedSampler
 
 Collate = Callable[[list[Any]], dict[str, Any]]
@@ -23,6 +24,7 @@ class AdapterTrainer(Trainer):
 
     Args:
         stack: a stack with a trainee.
+        guard: of that stack.
         args: transformers' training arguments.
         train_rows: dataset with `input_ids`, `labels` and `length`.
         validation_rows: rows for evaluation while training; empty for none.
@@ -36,6 +38,7 @@ class AdapterTrainer(Trainer):
     def __init__(
         self,
         stack: AdapterStack,
+        guard: FreezeGuard,
         args: TrainingArguments,
         *,
         train_rows: Any,
@@ -45,7 +48,7 @@ class AdapterTrainer(Trainer):
         callbacks: Sequence[Any] = (),
     ) -> None:
         """Wire the stack's model into the Trainer."""
-        self.stack = stack
+        self.stack, self._guard = stack, guard
         self._collate_rows = collate
         self._validation_rows = validation_rows
         self.tokens_seen = 0
@@ -74,6 +77,9 @@ class AdapterTrainer(Trainer):
             TrainingError: the loss is not finite.
         """
         losses, targets = label_losses(model, inputs)
+        if not losses.requires_grad:
+            # The backward pass would fail without a word of why: an adapter was merged or switched off.
+            self._guard.require_in_place()
         self.tokens_seen += int(inputs["attention_mask"].sum())
         tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
         loss = losses.sum() / tokens
@@ -111,26 +117,29 @@ class AdapterTrainer(Trainer):
         return super().create_scheduler(num_training_steps, optimizer)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """Hold the optimizer to exactly the trainee's parameters.
+        """Hold the optimizer to exactly the trainee's parameters, now and before each of its steps.
 
         Raises:
-            TrainableSetError: something else requires grad.
-            TrainingError: the optimizer holds other parameters than the trainee's.
+            TrainableSetError: something else requires grad, or the optimizer holds other parameters than the trainee's.
         """
         self.stack.require_trainable_set()
         optimizer: torch.optim.Optimizer = (
             super().create_optimizer(model) if model is not None else super().create_optimizer()
         )
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        if held != {id(p) for p in self.stack.trainee_parameters()}:
-            raise TrainingError("The optimizer does not hold exactly the trainee's parameters; nothing was trained.")
+        self._guard.watch(optimizer)
         return optimizer
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Save the trainee alone; the Trainer would write every member, each in its own sub-folder."""
-        directory = Path(output_dir or str(self.args.output_dir))
-        self.stack.require_frozen_unchanged()
-        self.stack.save_trainee(directory)
+        """Save the trainee alone, proven; the Trainer would write every member, each in its own sub-folder.
+
+        Raises:
+            FrozenChangedError: anything frozen moved; nothing is written.
+            TrainableSetError: steps were taken, or would be, that the guard does not see.
+        """
+        # accelerate wraps the one that was made here.
+        self._guard.require_stepped_by(getattr(self.optimizer, "optimizer", self.optimizer))
+        self._guard.before_write()
+        self.stack.save_trainee(Path(output_dir or str(self.args.output_dir)))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load the trainee alone; the Trainer would load, activate and train the first member: the frozen parent."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from adapterkit.artifacts import ArtifactDraft, read_header
+from adapterkit.artifacts import ArtifactDraft, parse_json, pretty_json, read_header
+from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
 from adapterkit.artifacts.weights import measure_sound
 from adapterkit.base.load import identify
 from adapterkit.config.groups import quantization_named
@@ -19,6 +22,7 @@ from adapterkit.lineage import BaseIdentity, LineageMember
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, BaseRecord, DataRecord
 from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
+from adapterkit.stores import copy_file, read_file, write_file
 from adapterkit.workflows.parents import require_base
 
 _PREFIX = "base_model.model."
@@ -60,6 +64,11 @@ def adopt(registry: Registry, request: ImportRequest) -> Published:
     """
     check_name(request.name)
     _require_safetensors(request.folder)
+    with tempfile.TemporaryDirectory(prefix="adapterkit-import-") as scratch:
+        return _adopt(registry, dataclasses.replace(request, folder=_plain_copy(request.folder, Path(scratch))))
+
+
+def _adopt(registry: Registry, request: ImportRequest) -> Published:
     measured = measure_sound(request.folder)
     base_id = request.base or measured.settings.base_id
     if not base_id:
@@ -90,6 +99,19 @@ def adopt(registry: Registry, request: ImportRequest) -> Published:
             tags=(*request.tags, "imported"),
         )
     )
+
+
+def _plain_copy(folder: Path, scratch: Path) -> Path:
+    """The two files that count, without PEFT's note on which class of model it wrapped: an import path."""
+    copy = scratch / folder.resolve().name
+    copy.mkdir()
+    config = parse_json(read_file(folder / ADAPTER_CONFIG_FILE, limit=MAX_CONFIG_BYTES), ADAPTER_CONFIG_FILE)
+    plain = (
+        {key: value for key, value in config.items() if key != "auto_mapping"} if isinstance(config, dict) else config
+    )
+    write_file(copy / ADAPTER_CONFIG_FILE, pretty_json(plain, ADAPTER_CONFIG_FILE))
+    copy_file(folder / WEIGHTS_FILE, copy / WEIGHTS_FILE)
+    return copy
 
 
 def _require_safetensors(folder: Path) -> None:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from adapterkit.base.cache import cache_root
 from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
+from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import AdapterKitError
 from adapterkit.registry import Registry
 
@@ -158,8 +156,8 @@ def _configs(config_dir: Path | None) -> Iterator[tuple[str, str, str]]:
 def _composes(asked: Asked) -> tuple[str, str]:
     try:
         config = compose_asked(asked).config
-    except (AdapterKitError, HydraException, OmegaConfBaseException) as error:
-        return BAD, str(error).strip().splitlines()[0]
+    except EXPECTED as error:
+        return BAD, " ".join(message_of(error).split())
     return FINE, f"composes to {config.name}"
 
 
@@ -169,7 +167,11 @@ def _cache() -> Iterator[tuple[str, str, str]]:
 
 def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
     yield _place("folder", registry.path, "choose another with --registry or $ADAPTERKIT_REGISTRY")
-    family = registry.survey()
+    try:
+        family = registry.survey()
+    except AdapterKitError as error:
+        yield "contents", BAD, str(error)
+        return
     versions = [entry for entries in family.values() for entry in entries]
     yield "contents", FINE, f"{len(family):,} adapters, {len(versions):,} versions"
     broken = [entry for entry in versions if entry.problem]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import BaseMismatchError, RefNotFoundError
-from adapterkit.lineage import BaseIdentity
+from adapterkit.errors import BaseMismatchError, RefNotFoundError, UsageError
+from adapterkit.lineage import MAX_LINEAGE, BaseIdentity
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
 
@@ -19,12 +20,19 @@ Composed = tuple[TrainConfig, Asked]
 ComposeParent = Callable[[str, TrainConfig, Asked], Composed | None]
 
 
+class Train(Protocol):
+    """The story of one training, which tells the one of its parent first."""
+
+    def __call__(self, config: TrainConfig, *, asked: Asked, compose_parent: ComposeParent | None) -> object:
+        """Train and publish."""
+
+
 def resolve_parents(
     config: TrainConfig,
     asked: Asked,
     registry: Registry,
     compose_parent: ComposeParent | None,
-    train: Callable[[TrainConfig, Asked], object],
+    train: Train,
 ) -> list[Artifact]:
     """The frozen lineage below a training, root-first; empty for one on the bare base.
 
@@ -48,7 +56,7 @@ def resolve_parents(
         if parent is None:
             raise RefNotFoundError(config.parent, registry.path) from missing
         _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
-        train(*parent)
+        train(parent[0], asked=parent[1], compose_parent=compose_parent)
         return registry.lineage_artifacts(ref)
 
 
@@ -66,6 +74,19 @@ def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
                 f"or give this base a parent under a name of its own, which is trained first when it is missing: "
                 f"data.unified={name}_{identity.quantization['kind']}"
             )
+
+
+def require_room(parents: Sequence[Artifact]) -> None:
+    """Demand that one more adapter may stand on the parents.
+
+    Raises:
+        UsageError: the lineage is as long as it may be.
+    """
+    if len(parents) >= MAX_LINEAGE:
+        raise UsageError(
+            f"{parents[-1].manifest.ref} has {len(parents) - 1} ancestors, and {MAX_LINEAGE} members are the most. "
+            f"Train on an earlier one: parent={parents[-2].manifest.ref}"
+        )
 
 
 def _recipe_for(

@@ -8,12 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from adapterkit.base.nearby import nearby_digests
-from adapterkit.config.asked import Asked, sources_now
+from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.compose import compose_asked, composing
+from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.schema import TrainConfig
 from adapterkit.data.corpora import installed_version
 from adapterkit.data.readers import read_splits
@@ -46,6 +44,7 @@ class Present:
 
     def __init__(self) -> None:
         self._bases: dict[tuple[str, str | None], tuple[str, str | None] | None] = {}
+        self._sources: dict[tuple[str, str | None], str | None] = {}
         self._stamps: dict[str, str | None] = {}
         self._composed: dict[object, _Recomposed] = {}
         self._data_configs: dict[str, TrainConfig] = {}
@@ -82,10 +81,10 @@ class Present:
         if recipe["schema"] != TRAINING_SCHEMA:
             told = f"{recipe['schema']} -> {TRAINING_SCHEMA}"
             look.stale.append(Reason("recipe", f"adapterkit trains otherwise now (training schema {told})"))
-        now = sources_now(recipe["sources"], recipe["config_dir"])
-        if now == recipe["sources"]:
+        where = recipe["config_dir"]
+        moved = [name for name, digest in recipe["sources"].items() if self._source(name, where) != digest]
+        if not moved:
             return
-        moved = sorted(name for name, digest in recipe["sources"].items() if now.get(name) != digest)
         found = self._recomposed(asked_of(recipe), entry)
         if found.failure:
             told = f"{', '.join(moved)} changed, and cannot be asked for any more: {found.failure}"
@@ -116,8 +115,14 @@ class Present:
             data = self._data_configs.get(entry.ref, recorded).data
             same = read_splits(data, recorded.persona).digest == entry.plain["data"]["digest"]
         except AdapterKitError as error:
-            return f"changed, and cannot be used any more: {_first_line(error)}"
+            return f"changed, and cannot be used any more: {_one_line(error)}"
         return None if same else "has other rows now"
+
+    def _source(self, name: str, config_dir: str | None) -> str | None:
+        """The digest of a config file; None when it is not there any more."""
+        if (name, config_dir) not in self._sources:
+            self._sources[name, config_dir] = source_digest_now(name, config_dir)
+        return self._sources[name, config_dir]
 
     def _stamp(self, origin: str) -> str | None:
         """The sha256 of a file, or the version of a package; None when it is not here."""
@@ -143,8 +148,8 @@ class Present:
         try:
             composition = compose_asked(asked)
             recorded = recorded_config(Path(entry.path))
-        except (AdapterKitError, HydraException, OmegaConfBaseException) as error:
-            return _Recomposed(failure=_first_line(error)), False
+        except EXPECTED as error:
+            return _Recomposed(failure=_one_line(error)), False
         config = composition.config
         return _Recomposed(config, tuple(_changes(recorded, config)), config.data != recorded.data), composition.shared
 
@@ -179,5 +184,5 @@ def _file_stamp(path: Path) -> str | None:
         return None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _one_line(error: Exception) -> str:
+    return " ".join(message_of(error).split())

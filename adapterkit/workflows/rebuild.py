@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.config.outcome import EXPECTED, message_of
+from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import AdapterKitError, UnknownNameError
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 from adapterkit.registry import STALE, Registry, Standing
 from adapterkit.workflows.present import asked_of
@@ -108,9 +107,9 @@ def _rebuild_one(
             config.registry, config.device = str(registry.path), device
             config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
             outcome = train(config, asked=asked, compose_parent=compose_recipe)
-    except (AdapterKitError, HydraException, OmegaConfBaseException, OSError) as error:
-        _log.error("%s could not be rebuilt: %s", entry.name, error)
-        return Rebuilt(entry.name, why, problem=str(error))
+    except EXPECTED as error:
+        _log.error("%s could not be rebuilt: %s", entry.name, message_of(error))
+        return Rebuilt(entry.name, why, problem=message_of(error))
     return Rebuilt(entry.name, why, ref=str(outcome.artifact.ref))
 
 
@@ -119,5 +118,9 @@ def _config_of(standing: Standing) -> tuple[TrainConfig, Asked]:
     recipe = standing.entry.plain.get("recipe")
     if recipe is None or not recipe["sources"]:
         return recorded_config(Path(standing.entry.path)), UNASKED
+    if any(REDACTED in word for word in recipe["overrides"]):
+        raise UsageError(
+            f"{standing.entry.ref} was asked for with a secret, which is not kept: give its command again."
+        )
     composition = compose_asked(asked_of(recipe))
     return composition.config, composition.asked

@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from adapterkit.artifacts.plain_yaml import yaml_problem
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.fingerprint import Fingerprint
+from adapterkit.config.redaction import redact
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
@@ -23,6 +27,8 @@ from adapterkit.training.fit import Fit
 
 _log = logging.getLogger(__name__)
 
+# Hydra saves config and overrides here as they were given, before the job begins.
+_HYDRA_FOLDER = ".hydra"
 BASELINE_FILE = "baseline_checksums.json"
 # A checkpoint without one of these would resume with other weights or other random numbers, and without a word.
 _CHECKPOINT_FILES = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
@@ -41,6 +47,7 @@ class RunDirectory:
         if self._final.exists():
             raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
         path.mkdir(parents=True, exist_ok=True)
+        _redact_saved(path / _HYDRA_FOLDER)
 
     @property
     def adapter(self) -> Path:
@@ -128,13 +135,31 @@ class RunDirectory:
         (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
+def _redact_saved(folder: Path) -> None:
+    """Take secrets out of the files that Hydra saved; those that hold none stay as they are."""
+    for file in sorted(folder.glob("*.yaml")):
+        plain = yaml.safe_load(file.read_text("utf-8"))
+        if (redacted := redact(plain)) != plain:
+            file.write_text(yaml.safe_dump(redacted, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+
 def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 def config_yaml(config: TrainConfig) -> str:
-    """The whole config as YAML, as it goes into the artifact: without the places it ran in."""
+    """The whole config as YAML, as it goes into the artifact: without the places it ran in, and without secrets.
+
+    Raises:
+        UsageError: it holds what no artifact may, such as an interpolation in a prompt.
+    """
     plain = dataclasses.asdict(config)
     for place in ("registry", "output_dir"):
         plain.pop(place)
-    return OmegaConf.to_yaml(OmegaConf.create(plain))
+    try:
+        text = OmegaConf.to_yaml(OmegaConf.create(redact(plain)))
+    except OmegaConfBaseException as error:
+        raise UsageError(f"This config cannot be saved: {error}. A text may not hold '${{'.") from error
+    if what := yaml_problem(text.encode("utf-8")):
+        raise UsageError(f"This config could not be published afterwards: saved as YAML it {what}.")
+    return text

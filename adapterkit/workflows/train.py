@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from peft import LoraConfig
 
-from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.device import resolve_device
-from adapterkit.base.fingerprint import Fingerprint, fingerprint
 from adapterkit.base.load import Base, identify, load_tokenizer
 from adapterkit.base.resident import resident_base
 from adapterkit.config.asked import UNASKED, Asked
@@ -23,14 +22,17 @@ from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
 from adapterkit.evaluation.loss import row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
-from adapterkit.manifest import BaseRecord, RecipeRecord
+from adapterkit.lineage import BaseIdentity
+from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.training.fit import Fit, fit
-from adapterkit.training.run_key import TRAINING_SCHEMA, run_key, settings_digest
+from adapterkit.stack.freeze_guard import FreezeGuard
+from adapterkit.training.fit import fit
+from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
-from adapterkit.workflows.parents import ComposeParent, require_base, resolve_parents
+from adapterkit.workflows.drafting import Trained, draft_of
+from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
@@ -65,20 +67,17 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     """
     name = check_name(config.name + config.suffix)
     check_values(config)
+    # What cannot be published must be said before hours are spent on it.
+    config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
     registry.require_writable()
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
-    parents = resolve_parents(
-        config,
-        asked,
-        registry,
-        compose_parent,
-        lambda parent, how: train(parent, asked=how, compose_parent=compose_parent),
-    )
+    parents = resolve_parents(config, asked, registry, compose_parent, train)
     require_base(parents, identity)
+    require_room(parents)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing)
@@ -95,15 +94,17 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     try:
         stack.attach(parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
-        result = fit(stack, config, rows.train, rows.validation, run=run.path, resume=checkpoint)
-        record = prove_unchanged(stack, base, before, run)
+        guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
+        result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, resume=checkpoint)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
+        record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
-        draft = _draft(name, config, asked, stack, parents, record, rows, key, run, result, test)
+        stack.save_trainee(run.adapter)
+        trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test)
     finally:
         stack.detach()
     try:
-        artifact = registry.publish(draft)
+        artifact = registry.publish(draft_of(trained))
     except AdapterKitError:
         _log.error("Not published. What was trained is kept in %s", run.adapter)
         raise
@@ -127,18 +128,16 @@ def lora_config(config: AdapterConfig) -> LoraConfig:
     )
 
 
-def prove_unchanged(stack: AdapterStack, base: Base, before: Fingerprint, run: RunDirectory) -> BaseRecord:
-    """Fingerprint the base again and re-hash every frozen member.
+def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirectory) -> BaseRecord:
+    """Hash the base and every frozen member once more, after the last forward pass and before the artifact is written.
 
     Raises:
         FrozenChangedError: anything frozen moved; nothing may be published.
     """
-    after = fingerprint(base.model)
-    run.write_baseline(base.identity, before, after)
-    before.require_equal(after)
-    stack.require_frozen_unchanged()
+    before, after = guard.before, guard.before_write()
+    run.write_baseline(identity, before, after)
     _log.info("Base unchanged: %d tensors compared, bit for bit", len(before.tensors))
-    return BaseRecord(base.identity, before.digest, after.digest, len(before.tensors))
+    return BaseRecord(identity, before.digest, after.digest, len(before.tensors))
 
 
 def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int) -> PairedChange | None:
@@ -151,54 +150,3 @@ def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size
         before = row_losses(model, test, collate, batch_size=batch_size)
     after = row_losses(stack.model, test, collate, batch_size=batch_size)
     return paired_change(before, after)
-
-
-def _draft(
-    name: str,
-    config: TrainConfig,
-    asked: Asked,
-    stack: AdapterStack,
-    parents: list[Artifact],
-    record: BaseRecord,
-    rows: TokenRows,
-    key: str,
-    run: RunDirectory,
-    result: Fit,
-    test: PairedChange | None,
-) -> ArtifactDraft:
-    """What the registry needs to publish."""
-    stack.save_trainee(run.adapter)
-    metrics: dict[str, Any] = dict(result.metrics)
-    if test is not None:
-        metrics |= {"test_loss_before": test.before, "test_loss": test.after}
-    return ArtifactDraft(
-        name=name,
-        adapter_dir=run.adapter,
-        parents=tuple(parent.manifest.lineage.members[-1] for parent in parents),
-        base=record,
-        base_location=str(stack.base.folder),
-        data=rows.record,
-        run_key=key,
-        training_config=config_yaml(config),
-        training_metrics={"summary": metrics, "history": result.history},
-        metrics=metrics,
-        environment=result.environment,
-        description=config.description,
-        tags=tuple(config.tags),
-        custom={},
-        extra_files=run.extra_files(),
-        recipe=recipe_record(config, asked),
-    )
-
-
-def recipe_record(config: TrainConfig, asked: Asked) -> RecipeRecord:
-    """How the training was asked for, as its manifest keeps it."""
-    return RecipeRecord(
-        recipe=asked.recipe,
-        overrides=asked.overrides,
-        config_dir=asked.config_dir,
-        sources=asked.sources,
-        parent=config.parent,
-        settings=settings_digest(config),
-        schema=TRAINING_SCHEMA,
-    )

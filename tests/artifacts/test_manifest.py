@@ -50,6 +50,17 @@ def test_the_round_trip_is_exact(manifest: Manifest) -> None:
         ("metrics.loss", 10**400),
         ("lineage", [{"ref": "root", "weights_digest": "9" * 64}]),
         ("environment", 5),
+        # What Python would quietly turn into a table or a list.
+        ("environment", [["a", 1]]),
+        ("custom", []),
+        ("metrics", []),
+        ("base.identity.quantization", [["kind", "nf4"]]),
+        ("tags", "abc"),
+        ("adapter.targets", "qv"),
+        ("merged_from", {}),
+        ("lineage", {}),
+        ("schema_version", True),
+        ("schema_version", 1.0),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(manifest: Manifest, where: str, value: Any) -> None:

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftModel, prepare_model_for_kbit_training
+from transformers import AutoModelForCausalLM
 
 from adapterkit.base.fingerprint import fingerprint
 from adapterkit.errors import FrozenChangedError
@@ -69,4 +70,40 @@ def test_missing_and_new_tensors_are_listed_apart(tiny_model):
     tiny_model.model.register_buffer("extra", torch.zeros(1))
     with pytest.raises(FrozenChangedError) as caught:
         before.require_equal(fingerprint(tiny_model))
-    assert (caught.value.missing, caught.value.unexpected) == (("model.norm.weight",), ("model.extra",))
+    assert (caught.value.missing, caught.value.unexpected) == (
+        ("model.norm", "model.norm.weight"),
+        ("model.extra",),
+    )
+
+
+def test_preparing_for_k_bit_training_widens_every_tensor_and_changes_no_record(tiny_base_dir):
+    for dtype in (torch.bfloat16, torch.float16):
+        model = AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=dtype)
+        before = fingerprint(model)
+        assert {str(parameter.dtype) for parameter in model.parameters()} == {str(dtype)}
+        prepare_model_for_kbit_training(model)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        before.require_equal(fingerprint(model))
+        assert fingerprint(model).digest == before.digest
+
+
+def test_another_activation_or_epsilon_is_found_although_no_tensor_moved(tiny_model):
+    before = fingerprint(tiny_model)
+    tiny_model.model.layers[1].mlp.act_fn = torch.nn.GELU()
+    with pytest.raises(FrozenChangedError, match=r"1 of \d+ modules differ: model.layers.1.mlp.act_fn") as caught:
+        before.require_equal(fingerprint(tiny_model))
+    assert "-> GELU(" in str(caught.value)
+    tiny_model.model.layers[1].mlp.act_fn = torch.nn.SiLU()
+    tiny_model.model.norm.variance_epsilon = 1.0
+    with pytest.raises(FrozenChangedError) as caught:
+        before.require_equal(fingerprint(tiny_model))
+    assert "model.norm" in caught.value.changed
+
+
+def test_a_module_that_peft_wrapped_is_the_bare_one_under_its_own_name(tiny_model):
+    before = fingerprint(tiny_model)
+    config = LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["norm"], task_type="CAUSAL_LM")
+    peft = PeftModel(tiny_model, config)
+    assert fingerprint(peft) == before
+    peft.base_model.model.model.norm.modules_to_save["default"].weight.data += 1.0
+    assert fingerprint(peft) == before

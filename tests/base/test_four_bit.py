@@ -31,8 +31,12 @@ def test_quantization_state_is_part_of_the_fingerprint(four_bit):
     before = fingerprint(four_bit.model)
     names = [name for name in before.tensors if "q_proj" in name and "layers.0" in name]
     assert {name.rpartition("weight")[2] for name in names} == {
-        "", ".absmax", ".code", ".offset", ".settings", ".state2.absmax", ".state2.code", ".state2.settings",
+        "", ".absmax", ".code", ".offset", ".state2.absmax", ".state2.code",
     }  # fmt: skip
+    layer = "model.layers.0.self_attn.q_proj"
+    assert before.structure[layer].startswith("Linear4bit(in_features=64")
+    assert "quant_type=nf4" in before.structure[f"{layer}.weight.settings"]
+    assert "blocksize=256" in before.structure[f"{layer}.weight.state2.settings"]
     four_bit.model.model.layers[0].self_attn.q_proj.weight.quant_state.state2.absmax[0] += 1.0
     with pytest.raises(FrozenChangedError, match=r"q_proj.weight.state2.absmax"):
         before.require_equal(fingerprint(four_bit.model))

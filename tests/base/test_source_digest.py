@@ -1,11 +1,15 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from adapterkit.base.source_digest import source_digest
+from adapterkit.digest import json_digest, sha256_bytes, table_digest, tensor_record
 from adapterkit.errors import BaseLoadError
 
 
@@ -49,3 +53,37 @@ def test_truncated_weights_are_named(copy):
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(BaseLoadError, match=r"model.safetensors is damaged"):
         source_digest(copy)
+
+
+def test_it_is_torchs_view_of_every_dtype_and_no_torch_is_needed(tmp_path):
+    generator = torch.Generator().manual_seed(1)
+    normal = torch.randn(3, 5, generator=generator)
+    floats = ("bfloat16", "float16", "float32", "float64", "float8_e4m3fn", "float8_e5m2")
+    whole = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+    tensors = {name: normal.abs().to(getattr(torch, name)) for name in (*floats, *whole)}
+    tensors |= {"scalar": torch.tensor(3.0), "empty": torch.zeros(0, 4), "complex64": torch.tensor([1 + 2j])}
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"layers": 2}')
+    records = {
+        name: tensor_record(
+            str(tensor.dtype).removeprefix("torch."),
+            tensor.shape,
+            sha256_bytes(bytes(tensor.view(-1).view(torch.uint8))),
+        )
+        for name, tensor in tensors.items()
+    }
+    found = source_digest(tmp_path)
+    assert found == json_digest({"config": {"layers": 2}, "tensors": table_digest(records)})
+
+    look = "import sys; from pathlib import Path; from adapterkit.base.source_digest import source_digest"
+    code = f"{look}; print(source_digest(Path({str(tmp_path)!r})), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [found, "False"]
+
+
+def test_the_digest_stays_what_published_adapters_carry(tmp_path):
+    """Their manifests name the base by it: were it another, every one of them would be refused."""
+    tensors = {"a": torch.arange(6, dtype=torch.float32).view(2, 3), "b": torch.arange(4).bfloat16()}
+    save_file(tensors, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"layers": 2, "dtype": "float32"}')
+    assert source_digest(tmp_path) == "22c4bb93ae6ea686f83d1cc1b9839cda7f25caa1fc270379633693e7d6af6b79"

@@ -1,0 +1,88 @@
+"""From what a training came to, to what the registry needs to publish it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapterkit.artifacts.draft import ArtifactDraft
+from adapterkit.artifacts.read import Artifact
+from adapterkit.config.asked import Asked
+from adapterkit.config.redaction import redact_overrides
+from adapterkit.config.schema import TrainConfig
+from adapterkit.evaluation.paired import PairedChange
+from adapterkit.manifest import BaseRecord, RecipeRecord
+from adapterkit.training.fit import Fit
+from adapterkit.training.run_key import TRAINING_SCHEMA, settings_digest
+from adapterkit.workflows.rows import TokenRows
+from adapterkit.workflows.run_directory import RunDirectory, config_yaml
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training, through.
+
+    Attributes:
+        name: the adapter.
+        config: what was trained.
+        asked: the command that it was composed from.
+        parents: the frozen lineage below, root-first.
+        base: the base with its fingerprint before and after.
+        base_folder: where it was loaded from.
+        rows: what was learned from.
+        run_key: digest of all that determined the result.
+        run: where everything lies; the trainee's weights in `run.adapter`.
+        result: metrics, history and environment.
+        test: the test split without and with the new adapter; None without test rows.
+    """
+
+    name: str
+    config: TrainConfig
+    asked: Asked
+    parents: Sequence[Artifact]
+    base: BaseRecord
+    base_folder: Path
+    rows: TokenRows
+    run_key: str
+    run: RunDirectory
+    result: Fit
+    test: PairedChange | None
+
+
+def draft_of(trained: Trained) -> ArtifactDraft:
+    """What the registry needs to publish a training."""
+    config, result, test = trained.config, trained.result, trained.test
+    metrics: dict[str, Any] = dict(result.metrics)
+    if test is not None:
+        metrics |= {"test_loss_before": test.before, "test_loss": test.after}
+    return ArtifactDraft(
+        name=trained.name,
+        adapter_dir=trained.run.adapter,
+        parents=tuple(parent.manifest.lineage.members[-1] for parent in trained.parents),
+        base=trained.base,
+        base_location=str(trained.base_folder),
+        data=trained.rows.record,
+        run_key=trained.run_key,
+        training_config=config_yaml(config),
+        training_metrics={"summary": metrics, "history": result.history},
+        metrics=metrics,
+        environment=result.environment,
+        description=config.description,
+        tags=tuple(config.tags),
+        extra_files=trained.run.extra_files(),
+        recipe=_recipe(config, trained.asked),
+    )
+
+
+def _recipe(config: TrainConfig, asked: Asked) -> RecipeRecord:
+    return RecipeRecord(
+        recipe=asked.recipe,
+        overrides=tuple(redact_overrides(asked.overrides)),
+        config_dir=asked.config_dir,
+        sources=asked.sources,
+        parent=config.parent,
+        settings=settings_digest(config),
+        schema=TRAINING_SCHEMA,
+    )

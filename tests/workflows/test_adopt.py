@@ -1,0 +1,115 @@
+"""Importing what plain PEFT saved: published, verified, loadable, and refused when it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+import adapterkit
+from adapterkit.errors import ArtifactError, BaseMismatchError, RefNotFoundError, UsageError
+from adapterkit.registry import Registry
+from adapterkit.workflows.adopt import ImportRequest, adopt
+from adapterkit.workflows.train import train
+from tests.workflows.tiny import Workshop
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+@pytest.fixture
+def foreign(tiny_base_dir: Path, tmp_path: Path) -> Path:
+    """A LoRA folder as plain PEFT saves it, with weights that do something."""
+    base = AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        config = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+        get_peft_model(base, config).save_pretrained(tmp_path / "foreign")
+    return tmp_path / "foreign"
+
+
+@pytest.fixture
+def imported(foreign: Path, tiny_base_dir: Path, tmp_path: Path) -> Callable[..., adapterkit.Registry]:
+    def import_it(**changes) -> Registry:
+        registry = Registry(tmp_path / "adapters")
+        wanted = {"folder": foreign, "name": "guest", "base": str(tiny_base_dir), "quantization": "fp32", **changes}
+        adopt(registry, ImportRequest(**wanted))
+        return registry
+
+    return import_it
+
+
+def test_an_imported_adapter_answers_as_it_did_in_plain_peft(imported, foreign: Path, tiny_base_dir: Path) -> None:
+    registry = imported()
+    assert registry.verify("guest").ok
+    ids = torch.arange(12)[None]
+    base = AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)
+    plain = PeftModel.from_pretrained(base, foreign).eval()
+    session = adapterkit.load("guest", registry=registry.path, device="cpu")
+    with torch.no_grad():
+        assert torch.equal(plain(ids).logits, session.model(ids).logits)
+
+
+def test_importing_twice_publishes_once(imported) -> None:
+    imported()
+    assert len(imported().versions("guest")) == 1
+
+
+def test_it_can_stand_on_a_parent(imported, tiny_base_dir: Path, tmp_path: Path) -> None:
+    shop = Workshop(tiny_base_dir, tmp_path)
+    train(shop.config("unified"))
+    registry = imported(parents=("unified",))
+    assert str(registry.lineage("guest")).endswith("<- unified@1.0.0 <- guest@1.0.0")
+    assert registry.verify("guest").ancestors == 1
+
+
+def test_parents_must_be_there_on_the_same_base_and_one_lineage(imported, tiny_base_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(RefNotFoundError):
+        imported(parents=("unified",))
+    shop = Workshop(tiny_base_dir, tmp_path)
+    train(shop.config("unified"))
+    train(shop.config("other", seed=1))
+    with pytest.raises(BaseMismatchError):
+        imported(parents=("unified",), quantization="bf16")
+    with pytest.raises(UsageError, match="not one lineage"):
+        imported(parents=("other", "unified"))
+
+
+def test_the_base_of_the_file_is_the_default(imported, tiny_base_dir: Path) -> None:
+    assert imported(base=None).manifest("guest").base.identity.id == str(tiny_base_dir)
+
+
+def test_pickles_are_refused_with_the_way_to_convert_them(imported, foreign: Path) -> None:
+    (foreign / WEIGHTS).rename(foreign / "adapter_model.bin")
+    with pytest.raises(ArtifactError, match=r"can run code.*save_pretrained"):
+        imported()
+
+
+def test_weights_of_another_base_are_refused(imported, foreign: Path) -> None:
+    tensors = load_file(foreign / WEIGHTS)
+    wider = {name: torch.cat([t, t], dim=1) if "lora_A" in name else t for name, t in tensors.items()}
+    save_file(wider, foreign / WEIGHTS)
+    with pytest.raises(ArtifactError, match="takes 64 inputs in the base, and 128 here"):
+        imported()
+
+
+def test_layers_that_the_base_has_not_are_refused(imported, foreign: Path) -> None:
+    tensors = {name.replace("layers.1.", "layers.7."): t for name, t in load_file(foreign / WEIGHTS).items()}
+    save_file(tensors, foreign / WEIGHTS)
+    with pytest.raises(ArtifactError, match="no linear layer of the base"):
+        imported()
+
+
+@pytest.mark.parametrize("name", ["Guest", "../guest", ""])
+def test_a_name_that_no_adapter_may_bear(imported, name: str) -> None:
+    with pytest.raises(UsageError):
+        imported(name=name)
+
+
+def test_a_folder_that_is_none(imported, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a folder"):
+        imported(folder=tmp_path / "nowhere")

@@ -1,0 +1,256 @@
+"""Freshness and rebuilding, through the doors that a user goes through, with recipes of the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapterkit.cli import main
+from adapterkit.config.asked import Asked
+from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.registry import Registry
+from adapterkit.workflows.status import status
+from adapterkit.workflows.train import train
+from tests.workflows.tiny import TRAIN, write_chats
+
+_runs = itertools.count()
+
+FAMILY = """# @package _global_
+defaults:
+  - override /data: chat
+  - override /quantization: fp32
+  - override /tracking: none
+model:
+  id: base
+data:
+  train: train.jsonl
+  max_length: 256
+trainer:
+  max_steps: 2
+  batch_size: 2
+device: cpu
+name: unified
+"""
+CHILD = """# @package _global_
+defaults:
+  - family
+  - _self_
+name: child_${persona}
+parent: unified
+parent_recipe: family
+"""
+
+
+class Project:
+    """A folder as a user keeps it: a base, data, recipes of one's own, a registry."""
+
+    def __init__(self, folder: Path, base: Path) -> None:
+        self.folder = folder
+        (folder / "base").symlink_to(base)
+        (folder / "mine" / "recipe").mkdir(parents=True)
+        self.recipe = folder / "mine" / "recipe" / "family.yaml"
+        self.recipe.write_text(FAMILY)
+        (folder / "mine" / "recipe" / "child.yaml").write_text(CHILD)
+        self.data = write_chats(folder / "train.jsonl", TRAIN)
+        self.registry = Registry("adapters")
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run `adapterkit WORDS` in this process and folder, and return what it printed on stdout."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as left:
+            main(list(words))
+        assert (left.value.code or 0) == code, printed.getvalue()
+        return printed.getvalue()
+
+    def train(self, recipe: str, *overrides: str) -> None:
+        """Train in this folder as the door does, without its start-up."""
+        with composing():
+            found = compose_asked(Asked(recipe, overrides, "mine"))
+            found.config.output_dir = str(Path("outputs") / found.config.name / str(next(_runs)))
+            train(found.config, asked=found.asked, compose_parent=compose_recipe)
+
+    def standings(self) -> dict[str, list[str]]:
+        """Name -> the reasons why it is not fresh, or the state when there is none."""
+        return {
+            each.entry.ref: [str(reason) for reason in each.reasons] or [each.state] for each in status(self.registry)
+        }
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A unified adapter, trained on the way, with two children; never changed, only copied."""
+    project = Project(tmp_path_factory.mktemp("project"), tiny_base_dir)
+    with contextlib.chdir(project.folder):
+        for persona in ("ann", "bob"):
+            project.train("child", f"persona={persona}", "adapter.r=2")
+    return project
+
+
+@pytest.fixture
+def project(trained: Project, tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of the trained project, which is also the current folder."""
+    copy = Project(tmp_path, tiny_base_dir)
+    shutil.copytree(trained.folder / "adapters", tmp_path / "adapters")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ADAPTERKIT_CACHE", str(tmp_path / "cache"))
+    return copy
+
+
+ALL_FRESH = {"child_ann@1.0.0": ["fresh"], "child_bob@1.0.0": ["fresh"], "unified@1.0.0": ["fresh"]}
+PARENT_STALE = "parent: unified is stale itself"
+
+
+def test_what_nothing_moved_is_fresh(project: Project) -> None:
+    assert project.standings() == ALL_FRESH
+
+
+def test_a_comment_in_a_recipe_makes_nothing_stale(project: Project) -> None:
+    project.recipe.write_text(FAMILY.replace("model:", "# a remark\nmodel:"))
+    assert project.standings() == ALL_FRESH
+
+
+def test_a_setting_that_only_watches_makes_nothing_stale(project: Project) -> None:
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 2\n  logging_steps: 1"))
+    assert project.standings() == ALL_FRESH
+
+
+def test_a_recipe_that_moved_on_is_told_by_its_settings(project: Project) -> None:
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    told = "recipe: trainer.max_steps 2 -> 3"
+    assert project.standings() == {
+        "child_ann@1.0.0": [PARENT_STALE, told], "child_bob@1.0.0": [PARENT_STALE, told], "unified@1.0.0": [told],
+    }  # fmt: skip
+
+
+def test_an_override_that_was_given_outlasts_its_recipe(project: Project) -> None:
+    (project.folder / "mine/recipe/child.yaml").write_text(CHILD + "adapter:\n  r: 8\n")
+    assert project.standings() == ALL_FRESH
+    (project.folder / "mine/recipe/child.yaml").write_text(CHILD + "adapter:\n  lora_alpha: 8\n")
+    stale = project.standings()
+    assert stale["unified@1.0.0"] == ["fresh"]
+    assert stale["child_ann@1.0.0"] == stale["child_bob@1.0.0"] == ["recipe: adapter.lora_alpha 32.0 -> 8.0"]
+
+
+def test_a_recipe_that_is_gone(project: Project) -> None:
+    (project.folder / "mine/recipe/child.yaml").unlink()
+    assert "cannot be asked for any more" in project.standings()["child_ann@1.0.0"][0]
+
+
+def test_data_that_moved_on(project: Project) -> None:
+    write_chats(project.data, (*TRAIN, "one more"))
+    told = "data: train.jsonl has other rows now"
+    assert project.standings()["unified@1.0.0"] == [told]
+    assert project.standings()["child_ann@1.0.0"] == [PARENT_STALE, told]
+
+
+def test_data_that_was_written_otherwise_and_says_the_same_is_fresh(project: Project) -> None:
+    rows = [json.loads(line) for line in project.data.read_text().splitlines()]
+    project.data.write_text("\n\n".join(json.dumps(row, indent=None, separators=(",", ":")) for row in rows) + "\n")
+    assert project.standings() == ALL_FRESH
+
+
+def test_data_that_lies_elsewhere_is_not_compared(project: Project) -> None:
+    project.data.unlink()
+    assert project.standings() == ALL_FRESH
+    assert {str(reason) for each in status(project.registry) for reason in each.unknown} == {
+        "data: train.jsonl is not here"
+    }
+
+
+def test_a_base_that_moved_on(project: Project, tiny_base_dir: Path) -> None:
+    (project.folder / "base").unlink()
+    shutil.copytree(tiny_base_dir, project.folder / "base")
+    weights = project.folder / "base" / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    assert all("base has other weights now" in reasons[-1] for reasons in project.standings().values())
+
+
+def test_another_chat_template_is_another_base(project: Project, tiny_base_dir: Path) -> None:
+    (project.folder / "base").unlink()
+    shutil.copytree(tiny_base_dir, project.folder / "base")
+    template = project.folder / "base" / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    assert all("another tokenizer or chat template" in reasons[-1] for reasons in project.standings().values())
+
+
+def test_a_rolled_back_parent_is_the_one_that_counts(project: Project) -> None:
+    project.train("family", "seed=1", "name=unified")
+    assert project.standings()["child_ann@1.0.0"] == ["parent: unified moved on: unified@1.0.0 -> unified@1.1.0"]
+    project.registry.rollback("unified")
+    assert project.standings() == ALL_FRESH
+
+
+def test_broken_members(project: Project) -> None:
+    (project.registry.resolve("unified").path / "README.md").unlink()
+    (project.registry.resolve("child_bob").path / "metadata.json").write_text("{")
+    found = project.standings()
+    assert found["unified@1.0.0"] == ["files: README.md missing"]
+    assert found["child_ann@1.0.0"] == ["parent: unified@1.0.0 is broken"]
+    assert found["child_bob@1.0.0"][0].startswith("files: metadata.json is not a manifest")
+    assert "0 fresh, 0 stale, 3 broken" in project.run("status", code=1)
+
+
+def test_rebuild_trains_exactly_what_is_stale_parents_first(project: Project) -> None:
+    assert "up to date" in project.run("rebuild")
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    planned = json.loads(project.run("rebuild", "--dry-run", "--json"))
+    assert [row["name"] for row in planned] == ["unified", "child_ann", "child_bob"]
+    done = json.loads(project.run("rebuild", "child_ann", "--json"))
+    assert [each["ref"] for each in done] == ["unified@1.1.0", "child_ann@2.0.0"]
+    assert list(project.standings().values()).count(["fresh"]) == 2
+    assert [each["ref"] for each in json.loads(project.run("rebuild", "--json"))] == ["child_bob@2.0.0"]
+    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
+    assert project.registry.manifest("child_bob").adapter.rank == 2
+
+
+def test_children_of_a_parent_that_comes_out_the_same_are_left_alone(project: Project) -> None:
+    # The child's settings come from a copy of the family's, which stays; without validation no weights are the best.
+    (project.folder / "mine/recipe/copy.yaml").write_text(FAMILY)
+    (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("  - family", "  - copy"))
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 2\n  keep_best: false"))
+    stale = project.standings()
+    assert stale["unified@1.0.0"] == ["recipe: trainer.keep_best True -> False"]
+    assert stale["child_ann@1.0.0"] == stale["child_bob@1.0.0"] == [PARENT_STALE]
+    done = json.loads(project.run("rebuild", "--json"))
+    assert [each["ref"] for each in done] == ["unified@1.1.0"]
+    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
+
+
+def test_a_rebuild_that_fails_is_told_and_leaves_the_rest(project: Project) -> None:
+    (project.folder / "mine/recipe/child.yaml").unlink()
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    done = json.loads(project.run("rebuild", "--json", code=1))
+    assert [(each["name"], each["ref"]) for each in done] == [
+        ("unified", "unified@1.1.0"), ("child_ann", None), ("child_bob", None),
+    ]  # fmt: skip
+    assert "child" in done[1]["problem"]
+
+
+def test_rebuild_of_a_name_that_is_not_there(project: Project) -> None:
+    project.run("rebuild", "child_anne", code=2)
+
+
+@pytest.mark.long
+def test_reproduce_is_bit_identical_or_says_what_differs(project: Project) -> None:
+    found = json.loads(project.run("reproduce", "child_ann", "--json"))
+    assert (found["identical"], found["differing"], found["circumstances"]) == (True, 0, {})
+    assert project.standings() == ALL_FRESH
+    write_chats(project.data, (*TRAIN[:-1], "another word"))
+    found = json.loads(project.run("reproduce", "child_ann", "--json", code=1))
+    assert found["differing"] > 0
+    assert found["largest_difference"] > 0
+    assert "data digest" in found["circumstances"]
+
+
+@pytest.mark.long
+def test_reproduce_says_why_it_cannot(project: Project) -> None:
+    project.data.unlink()
+    project.run("reproduce", "child_ann", code=1)
