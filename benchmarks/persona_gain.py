@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
-import torch
+from reporting import write_report
 
 from adapterkit import Registry
-from adapterkit.base.device import device_name
 
-_VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes")
+_VERSIONED = ("torch", "transformers", "peft", "bitsandbytes")
 
 
 def main() -> None:
@@ -41,14 +38,8 @@ def main() -> None:
             f"{row['persona']:<28}{row['before']:>9.3f}{row['after']:>9.3f}{row['change']:>+9.3f}   "
             f"{row['ci95_low']:+.3f} .. {row['ci95_high']:+.3f}{row['rows']:>12}"
         )
-    if arguments.json:
-        report = {
-            "machine": {"cpu": device_name(torch.device("cpu")), "cores": len(os.sched_getaffinity(0))},
-            "versions": {name: version(name) for name in _VERSIONED},
-            "results": results,
-            "ratios": {row["persona"]: row["after"] / row["before"] for row in results},
-        }
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    ratios = {row["persona"]: row["after"] / row["before"] for row in results}
+    write_report(arguments.json, results, ratios, _VERSIONED)
 
 
 def train(data: str, personas: str, registry: Path, where: Path, *, quick: bool) -> None:

@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
+from reporting import write_report
 
 from adapterkit import AdapterRef, verify
 from adapterkit.artifacts import parse_adapter_config, yaml_problem
-from adapterkit.base.device import device_name
 from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import MANDATORY_FILES
 
 TESTS = Path(__file__).parents[1] / "tests"
-_VERSIONED = ("adapterkit", "pyyaml", "safetensors", "cryptography")
+_VERSIONED = ("pyyaml", "safetensors", "cryptography")
 _LIMIT = 0.1
 Attempt = Callable[[], object]
 
@@ -46,14 +42,8 @@ def main() -> None:
     print(f"{'table':<32}{'rows':>7}{'refused':>9}{'slowest':>11}   which")
     for row in results:
         print(f"{row['table']:<32}{row['rows']:>7}{row['refused']:>9}{row['slowest_ms']:>8.1f} ms   {row['which']}")
-    if arguments.json:
-        report = {
-            "machine": {"cpu": device_name(torch.device("cpu")), "cores": len(os.sched_getaffinity(0))},
-            "versions": {name: version(name) for name in _VERSIONED},
-            "results": results,
-            "ratios": {row["table"]: row["refused"] / row["rows"] for row in results},
-        }
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    ratios = {row["table"]: row["refused"] / row["rows"] for row in results}
+    write_report(arguments.json, results, ratios, _VERSIONED)
     if any(row["refused"] < row["rows"] for row in results):
         sys.exit("Something was not refused.")
 
