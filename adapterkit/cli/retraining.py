@@ -37,7 +37,8 @@ def print_rebuilt(done: Sequence[Rebuilt], as_json: bool) -> None:
     elif not done:
         print("Everything is up to date.")
     for each in () if as_json else done:
-        print(printable(f"{each.ref}: {each.why}" if each.ref else f"NOT rebuilt: {each.name}: {each.problem}"))
+        told = f"{each.ref}: {each.why}" if each.ref else f"NOT rebuilt: {each.name}: {each.problem}"
+        print(printable(f"{told} ({each.note})" if each.note else told))
 
 
 def print_reproduction(found: Reproduction, as_json: bool) -> None:

@@ -14,8 +14,9 @@ from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
-from adapterkit.names import nearest
+from adapterkit.names import AdapterRef, nearest
 from adapterkit.registry import STALE, Registry, Standing
+from adapterkit.registry.aliases import LATEST, ROLLBACK, last_move
 from adapterkit.workflows.present import asked_of
 from adapterkit.workflows.recorded import recorded_config
 from adapterkit.workflows.status import status
@@ -30,14 +31,16 @@ class Rebuilt:
     Attributes:
         name: the adapter.
         why: what had moved on.
-        ref: what it is now; null when nothing was trained.
-        problem: why it could not be trained; null when it was.
+        ref: what it is now; null when it could not be brought up to date.
+        problem: why it could not be; null when it was.
+        note: what there is to know besides.
     """
 
     name: str
     why: str
     ref: str | None = None
     problem: str | None = None
+    note: str = ""
 
 
 def rebuild(registry: Registry, names: Sequence[str] = (), *, outputs: Path, device: str = "auto") -> list[Rebuilt]:
@@ -106,11 +109,29 @@ def _rebuild_one(
             config, asked = _config_of(standing)
             config.registry, config.device = str(registry.path), device
             config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+            _require_name(config, entry.name)
             outcome = train(config, asked=asked, compose_parent=compose_recipe)
     except EXPECTED as error:
         _log.error("%s could not be rebuilt: %s", entry.name, message_of(error))
         return Rebuilt(entry.name, why, problem=message_of(error))
-    return Rebuilt(entry.name, why, ref=str(outcome.artifact.ref))
+    note = "" if outcome.trained else _point_at(registry, outcome.artifact.ref)
+    return Rebuilt(entry.name, why, ref=str(outcome.artifact.ref), note=note)
+
+
+def _require_name(config: TrainConfig, name: str) -> None:
+    if (made := config.name + config.suffix) != name:
+        raise UsageError(
+            f"The command of '{name}' makes '{made}' now. Train that by its own command, and retire '{name}'."
+        )
+
+
+def _point_at(registry: Registry, ref: AdapterRef) -> str:
+    """Let the bare name mean a version that is there already, unless somebody rolled back from it on purpose."""
+    move = last_move(registry.path / ref.name, LATEST)
+    if move is not None and move.action == ROLLBACK and registry.versions(ref.name)[-1] <= move.highest:
+        return f"it was made already, and {ref.name} was rolled back; to take it: adapterkit promote {ref} --to latest"
+    registry.promote(ref, LATEST)
+    return "it was made already; the bare name means it again"
 
 
 def _config_of(standing: Standing) -> tuple[TrainConfig, Asked]:

@@ -15,12 +15,15 @@ from adapterkit.registry.registry import Registry
 _log = logging.getLogger(__name__)
 
 
-def already_there(artifact: Artifact) -> None:
+def already_there(artifact: Artifact, registry: Registry) -> None:
     """Say that nothing had to be trained."""
+    ref = artifact.manifest.ref
     _log.info(
         "%s is up to date: trained from exactly this base, data and config, and it verifies. force=true trains anyway",
-        artifact.manifest.ref,
+        ref,
     )
+    if (meant := registry.exact(ref.name)) != ref:
+        _log.info("A bare %s means %s. To change that: adapterkit promote %s --to latest", ref.name, meant, ref)
 
 
 def published(

@@ -80,7 +80,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     require_room(parents)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
-        say.already_there(existing)
+        say.already_there(existing, registry)
         return TrainOutcome(existing, False, None)
 
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))

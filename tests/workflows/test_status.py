@@ -224,6 +224,32 @@ def test_children_of_a_parent_that_comes_out_the_same_are_left_alone(project: Pr
     assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
 
 
+def test_what_was_made_already_is_taken_again_and_not_trained(project: Project) -> None:
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.run("rebuild", "unified")
+    project.recipe.write_text(FAMILY)
+    assert project.standings()["unified@1.1.0"] == ["recipe: trainer.max_steps 3 -> 2"]
+    done = json.loads(project.run("rebuild", "--json"))
+    assert [(each["ref"], each["note"].split(";")[0]) for each in done] == [("unified@1.0.0", "it was made already")]
+    assert project.standings() == ALL_FRESH
+    assert [str(version) for version in project.registry.versions("unified")] == ["1.0.0", "1.1.0"]
+
+
+def test_what_was_rolled_back_on_purpose_is_not_taken_again_unasked(project: Project) -> None:
+    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.run("rebuild", "unified")
+    project.run("rollback", "unified")
+    (told,) = json.loads(project.run("rebuild", "unified", "--json"))
+    assert "adapterkit promote unified@1.1.0 --to latest" in told["note"]
+    assert str(project.registry.exact("unified")) == "unified@1.0.0"
+
+
+def test_a_command_that_makes_another_name_now_is_told(project: Project) -> None:
+    (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("name: child_", "name: kid_") + "seed: 3\n")
+    (told,) = json.loads(project.run("rebuild", "child_ann", "--json", code=1))
+    assert "makes 'kid_ann' now" in told["problem"]
+
+
 def test_a_rebuild_that_fails_is_told_and_leaves_the_rest(project: Project) -> None:
     (project.folder / "mine/recipe/child.yaml").unlink()
     project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
