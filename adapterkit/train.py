@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from adapterkit.config.compose import asked_of_job, compose_recipe, typed
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import run_door, told_in_sweeps
+from adapterkit.config.saved import redact_saved
 from adapterkit.config.search_path import register
 from adapterkit.config.sweep_names import with_sweep_names
 
@@ -22,6 +23,7 @@ def _job(config: DictConfig) -> None:
     from adapterkit.workflows.train import train
 
     with told_in_sweeps():
+        redact_saved()
         wanted = typed(config)
         train(wanted, asked=asked_of_job(wanted), compose_parent=compose_recipe)
 

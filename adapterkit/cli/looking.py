@@ -5,12 +5,11 @@ What a verb needs is imported when it is called, so that `--help` costs nothing.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.options import Json, Keys, Ref, RegistryOption
 
 
 def list_adapters(registry: RegistryOption = None, as_json: Json = False) -> None:
@@ -41,10 +40,7 @@ def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> No
 
 def verify(
     target: Annotated[str, typer.Argument(metavar="REF|PATH", help="name, name@version, or an artifact's folder.")],
-    keys: Annotated[
-        list[Path] | None,
-        typer.Option("--key", help="Public key, PEM: demand a signature by it, or by one of several, on each of them."),
-    ] = None,
+    keys: Keys = None,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:

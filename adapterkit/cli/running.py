@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.options import Json, Keys, Ref, RegistryOption
 from adapterkit.errors import UsageError
 
 
@@ -26,6 +26,7 @@ def chat(
     temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, help="Implies --sample.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", min=0.0, max=1.0, help="Implies --sample.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Makes sampling repeatable.")] = None,
+    keys: Keys = None,
     as_json: Json = False,
 ) -> None:
     """Talk to an adapter on its whole stack. /reset forgets the conversation, /exit or Ctrl-D leaves."""
@@ -43,7 +44,7 @@ def chat(
         "seed": seed,
     }
     session = import_module("adapterkit.serving.session").load(
-        ref, registry=registry, device=device, quantization=quantization
+        ref, registry=registry, device=device, quantization=quantization, keys=keys or ()
     )
     conversation = Conversation(session, settings, system)
     if message is None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -28,7 +27,6 @@ from adapterkit.training.fit import Fit
 _log = logging.getLogger(__name__)
 
 # Hydra saves config and overrides here as they were given, before the job begins.
-_HYDRA_FOLDER = ".hydra"
 BASELINE_FILE = "baseline_checksums.json"
 # A checkpoint without one of these would resume with other weights or other random numbers, and without a word.
 _CHECKPOINT_FILES = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
@@ -47,7 +45,6 @@ class RunDirectory:
         if self._final.exists():
             raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
         path.mkdir(parents=True, exist_ok=True)
-        _redact_saved(path / _HYDRA_FOLDER)
 
     @property
     def adapter(self) -> Path:
@@ -133,14 +130,6 @@ class RunDirectory:
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _redact_saved(folder: Path) -> None:
-    """Take secrets out of the files that Hydra saved; those that hold none stay as they are."""
-    for file in sorted(folder.glob("*.yaml")):
-        plain = yaml.safe_load(file.read_text("utf-8"))
-        if (redacted := redact(plain)) != plain:
-            file.write_text(yaml.safe_dump(redacted, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
 
 def _step(checkpoint: Path) -> int:

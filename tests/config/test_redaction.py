@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from adapterkit.config.redaction import REDACTED, is_secret, redact, redact_overrides
+from adapterkit.config.saved import redact_file
 from adapterkit.config.schema import AdapterConfig, DataConfig, ModelConfig, TrainConfig, TrainerConfig
 from adapterkit.errors import UsageError
-from adapterkit.workflows.run_directory import RunDirectory, config_yaml
+from adapterkit.workflows.run_directory import config_yaml
 
 HF = "hf_" + "Ab1" * 11
 SECRETS = (
@@ -177,7 +178,8 @@ def test_what_hydra_saved_beside_a_run_holds_no_secret(tmp_path: Path) -> None:
     (folder / "plain.yaml").write_text(untouched)
     (folder / "overrides.yaml").write_text("- data.train=https://me:pw@host/x\n- trainer.max_steps=1\n")
     (folder / "config.yaml").write_text("hub:\n  token: hf_abc\nname: ${data.unified}\n")
-    RunDirectory(tmp_path / "run", "d" * 64)
+    for file in folder.iterdir():
+        redact_file(file)
     assert (folder / "plain.yaml").read_text() == untouched
     assert yaml.safe_load((folder / "overrides.yaml").read_text()) == [
         f"data.train=https://{REDACTED}@host/x",
