@@ -59,6 +59,7 @@ def test_a_sample_does_no_harm(trial: Callable[[str], Trial], injected: Injected
         ("save over a save of other settings", "unreadable once", "stat", ".staging-"),
         # A bare OSError came from the depths of reading and verifying.
         ("publish a first version", "unreadable once", "open", "adapter_model.safetensors"),
+        ("promote a version", "unreadable once", "stat", "adapters/child"),
         # A collector was killed half-way, and the rest had to be collected after all.
         ("publish beside a dead publisher", "kill -9 before", "unlink", ".staging-"),
         # Nothing was ever removed of what a publisher had staged before it was killed.
