@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from adapterkit.errors import AdapterKitError, RegistryError
@@ -24,6 +25,8 @@ from adapterkit.stores import (
 
 # How many versions of each adapter stay without any further reason.
 KEEP = 3
+# Locks of other machines may not be visible here; nobody stages for so long.
+ABANDONED = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
             kept.setdefault(needed, f"{ref} was built on it")
     doomed = [ref for ref in manifests if ref not in kept]
     doomed.sort(key=lambda ref: (-len(manifests[ref].lineage.members), str(ref)))
-    rest = tuple(path for folder in _staging_places(registry) for path in stale_staging(folder))
+    rest = tuple(
+        path for folder in _staging_places(registry) for path in stale_staging(folder, abandoned_after=ABANDONED)
+    )
     size = sum(_bytes(_folder(registry, ref)) for ref in doomed) + sum(_bytes(path) for path in rest)
     return Collection(tuple(doomed), kept, rest, size)
 
@@ -78,7 +83,11 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
         chosen = tuple(ref for ref in now.versions if ref in set(planned.versions))
         for ref in chosen:
             _remove(registry, ref)
-        gone = [path for folder in _staging_places(registry) for path in remove_stale_staging(folder)]
+        gone = [
+            path
+            for folder in _staging_places(registry)
+            for path in remove_stale_staging(folder, abandoned_after=ABANDONED)
+        ]
     return Collection(chosen, now.kept, tuple(gone), planned.bytes)
 
 
