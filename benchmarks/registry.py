@@ -124,6 +124,8 @@ def _draft(name: str, base: BaseIdentity, parents: tuple, scratch: Path) -> Arti
             sources=sources_now(files, None),
             parent=parent,
             settings="f" * 64,
+            rows="f" * 64,
+            persona=None,
             schema=TRAINING_SCHEMA,
         ),
     )

@@ -42,9 +42,12 @@ def _source_digest(folder: Path) -> str:
 def _folder(base_id: str, revision: str | None) -> Path | None:
     if base_id.startswith(wheel.PREFIX):
         return wheel.converted_folder(base_id)
-    folder = Path(base_id).expanduser()
-    if folder.is_dir():
-        return folder.resolve()
+    try:
+        folder = Path(base_id).expanduser()
+        if folder.is_dir():
+            return folder.resolve()
+    except (OSError, ValueError, RuntimeError):  # no user of that name, or no path at all
+        return None
     return _in_hub_cache(base_id, revision)
 
 

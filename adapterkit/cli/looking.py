@@ -66,14 +66,19 @@ def lineage(ref: Ref, registry: RegistryOption = None, as_json: Json = False) ->
     print_json(facts) if as_json else print_chain(facts)
 
 
-def status(registry: RegistryOption = None, as_json: Json = False) -> None:
+def status(
+    every: Annotated[bool, typer.Option("--all", help="Compare the rows of all adapters whose files changed.")] = False,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
     """Show the family as a tree: what is fresh, what is stale and why, what is broken (then the exit code is 1)."""
     from adapterkit.cli.output import print_json
     from adapterkit.cli.standing import any_broken, print_tree, standings
     from adapterkit.registry import Registry
+    from adapterkit.workflows.present import MOST_READ, Present
     from adapterkit.workflows.status import status as status_of
 
-    found = status_of(Registry(registry))
+    found = status_of(Registry(registry), Present(None if every else MOST_READ))
     print_json(standings(found)) if as_json else print_tree(found)
     if any_broken(found):
         raise typer.Exit(1)

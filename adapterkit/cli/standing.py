@@ -29,18 +29,53 @@ def standings(found: Sequence[Standing]) -> list[dict[str, Any]]:
 
 def print_tree(found: Sequence[Standing]) -> None:
     """Print every adapter below the one it was built on, then the count of each state."""
-    below: dict[tuple[str, str | None], list[Standing]] = defaultdict(list)
-    names = {standing.entry.name for standing in found}
-    for standing in found:
-        parent = standing.entry.parents[-1][0].partition("@")[0] if standing.entry.parents else None
-        below[_base(standing), parent if parent in names else None].append(standing)
-    for base in sorted({base for base, _ in below}):
+    if not found:
+        print("There are no adapters. Publish the first: adapterkit train +recipe=unified")
+        return
+    tree = _Tree(found)
+    for base, roots in tree.roots().items():
         print(printable(base))
-        print("\n".join(printable(line) for line in _branches(below, base, None, 0)))
+        print("\n".join(printable(line) for line in tree.branches(roots, "")))
     counts = Counter(standing.state for standing in found)
     told = ", ".join(f"{counts[state]:,} {state}" for state in ("fresh", "stale", "broken"))
     print(f"\n{len(found):,} adapter{'s' * (len(found) != 1)}: {told}")
     _print_unknown(found)
+
+
+class _Tree:
+    """Every adapter once: below its parent when that is here, else below its base."""
+
+    def __init__(self, found: Sequence[Standing]) -> None:
+        self._found = found
+        self._below: dict[str, list[Standing]] = defaultdict(list)
+        self._parents = {standing.entry.name: _parent(standing) for standing in found}
+        for standing in found:
+            if not self._is_root(standing.entry.name):
+                self._below[str(_parent(standing))].append(standing)
+
+    def roots(self) -> dict[str, list[Standing]]:
+        """The adapters that stand on a base, by base."""
+        grouped: dict[str, list[Standing]] = defaultdict(list)
+        for standing in self._found:
+            if self._is_root(standing.entry.name):
+                grouped[_base(standing)].append(standing)
+        return dict(sorted(grouped.items()))
+
+    def branches(self, level: Sequence[Standing], indent: str) -> Iterator[str]:
+        """The lines of some siblings and of all that stands on them."""
+        for standing in level:
+            last = standing is level[-1]
+            yield f"{indent}{'└─' if last else '├─'} {_told(standing)}"
+            yield from self.branches(self._below.get(standing.entry.name, ()), indent + ("   " if last else "│  "))
+
+    def _is_root(self, name: str) -> bool:
+        """Whether its parent is not here, or leads back to it: a circle is opened at its first name."""
+        seen = [name]
+        while (parent := self._parents.get(seen[-1])) in self._parents and parent is not None:
+            if parent in seen:
+                return name == min(seen[seen.index(parent) :])
+            seen.append(parent)
+        return len(seen) == 1
 
 
 def any_broken(found: Sequence[Standing]) -> bool:
@@ -48,14 +83,14 @@ def any_broken(found: Sequence[Standing]) -> bool:
     return any(standing.state == BROKEN for standing in found)
 
 
-def _branches(
-    below: dict[tuple[str, str | None], list[Standing]], base: str, parent: str | None, depth: int
-) -> Iterator[str]:
-    for standing in below.get((base, parent), ()):
-        why = f": {'; '.join(map(str, standing.reasons))}" if standing.reasons else ""
-        state = standing.state.upper() if standing.state == BROKEN else standing.state
-        yield f"{'   ' * depth}└─ {standing.entry.ref}  {state}{why}"
-        yield from _branches(below, base, standing.entry.name, depth + 1)
+def _parent(standing: Standing) -> str | None:
+    return standing.entry.parents[-1][0].partition("@")[0] if standing.entry.parents else None
+
+
+def _told(standing: Standing) -> str:
+    why = f": {'; '.join(map(str, standing.reasons))}" if standing.reasons else ""
+    state = standing.state.upper() if standing.state == BROKEN else standing.state
+    return f"{standing.entry.ref}  {state}{why}"
 
 
 def _print_unknown(found: Sequence[Standing]) -> None:

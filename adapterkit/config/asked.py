@@ -11,7 +11,8 @@ import yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from adapterkit.config.locate import config_root
-from adapterkit.digest import json_digest
+from adapterkit.digest import json_digest, sha256_bytes
+from adapterkit.errors import UsageError
 
 PRIMARY = "train"
 # Where a training runs and whether it starts at all; none of it changes what is trained.
@@ -38,7 +39,12 @@ class Asked:
     def but_for_the_persona(self) -> tuple[object, ...]:
         """Equal for commands that differ in whose voice is trained, and in nothing else."""
         kept = tuple(word for word in self.overrides if _key(word) not in ("persona", "name", "description", "tags"))
-        return self.recipe, kept, self.config_dir, tuple(sorted(self.sources.items()))
+        return self.recipe, kept, self.says_whose, self.config_dir, tuple(sorted(self.sources.items()))
+
+    @property
+    def says_whose(self) -> bool:
+        """Whether the command names the persona, so that a recipe cannot."""
+        return any(_key(word) == "persona" for word in self.overrides)
 
     @property
     def command(self) -> list[str]:
@@ -75,13 +81,31 @@ def sources_now(files: Iterable[str], config_dir: str | None) -> dict[str, str]:
 
 def source_digest_now(name: str, config_dir: str | None) -> str | None:
     """The digest of what a config file says, comments and layout aside; null when there is no such file."""
-    root = config_root()
     own = [Path(config_dir)] if config_dir else []
-    for folder in (*own, root / "conf", root / "recipes"):
+    for folder in (*_built_in(), *own):
         path = folder / f"{name}.yaml"
         if path.is_file():
-            return _content_digest(path.read_text("utf-8"))
+            return _content_digest(path.read_bytes())
     return None
+
+
+def require_no_namesake(files: Iterable[str], config_dir: str) -> None:
+    """Refuse a file of the user's that Hydra would pass over, because adapterkit has one of that name.
+
+    Raises:
+        UsageError: there is one among the files that take part.
+    """
+    for name in sorted(set(files)):
+        own = Path(config_dir) / f"{name}.yaml"
+        if own.is_file() and any((folder / f"{name}.yaml").is_file() for folder in _built_in()):
+            raise UsageError(
+                f"{own} bears the name of a config that adapterkit brings, which would be used in its place. Rename "
+                f"it, such as to {own.with_stem(f'my_{own.stem}').name}."
+            )
+
+
+def _built_in() -> tuple[Path, ...]:
+    return config_root() / "conf", config_root() / "recipes"
 
 
 def leaf_overrides(wanted: Mapping[str, Any], composed: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -114,8 +138,12 @@ def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
-def _content_digest(text: str) -> str:
-    """The package directive counts: it says where the content goes."""
+def _content_digest(data: bytes) -> str:
+    """The package directive counts: it says where the content goes. What is no YAML counts byte by byte."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return sha256_bytes(data)
     package = next((line.strip() for line in text.splitlines() if line.startswith("# @package")), "")
     try:
         content = yaml.safe_load(text)

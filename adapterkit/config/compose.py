@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.asked import PRIMARY, Asked, asked_for, leaf_overrides, quoted
+from adapterkit.config.asked import PRIMARY, Asked, asked_for, leaf_overrides, quoted, require_no_namesake
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
@@ -30,6 +31,7 @@ _SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
 # Among what is inherited, what changes the result.
 _RECORDED = ("model", "quantization", "data", "seed")
 _OF_A_PERSONA = ("name", "suffix", "persona", "description", "tags", "output_dir")
+_NAMES_A_PERSONA = re.compile(r"\$\{[^}]*\b(persona|name|suffix|description|tags)\b")
 _SCHEMA_NODE = "train_schema"
 
 
@@ -59,7 +61,10 @@ def asked_of_job(config: TrainConfig) -> Asked:
     arguments = list(job.overrides.task)
     own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
     config_dir = _relative(Path(own[0])) if own else None
-    return asked_for(arguments, _files([*arguments, *_search(config_dir)]), config_dir=config_dir, suffix=config.suffix)
+    files = _files([*arguments, *_search(config_dir)])
+    if config_dir is not None:
+        require_no_namesake(files, config_dir)
+    return asked_for(arguments, files, config_dir=config_dir, suffix=config.suffix)
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def compose_asked(asked: Asked) -> Composition:
     composed = compose(PRIMARY, [*arguments, "output_dir=''"])
     plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
     told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
-    shared = "${persona" not in told
+    shared = not _NAMES_A_PERSONA.search(told)
     return Composition(
         typed(composed), asked_for(asked.command, _files(arguments), config_dir=asked.config_dir), shared
     )

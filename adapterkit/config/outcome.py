@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -17,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from adapterkit.errors import AdapterKitError
 
 INTERRUPTED = 75
-EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError)
+EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError, yaml.YAMLError, UnicodeDecodeError)
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +57,7 @@ def told_in_sweeps() -> Iterator[None]:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, AdapterKitError):
         return error.exit_code
-    return 2 if isinstance(error, HydraException | OmegaConfBaseException) else 1
+    return 1 if isinstance(error, OSError) else 2
 
 
 def message_of(error: Exception) -> str:

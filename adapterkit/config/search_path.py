@@ -17,7 +17,7 @@ class RecipesSearchPath(SearchPathPlugin):
     """Appends `recipes/` behind `conf/`, so that `+recipe=NAME` finds `recipes/recipe/NAME.yaml`."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folder; a user's own `--config-dir` stays in front of it."""
+        """Append the folder; a user's own `--config-dir` comes behind it, and must not repeat its names."""
         search_path.append("adapterkit-recipes", f"file://{config_root() / 'recipes'}")
 
 

@@ -74,6 +74,8 @@ class RecipeRecord:
             composed config cannot.
         parent: the ref under which the parent was asked for; null for a training on the bare base.
         settings: digest of what the run key covers of the config.
+        rows: digest of what the config says about which rows are read.
+        persona: whose voice was trained; null for everybody's.
         schema: of the training code; another one would train the same settings to other weights.
     """
 
@@ -83,6 +85,8 @@ class RecipeRecord:
     sources: Mapping[str, str]
     parent: str | None
     settings: str
+    rows: str
+    persona: str | None
     schema: int
 
     @classmethod
@@ -92,7 +96,8 @@ class RecipeRecord:
             return None
         record = cls(**{**plain, "overrides": text_list(plain["overrides"]), "sources": texts(plain["sources"])})
         text_or_null(record.recipe), text_or_null(record.config_dir), text_or_null(record.parent)
-        digest(record.settings), count(record.schema)
+        text_or_null(record.persona)
+        digest(record.settings), digest(record.rows), count(record.schema)
         return record
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST, last_move, pointed_at
 from adapterkit.registry.survey import Entry
@@ -35,18 +35,27 @@ class Standing:
         state: fresh, stale or broken.
         reasons: why it is not fresh.
         unknown: what could not be compared on this machine, such as data that lies elsewhere.
+        stands_on: names of what it was built on, or would be now.
     """
 
     entry: Entry
     state: str
     reasons: tuple[Reason, ...] = ()
     unknown: tuple[Reason, ...] = ()
+    stands_on: frozenset[str] = frozenset()
 
 
 @dataclass
 class Look:
-    """What a probe found about one adapter."""
+    """What the probes found about one adapter.
 
+    Attributes:
+        asked: the ref under which its parent would be asked for now; null for a training on the bare base.
+        stale: what moved on.
+        unknown: what could not be compared.
+    """
+
+    asked: str | None
     stale: list[Reason] = field(default_factory=list)
     unknown: list[Reason] = field(default_factory=list)
 
@@ -87,14 +96,16 @@ class _Judging:
 
     def _judge(self, entry: Entry) -> Standing:
         if entry.problem is not None:
-            return Standing(entry, BROKEN, (Reason("files", entry.problem),))
+            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_names(entry, None))
         if broken := self._lost_parents(entry):
-            return Standing(entry, BROKEN, tuple(broken))
-        look = Look()
-        self._probe_parents(entry, look)
+            return Standing(entry, BROKEN, tuple(broken), stands_on=_names(entry, None))
+        look = Look(_asked(entry))
         for probe in self._probes:
             probe(entry, look)
-        return Standing(entry, STALE if look.stale else FRESH, tuple(look.stale), tuple(look.unknown))
+        parents = Look(look.asked)
+        self._probe_parents(entry, parents)
+        stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
+        return Standing(entry, STALE if stale else FRESH, stale, unknown, _names(entry, look.asked))
 
     def _lost_parents(self, entry: Entry) -> list[Reason]:
         found = []
@@ -109,18 +120,33 @@ class _Judging:
         return found
 
     def _probe_parents(self, entry: Entry, look: Look) -> None:
-        for asked, bound_ref, bound in _sources(entry):
+        bound = entry.parents[-1] if entry.parents else None
+        if look.asked is not None and bound is not None:
+            self._probe_source(look.asked, *bound, look)
+        elif look.asked is not None:
+            look.stale.append(Reason("parent", f"{look.asked} is asked for now, and it stands on the bare base"))
+        elif bound is not None:
+            look.stale.append(Reason("parent", f"none is asked for now, and it stands on {bound[0]}"))
+        for member in entry.plain.get("merged_from", ()):
+            self._probe_source(member["ref"].partition("@")[0], member["ref"], member["weights_digest"], look)
+
+    def _probe_source(self, asked: str, bound_ref: str, bound: str, look: Look) -> None:
+        """Compare what a ref means now with what was built on under it."""
+        try:
             wanted = AdapterRef.parse(asked)
-            if wanted.name not in self._family:
-                look.unknown.append(Reason("parent", f"{asked} is not here"))
-                continue
-            now = self._meant(wanted.name, wanted.selector)
-            if now.weights_digest != bound:
-                look.stale.append(Reason("parent", f"{asked} moved on: {bound_ref} -> {now.ref}"))
-            elif wanted.name in self._open:
-                look.stale.append(Reason("parent", f"{asked} is built on this adapter: a cycle"))
-            elif not isinstance(wanted.selector, Version) and self.standing(wanted.name).state == STALE:
-                look.stale.append(Reason("parent", f"{asked} is stale itself"))
+        except UsageError as error:
+            look.unknown.append(Reason("parent", str(error)))
+            return
+        if wanted.name not in self._family:
+            look.unknown.append(Reason("parent", f"{asked} is not here"))
+            return
+        now = self._meant(wanted.name, wanted.selector)
+        if wanted.name in self._open:
+            look.stale.append(Reason("parent", f"{asked} is, or stands on, this adapter itself: a circle"))
+        elif now.weights_digest != bound:
+            look.stale.append(Reason("parent", f"{asked} moved on: {bound_ref} -> {now.ref}"))
+        elif not isinstance(wanted.selector, Version) and self.standing(wanted.name).state == STALE:
+            look.stale.append(Reason("parent", f"{asked} is stale itself"))
 
     def _meant(self, name: str, selector: Version | str | None) -> Entry:
         """The version that a ref means; where it means none that is there, the highest."""
@@ -140,13 +166,17 @@ class _Judging:
         return next((entry for entry in entries if entry.version == chosen), entries[-1])
 
 
-def _sources(entry: Entry) -> list[tuple[str, str, str]]:
-    """What an adapter was built on: the ref as asked for, the exact ref, the bound digest."""
-    recipe = entry.plain.get("recipe") or {}
-    found = []
-    if entry.parents:
-        ref, bound = entry.parents[-1]
-        found.append((recipe.get("parent") or ref.partition("@")[0], ref, bound))
-    for member in entry.plain.get("merged_from", ()):
-        found.append((member["ref"].partition("@")[0], member["ref"], member["weights_digest"]))
-    return found
+def _asked(entry: Entry) -> str | None:
+    """The ref under which the parent was asked for; an exact one where no command says so, as for an import."""
+    recipe = entry.plain.get("recipe")
+    if recipe is not None:
+        return recipe["parent"] if isinstance(recipe["parent"], str) else None
+    if not entry.parents:
+        return None
+    ref = entry.parents[-1][0]
+    return ref.partition("@")[0] if entry.plain.get("schema_version") == 1 else ref
+
+
+def _names(entry: Entry, asked: str | None) -> frozenset[str]:
+    refs = [*(ref for ref, _ in entry.parents), *(member["ref"] for member in entry.plain.get("merged_from", ()))]
+    return frozenset(ref.partition("@")[0] for ref in (*refs, *([asked] if asked else [])))

@@ -12,6 +12,7 @@ from adapterkit.lineage import BaseIdentity
 # Raise it when the same config would train to other weights than before.
 TRAINING_SCHEMA = 4
 
+_NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 
 
@@ -29,6 +30,12 @@ def settings_digest(config: TrainConfig) -> str:
     )
 
 
+def rows_digest(config: TrainConfig) -> str:
+    """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
+    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in _NOT_OF_ROWS}
+    return json_digest(data)
+
+
 def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str], data_digest: str) -> str:
     """Hex sha256: the same key means the same result is wanted.
 
@@ -41,6 +48,7 @@ def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str],
     return json_digest(
         {
             "base": identity.source_digest,
+            "tokenizer": identity.tokenizer_digest,
             "quantization": dict(identity.quantization),
             "parents": list(parents),
             "data": data_digest,

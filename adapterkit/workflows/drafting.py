@@ -15,7 +15,7 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.training.fit import Fit
-from adapterkit.training.run_key import TRAINING_SCHEMA, settings_digest
+from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings_digest
 from adapterkit.workflows.rows import TokenRows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
@@ -84,5 +84,7 @@ def _recipe(config: TrainConfig, asked: Asked) -> RecipeRecord:
         sources=asked.sources,
         parent=config.parent,
         settings=settings_digest(config),
+        rows=rows_digest(config),
+        persona=config.persona,
         schema=TRAINING_SCHEMA,
     )

@@ -76,12 +76,17 @@ def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
             )
 
 
-def require_room(parents: Sequence[Artifact]) -> None:
-    """Demand that one more adapter may stand on the parents.
+def require_room(parents: Sequence[Artifact], name: str) -> None:
+    """Demand that one more adapter, of this name, may stand on the parents.
 
     Raises:
-        UsageError: the lineage is as long as it may be.
+        UsageError: the lineage is as long as it may be, or has a version of this very adapter in it.
     """
+    if own := [parent.manifest.ref for parent in parents if parent.manifest.name == name]:
+        raise UsageError(
+            f"'{name}' would stand on {own[0]}, an earlier version of itself, and every new version would make the one "
+            f"before it stale. Give it a name of its own: name={name}_on_top"
+        )
     if len(parents) >= MAX_LINEAGE:
         raise UsageError(
             f"{parents[-1].manifest.ref} has {len(parents) - 1} ancestors, and {MAX_LINEAGE} members are the most. "

@@ -12,43 +12,42 @@ from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.outcome import EXPECTED, message_of
-from adapterkit.config.schema import TrainConfig
+from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.data.corpora import installed_version
 from adapterkit.data.readers import read_splits
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
 from adapterkit.registry import Entry, Look, Reason
-from adapterkit.training.run_key import TRAINING_SCHEMA, WATCHING_ONLY
+from adapterkit.training.run_key import TRAINING_SCHEMA, WATCHING_ONLY, rows_digest, settings_digest
 from adapterkit.workflows.recorded import recorded_config
 
-# Of a config, what determines the weights; of the data, what is read is compared itself.
-_SEMANTIC = ("adapter", "trainer", "seed", "parent", "quantization")
-
-
 # Reading rows takes from a millisecond to seconds, and a changed file may be that of thousands of adapters.
-_MOST_READ = 100
+MOST_READ = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class _Recomposed:
-    """What a recorded command comes to now: the config, or why there is none, and what differs from before."""
+    """What a recorded command comes to now: the config, or why there is none."""
 
     config: TrainConfig | None = None
-    changes: tuple[str, ...] = ()
-    other_data: bool = False
     failure: str = ""
 
 
 class Present:
-    """Looks at each base, file, package and config once, however many adapters stand on it. Use it in a `with`."""
+    """Looks at each base, file, package and config once, however many adapters stand on it. Use it in a `with`.
 
-    def __init__(self) -> None:
+    Args:
+        most_read: of how many adapters the rows are read when their files changed; null: of all.
+    """
+
+    def __init__(self, most_read: int | None = MOST_READ) -> None:
+        self._most_read, self._read = most_read, 0
         self._bases: dict[tuple[str, str | None], tuple[str, str | None] | None] = {}
         self._sources: dict[tuple[str, str | None], str | None] = {}
         self._stamps: dict[str, str | None] = {}
         self._composed: dict[object, _Recomposed] = {}
-        self._data_configs: dict[str, TrainConfig] = {}
-        self._read = 0
+        self._differences: dict[tuple[str, str], str] = {}
+        self._configs: dict[str, TrainConfig] = {}
         self._hydra = ExitStack()
         self._composing = False
 
@@ -58,10 +57,34 @@ class Present:
     def __exit__(self, *_: object) -> None:
         self._hydra.close()
 
+    def recipe(self, entry: Entry, look: Look) -> None:
+        """Would the command that trained it ask for the same training now? Comes before the other two."""
+        recipe = entry.plain.get("recipe")
+        if recipe is None:
+            return
+        if recipe["schema"] != TRAINING_SCHEMA:
+            told = f"{recipe['schema']} -> {TRAINING_SCHEMA}"
+            look.stale.append(Reason("recipe", f"adapterkit trains otherwise now (training schema {told})"))
+        where = recipe["config_dir"]
+        moved = [name for name, digest in recipe["sources"].items() if self._source(name, where) != digest]
+        if not moved:
+            return
+        if where is not None and not Path(where).is_dir():
+            look.unknown.append(Reason("recipe", f"{where} is not here"))
+            return
+        found = self._recomposed(asked_of(recipe))
+        if found.config is None:
+            told = f"{', '.join(moved)} changed, and cannot be asked for any more: {found.failure}"
+            look.stale.append(Reason("recipe", told))
+            return
+        self._configs[entry.ref] = found.config
+        look.asked = found.config.parent
+        look.stale += [Reason("recipe", what) for what in self._changes(entry, found.config)]
+
     def base(self, entry: Entry, look: Look) -> None:
         """Is the base that its id leads to still the one that was trained on?"""
-        identity = entry.plain["base"]["identity"]
-        key = identity["id"], identity["revision"]
+        identity, config = entry.plain["base"]["identity"], self._configs.get(entry.ref)
+        key = (config.model.id, config.model.revision) if config else (identity["id"], identity["revision"])
         if key not in self._bases:
             self._bases[key] = nearby_digests(*key)
         now = self._bases[key]
@@ -73,50 +96,77 @@ class Present:
         elif identity.get("tokenizer_digest") not in (None, now[1]):
             look.stale.append(Reason("base", f"{key[0]} has another tokenizer or chat template now"))
 
-    def recipe(self, entry: Entry, look: Look) -> None:
-        """Would the command that trained it ask for the same training now?"""
-        recipe = entry.plain.get("recipe")
-        if recipe is None:
-            return
-        if recipe["schema"] != TRAINING_SCHEMA:
-            told = f"{recipe['schema']} -> {TRAINING_SCHEMA}"
-            look.stale.append(Reason("recipe", f"adapterkit trains otherwise now (training schema {told})"))
-        where = recipe["config_dir"]
-        moved = [name for name, digest in recipe["sources"].items() if self._source(name, where) != digest]
-        if not moved:
-            return
-        found = self._recomposed(asked_of(recipe), entry)
-        if found.failure:
-            told = f"{', '.join(moved)} changed, and cannot be asked for any more: {found.failure}"
-            look.stale.append(Reason("recipe", told))
-        elif found.changes:
-            look.stale.append(Reason("recipe", "; ".join(found.changes)))
-        if found.config is not None and found.other_data:
-            self._data_configs[entry.ref] = found.config
-
     def data(self, entry: Entry, look: Look) -> None:
-        """Are the rows that would be read now the ones that it was trained on? Comes after `recipe`."""
+        """Are the rows that would be read now the ones that it was trained on?"""
         origins: Mapping[str, str] = entry.plain["data"].get("origins") or {}
         now = {origin: self._stamp(origin) for origin in origins}
         lost = [origin.partition(":")[2] for origin, stamp in now.items() if stamp is None]
         moved = [origin.partition(":")[2] for origin, stamp in now.items() if stamp not in (None, origins[origin])]
-        if lost:
+        config = self._configs.get(entry.ref)
+        named_otherwise = config is not None and rows_digest(config) != entry.plain["recipe"]["rows"]
+        if lost and not named_otherwise:
             look.unknown.append(Reason("data", f"{', '.join(lost)} is not here"))
-        elif (moved or entry.ref in self._data_configs) and (what := self._other_rows(entry)):
-            look.stale.append(Reason("data", f"{', '.join(moved) or entry.plain['data']['source']} {what}"))
+        elif moved or named_otherwise or self._whose(entry) != entry.plain.get("recipe", {}).get("persona"):
+            self._compare_rows(entry, look, ", ".join(moved) or entry.plain["data"]["source"])
 
-    def _other_rows(self, entry: Entry) -> str | None:
-        """What is different about the rows that would be read now; a file may change in rows that this one has not."""
+    def _compare_rows(self, entry: Entry, look: Look, source: str) -> None:
+        """Read the rows themselves: a file may change in rows that are not this adapter's."""
         self._read += 1
-        if self._read > _MOST_READ:
-            return "changed; whether in its own rows was not looked at"
+        if self._most_read is not None and self._read > self._most_read:
+            told = f"{source} changed, and whether in their own rows was looked at for {self._most_read} adapters alone"
+            look.unknown.append(Reason("data", told))
+            return
         try:
-            recorded = recorded_config(Path(entry.path))
-            data = self._data_configs.get(entry.ref, recorded).data
-            same = read_splits(data, recorded.persona).digest == entry.plain["data"]["digest"]
+            same = self._rows(entry) == entry.plain["data"]["digest"]
         except AdapterKitError as error:
-            return f"changed, and cannot be used any more: {_one_line(error)}"
-        return None if same else "has other rows now"
+            look.stale.append(Reason("data", f"{source} changed, and cannot be used any more: {_one_line(error)}"))
+            return
+        if not same:
+            look.stale.append(Reason("data", f"{source} has other rows now"))
+
+    def _rows(self, entry: Entry) -> str:
+        config = self._configs.get(entry.ref)
+        data: DataConfig = (config or recorded_config(Path(entry.path))).data
+        return read_splits(data, self._whose(entry)).digest
+
+    def _whose(self, entry: Entry) -> str | None:
+        """The persona that would be trained now."""
+        recipe, config = entry.plain.get("recipe"), self._configs.get(entry.ref)
+        if recipe is None:
+            return recorded_config(Path(entry.path)).persona
+        known: str | None = recipe["persona"]
+        return known if config is None or asked_of(recipe).says_whose else config.persona
+
+    def _changes(self, entry: Entry, now: TrainConfig) -> Iterator[str]:
+        """One line for each setting that would train to other weights."""
+        recorded, present = entry.plain["recipe"]["settings"], settings_digest(now)
+        if recorded != present and entry.plain["recipe"]["schema"] == TRAINING_SCHEMA:
+            if (recorded, present) not in self._differences:
+                self._differences[recorded, present] = "; ".join(_differences(recorded_config(Path(entry.path)), now))
+            yield self._differences[recorded, present] or "its settings changed"
+        for key, was in entry.plain["base"]["identity"]["quantization"].items():
+            if (is_now := getattr(now.quantization, key, None)) != was:
+                yield f"quantization.{key} {was} -> {is_now}"
+
+    def _recomposed(self, asked: Asked) -> _Recomposed:
+        """What a command comes to now; commands that differ in the persona alone are composed once."""
+        shared_key = asked.but_for_the_persona
+        own_key = (shared_key, asked.overrides)
+        known = self._composed.get(shared_key) or self._composed.get(own_key)
+        if known is None:
+            known, shared = self._compose(asked)
+            self._composed[shared_key if shared else own_key] = known
+        return known
+
+    def _compose(self, asked: Asked) -> tuple[_Recomposed, bool]:
+        if not self._composing:
+            self._hydra.enter_context(composing())
+            self._composing = True
+        try:
+            composition = compose_asked(asked)
+        except EXPECTED as error:
+            return _Recomposed(failure=_one_line(error)), False
+        return _Recomposed(composition.config), composition.shared
 
     def _source(self, name: str, config_dir: str | None) -> str | None:
         """The digest of a config file; None when it is not there any more."""
@@ -128,30 +178,8 @@ class Present:
         """The sha256 of a file, or the version of a package; None when it is not here."""
         if origin not in self._stamps:
             kind, _, name = origin.partition(":")
-            self._stamps[origin] = _file_stamp(Path(name)) if kind == "file" else installed_version(name)
+            self._stamps[origin] = _file_stamp(name) if kind == "file" else _package_stamp(name)
         return self._stamps[origin]
-
-    def _recomposed(self, asked: Asked, entry: Entry) -> _Recomposed:
-        """What a command comes to now; commands that differ in the persona alone are composed once."""
-        shared_key = asked.but_for_the_persona
-        own_key = (shared_key, asked.overrides)
-        known = self._composed.get(shared_key) or self._composed.get(own_key)
-        if known is None:
-            known, shared = self._compose(asked, entry)
-            self._composed[shared_key if shared else own_key] = known
-        return known
-
-    def _compose(self, asked: Asked, entry: Entry) -> tuple[_Recomposed, bool]:
-        if not self._composing:
-            self._hydra.enter_context(composing())
-            self._composing = True
-        try:
-            composition = compose_asked(asked)
-            recorded = recorded_config(Path(entry.path))
-        except EXPECTED as error:
-            return _Recomposed(failure=_one_line(error)), False
-        config = composition.config
-        return _Recomposed(config, tuple(_changes(recorded, config)), config.data != recorded.data), composition.shared
 
 
 def asked_of(recipe: Mapping[str, Any]) -> Asked:
@@ -159,14 +187,12 @@ def asked_of(recipe: Mapping[str, Any]) -> Asked:
     return Asked(recipe["recipe"], tuple(recipe["overrides"]), recipe["config_dir"], dict(recipe["sources"]))
 
 
-def _changes(before: TrainConfig, now: TrainConfig) -> Iterator[str]:
-    """One line for each setting that would train to other weights."""
+def _differences(before: TrainConfig, now: TrainConfig) -> Iterator[str]:
+    """One line for each setting, of those that the run key covers, that differs."""
     old, new = dataclasses.asdict(before), dataclasses.asdict(now)
-    pairs = [(key, old[key], new[key]) for key in _SEMANTIC]
-    pairs += [(f"model.{key}", old["model"][key], new["model"][key]) for key in ("id", "revision")]
-    pairs += [("data.max_length", old["data"]["max_length"], new["data"]["max_length"])]
-    for key, was, is_now in pairs:
-        yield from _leaves(key, was, is_now)
+    for key in ("adapter", "trainer", "seed"):
+        yield from _leaves(key, old[key], new[key])
+    yield from _leaves("data.max_length", old["data"]["max_length"], new["data"]["max_length"])
 
 
 def _leaves(key: str, was: Any, now: Any) -> Iterator[str]:
@@ -177,10 +203,19 @@ def _leaves(key: str, was: Any, now: Any) -> Iterator[str]:
         yield f"{key} {was} -> {now}"
 
 
-def _file_stamp(path: Path) -> str | None:
+def _file_stamp(name: str) -> str | None:
+    """Of a plain file alone: a manifest may name a pipe, or a device without an end."""
     try:
-        return sha256_file(path)
-    except OSError:
+        path = Path(name)
+        return sha256_file(path) if path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _package_stamp(name: str) -> str | None:
+    try:
+        return installed_version(name)
+    except ValueError:
         return None
 
 

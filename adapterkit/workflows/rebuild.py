@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from adapterkit.config.asked import UNASKED, Asked
@@ -15,9 +16,9 @@ from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import AdapterRef, nearest
-from adapterkit.registry import STALE, Registry, Standing
+from adapterkit.registry import BROKEN, FRESH, STALE, Registry, Standing
 from adapterkit.registry.aliases import LATEST, ROLLBACK, last_move
-from adapterkit.workflows.present import asked_of
+from adapterkit.workflows.present import Present, asked_of
 from adapterkit.workflows.recorded import recorded_config
 from adapterkit.workflows.status import status
 
@@ -59,12 +60,14 @@ def rebuild(registry: Registry, names: Sequence[str] = (), *, outputs: Path, dev
         UnknownNameError: the registry holds no adapter of that name.
         RegistryError: the registry cannot be read.
     """
-    standings = status(registry)
     done: dict[str, Rebuilt] = {}
-    for name in _in_order(_wanted(standings, names)):
-        standing = next(found for found in status(registry) if found.entry.name == name)
+    for name in _in_order(_wanted(_look(registry), names)):
+        standing = next(found for found in _look(registry) if found.entry.name == name)
         if standing.state == STALE:
             done[name] = _rebuild_one(registry, standing, done, outputs / name, device)
+        elif standing.state == BROKEN:
+            why = "; ".join(map(str, standing.reasons))
+            done[name] = Rebuilt(name, why, problem=f"it is broken ({why}): train it again by its own command")
     return list(done.values())
 
 
@@ -75,23 +78,41 @@ def planned(registry: Registry, names: Sequence[str] = ()) -> list[Standing]:
         UnknownNameError: the registry holds no adapter of that name.
         RegistryError: the registry cannot be read.
     """
-    found = _wanted(status(registry), names)
+    found = _wanted(_look(registry), names)
     return [found[name] for name in _in_order(found)]
 
 
 def _wanted(standings: Sequence[Standing], names: Sequence[str]) -> dict[str, Standing]:
-    """The stale ones among the chosen and their ancestors."""
+    """The stale and the broken ones among the chosen and what they stand on."""
     known = {standing.entry.name: standing for standing in standings}
     for name in names:
         if name not in known:
             raise UnknownNameError("adapter", name, nearest(name, known), hint="See: adapterkit status")
-    chosen = set(names or known)
-    chosen |= {ref.partition("@")[0] for name in chosen for ref, _ in known[name].entry.parents}
-    return {name: standing for name, standing in known.items() if name in chosen and standing.state == STALE}
+    chosen, added = set[str](), set(names or known)
+    while added:
+        chosen |= added
+        added = {other for name in added for other in known[name].stands_on if other in known} - chosen
+    return {name: standing for name, standing in known.items() if name in chosen and standing.state != FRESH}
 
 
 def _in_order(standings: Mapping[str, Standing]) -> list[str]:
-    return sorted(standings, key=lambda name: (len(standings[name].entry.parents), name))
+    """Parents before their children, by what each would be built on now.
+
+    Raises:
+        UsageError: adapters stand on each other in a circle.
+    """
+    graph = {
+        name: sorted((standing.stands_on & standings.keys()) - {name}) for name, standing in sorted(standings.items())
+    }
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise UsageError(f"These stand on each other in a circle: {', '.join(sorted(set(error.args[1])))}.") from error
+
+
+def _look(registry: Registry) -> list[Standing]:
+    """How all stand, with the rows of every adapter compared whose files changed."""
+    return status(registry, Present(most_read=None))
 
 
 def _rebuild_one(
@@ -100,7 +121,7 @@ def _rebuild_one(
     from adapterkit.workflows.train import train
 
     entry, why = standing.entry, "; ".join(map(str, standing.reasons))
-    failed = [ref for ref, _ in entry.parents if (was := done.get(ref.partition("@")[0])) and was.problem]
+    failed = sorted(name for name in standing.stands_on if (was := done.get(name)) and was.problem)
     if failed:
         return Rebuilt(entry.name, why, problem=f"its parent {failed[-1]} could not be rebuilt")
     _log.info("Rebuilding %s: %s", entry.name, why)

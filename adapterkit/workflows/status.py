@@ -17,4 +17,4 @@ def status(registry: Registry, present: Present | None = None) -> list[Standing]
         RegistryError: the folder cannot be listed.
     """
     with present or Present() as now:
-        return judge(registry.survey(), lambda name: registry.path / name, (now.base, now.recipe, now.data))
+        return judge(registry.survey(), lambda name: registry.path / name, (now.recipe, now.base, now.data))

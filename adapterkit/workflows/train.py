@@ -77,7 +77,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train)
     require_base(parents, identity)
-    require_room(parents)
+    require_room(parents, name)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing, registry)

@@ -6,15 +6,18 @@ import contextlib
 import io
 import itertools
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from adapterkit.cli import main
-from adapterkit.config.asked import Asked
+from adapterkit.config.asked import Asked, require_no_namesake
 from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.errors import UsageError
 from adapterkit.registry import Registry
+from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import TRAIN, write_chats
@@ -280,3 +283,145 @@ def test_reproduce_is_bit_identical_or_says_what_differs(project: Project) -> No
 def test_reproduce_says_why_it_cannot(project: Project) -> None:
     project.data.unlink()
     project.run("reproduce", "child_ann", code=1)
+
+
+def fresh_after_rebuild(project: Project) -> bool:
+    project.run("rebuild")
+    return {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
+
+
+def test_a_base_under_another_address_is_the_same_base(project: Project) -> None:
+    project.recipe.write_text(FAMILY.replace("id: base", f"id: {project.folder / 'base'}"))
+    assert project.standings() == ALL_FRESH
+
+
+def test_a_parent_asked_for_by_another_ref_to_the_same_weights_is_the_same(project: Project) -> None:
+    child = project.folder / "mine/recipe/child.yaml"
+    child.write_text(CHILD.replace("parent: unified\n", "parent: unified@1.0.0\n"))
+    assert project.standings() == ALL_FRESH
+    child.write_text(CHILD.replace("parent: unified\n", "parent: null\n"))
+    assert project.standings()["child_ann@1.0.0"] == ["parent: none is asked for now, and it stands on unified@1.0.0"]
+
+
+def test_settings_that_the_quantization_does_not_use_change_nothing(project: Project) -> None:
+    project.recipe.write_text(FAMILY + "quantization:\n  double_quant: false\n")
+    assert project.standings() == ALL_FRESH
+
+
+def test_another_chat_template_is_healed_by_a_rebuild(project: Project, tiny_base_dir: Path) -> None:
+    (project.folder / "base").unlink()
+    shutil.copytree(tiny_base_dir, project.folder / "base")
+    template = project.folder / "base" / "chat_template.jinja"
+    template.write_text(template.read_text() + "{# the same tokens #}")
+    assert fresh_after_rebuild(project)
+    assert str(project.registry.exact("child_ann")) == "child_ann@2.0.0"
+
+
+def test_a_recipe_that_names_other_data_is_not_excused_by_the_loss_of_the_old(project: Project) -> None:
+    write_chats(project.folder / "other.jsonl", ("quite", "other", "words"))
+    project.recipe.write_text(FAMILY.replace("train: train.jsonl", "train: other.jsonl"))
+    project.data.unlink()
+    assert project.standings()["unified@1.0.0"] == ["data: train.jsonl has other rows now"]
+
+
+def test_each_persona_is_compared_with_its_own_record(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    rate = "  learning_rate: ${oc.decode:${oc.env:LR}}\n"
+    recipe = project.folder / "mine/recipe/child.yaml"
+    recipe.write_text(CHILD + "trainer:\n" + rate)
+    for persona, value in (("cyd", "0.001"), ("dan", "0.002")):
+        monkeypatch.setenv("LR", value)
+        project.train("child", f"persona={persona}", "adapter.r=2")
+    recipe.write_text(CHILD + "trainer:\n" + rate + "  weight_decay: 0.0\n")
+    found = project.standings()
+    assert found["child_cyd@1.0.0"] == ["recipe: trainer.learning_rate 0.001 -> 0.002"]
+    assert found["child_dan@1.0.0"] == ["fresh"]
+
+
+def test_data_that_is_named_after_the_adapter_is_each_ones_own(project: Project) -> None:
+    recipe = project.folder / "mine/recipe/child.yaml"
+    by_name = CHILD + "data:\n  train: ${name}.jsonl\n"
+    for persona, words in (("cyd", TRAIN), ("dan", TRAIN[::-1])):
+        write_chats(project.folder / f"child_{persona}.jsonl", words)
+        recipe.write_text(by_name)
+        project.train("child", f"persona={persona}", "adapter.r=2")
+    recipe.write_text(by_name.replace("${name}", "./${name}"))
+    found = project.standings()
+    assert found["child_cyd@1.0.0"] == found["child_dan@1.0.0"] == ["fresh"]
+
+
+def test_parents_come_first_also_where_a_recipe_changed_its_parent(project: Project) -> None:
+    (project.folder / "mine/recipe/amid.yaml").write_text(FAMILY.replace("name: unified", "name: zmid"))
+    project.train("amid")
+    (project.folder / "mine/recipe/amid.yaml").write_text(
+        FAMILY.replace("name: unified", "name: zmid").replace("max_steps: 2", "max_steps: 3")
+    )
+    (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("parent: unified", "parent: zmid"))
+    done = json.loads(project.run("rebuild", "--json"))
+    assert [each["ref"] for each in done] == ["zmid@1.1.0", "child_ann@2.0.0", "child_bob@2.0.0"]
+    assert fresh_after_rebuild(project)
+
+
+def test_an_adapter_cannot_stand_on_itself(project: Project) -> None:
+    with pytest.raises(UsageError, match="an earlier version of itself"):
+        project.train("family", "parent=unified")
+    with pytest.raises(UsageError, match=r"unified@1\.0\.0, an earlier version of itself"):
+        project.train("family", "parent=child_ann")
+
+
+def test_seen_from_another_folder_a_recipe_is_not_here(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.folder / "sub").mkdir()
+    monkeypatch.chdir(project.folder / "sub")
+    found = status(Registry("../adapters"))
+    assert {each.state for each in found} == {"fresh"}
+    assert {"recipe: mine is not here", "data: train.jsonl is not here", "base: base is not here"} == {
+        str(reason) for each in found for reason in each.unknown
+    }
+
+
+def test_what_is_broken_is_told_by_rebuild_too(project: Project) -> None:
+    shutil.rmtree(project.registry.path / "unified")
+    done = json.loads(project.run("rebuild", "--json", code=1))
+    assert [(each["name"], each["ref"]) for each in done] == [("child_ann", None), ("child_bob", None)]
+    assert "unified@1.0.0 is missing" in done[0]["problem"]
+
+
+@pytest.mark.parametrize("slip", [b"\tbad: [", b"# caf\xe9\n"])
+def test_a_slip_in_a_recipe_is_one_reason_and_no_traceback(project: Project, slip: bytes) -> None:
+    project.recipe.write_bytes(FAMILY.encode() + slip)
+    assert "cannot be asked for any more" in project.standings()["unified@1.0.0"][0]
+
+
+def test_a_file_of_the_users_that_hydra_would_pass_over_is_refused(project: Project) -> None:
+    (project.folder / "mine/recipe/unified.yaml").write_text(FAMILY)
+    with pytest.raises(UsageError, match=r"unified\.yaml bears the name.*my_unified\.yaml"):
+        require_no_namesake(["train", "recipe/unified"], "mine")
+    require_no_namesake(["train", "recipe/family"], "mine")
+
+
+@pytest.mark.parametrize("origin", ["file:pipe", "file:/dev/zero", "file:a\0b", "package:", "junk", "package:no/such"])
+def test_what_a_manifest_names_as_its_data_is_not_waited_for(project: Project, origin: str) -> None:
+    os.mkfifo("pipe")
+    path = project.registry.resolve("unified").path / "metadata.json"
+    plain = json.loads(path.read_text("utf-8"))
+    plain["data"]["origins"] = {origin: "0" * 64}
+    path.write_text(json.dumps(plain))
+    assert project.standings()["unified@1.0.0"] == ["fresh"]
+
+
+def test_every_adapter_is_in_the_tree_once(project: Project) -> None:
+    printed = project.run("status")
+    assert [line for line in printed.splitlines() if "─" in line] == [
+        "└─ unified@1.0.0  fresh", "   ├─ child_ann@1.0.0  fresh", "   └─ child_bob@1.0.0  fresh",
+    ]  # fmt: skip
+    path = project.registry.resolve("unified").path / "metadata.json"
+    path.write_text("{")
+    printed = project.run("status", code=1)
+    assert [printed.count(ref) for ref in ("unified@1.0.0  BROKEN", "child_ann@1.0.0", "child_bob@1.0.0")] == [1, 1, 1]
+
+
+def test_with_all_the_rows_of_every_adapter_are_compared(project: Project) -> None:
+    write_chats(project.data, (*TRAIN, "one more"))
+    few = status(project.registry, Present(most_read=1))
+    assert sorted(each.state for each in few) == ["fresh", "fresh", "stale"]
+    assert sum("whether in their own rows" in str(reason) for each in few for reason in each.unknown) == 2
+    assert project.run("status", "--all").count("has other rows now") == 3
