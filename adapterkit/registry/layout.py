@@ -36,8 +36,9 @@ def list_versions(directory: Path) -> list[Version]:
     Raises:
         RegistryError: the folder cannot be listed.
     """
-    if directory.is_symlink():
-        return []
+    with explained(f"Listing {directory}"):
+        if directory.is_symlink():
+            return []
     return versions_among(folders_of(directory))
 
 
