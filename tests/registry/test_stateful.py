@@ -32,8 +32,8 @@ from registry.model import LATEST, PROMOTE, ROLLBACK, Wanted, version_of
 
 NAMES = ("child", "persona", "unified")
 SHAPES = ((1, 8), (1, 16))
-SEQUENCES, STEPS = 1000, 30
-# What is shorter was given up by hypothesis, and does not count.
+SEQUENCES, STEPS = 1000, 25
+# What is shorter does not count; about one in ten is.
 AT_LEAST = 20
 
 any_number = st.integers(0, 999)
@@ -96,7 +96,7 @@ class RegistryMachine(Bench, RuleBasedStateMachine):
         )
         self.publish_this(wanted, raw, version, kill)
 
-    @rule(weights=any_number, key=st.integers(0, 99), times=st.integers(1, 3))
+    @rule(weights=any_number, key=st.integers(0, 99), times=st.integers(1, 2))
     def publish_families(self, weights: int, key: int, times: int) -> None:
         """A parent, its child and its grandchild, a few times."""
         for number in range(times):
@@ -164,6 +164,7 @@ class RegistryMachine(Bench, RuleBasedStateMachine):
         else:
             self.move(ROLLBACK, exact.name, alias, to, act, kill)
 
+    @precondition(lambda self: self.model.records)
     @rule(keep=st.integers(1, 3))
     def plan(self, keep: int) -> None:
         """Plan a collection, for now or for later."""
@@ -172,6 +173,7 @@ class RegistryMachine(Bench, RuleBasedStateMachine):
         assert set(planned.kept) == set(self.model.records) - set(planned.versions)
         self.planned = planned, keep
 
+    @precondition(lambda self: self.model.records)
     @rule(keep=st.integers(1, 2), kill=death(60))
     def collect(self, keep: int, kill: int | None) -> None:
         """Collect what was planned, now or some time ago, as far as it may still go."""
@@ -215,7 +217,7 @@ class RegistryMachine(Bench, RuleBasedStateMachine):
         self.registry = Registry(self.registry.path)
         assert view_of(self.registry) == self.model.view()
         for ref in self.model.records:
-            assert self.registry.exact(ref) == self.registry.exact(str(ref)) == ref
+            assert self.registry.exact(str(ref)) == ref
         for name in self.model.names():
             for alias in ALIASES:
                 self.leads_where_it_should(AdapterRef(name, alias), self.model.points_at(name, alias))
@@ -270,6 +272,6 @@ def test_a_few_sequences(raws: list[Raw], home: Path) -> None:
 
 @pytest.mark.long
 def test_many_sequences(raws: list[Raw], home: Path) -> None:
-    done = run(raws, home, SEQUENCES)
+    done = run(raws, home, SEQUENCES + SEQUENCES // 5)
     assert done["sequences"] - done["short"] >= SEQUENCES
     assert min(done[f"crashes of {what}"] for what in ("publish", PROMOTE, ROLLBACK, "collect")) > 100
