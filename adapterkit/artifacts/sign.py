@@ -12,7 +12,7 @@ from adapterkit.artifacts.read import Artifact
 from adapterkit.artifacts.signature_files import SIGNATURE_FILES
 from adapterkit.artifacts.signatures import made_problem, signature_problem
 from adapterkit.errors import SigningError
-from adapterkit.stores import create_file
+from adapterkit.stores import create_file, explained, flush_place, remove_stale_staging
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ def sign_artifact(artifact: Artifact, key: PrivateKey, *, replace: bool = False)
         RegistryError: the disk refuses.
     """
     target = artifact.path / SIGNATURE_FILES[key.format]
-    if target.exists() and signature_problem(artifact.path, artifact.digest, key.public) is None:
+    with explained(f"Looking for {target}"):
+        there = target.exists()
+    if there and signature_problem(artifact.path, artifact.digest, key.public) is None:
+        # Whoever made it may have died, or been refused, before it was flushed and cleared up after.
+        remove_stale_staging(target.parent.parent)
+        flush_place(target)
         return Signature(target, key.public.fingerprint, new=False)
     signature = _made(artifact, key)
     if what := made_problem(artifact.path, artifact.digest, key.public, signature):

@@ -142,15 +142,21 @@ def standing(alias: str, moves: Iterable[AliasMove], versions: Sequence[Version]
     stack: list[Version] = []
     for action, version in _events(alias, list(moves), versions):
         if action == ROLLBACK and version in stack:
-            del stack[stack.index(version) + 1 :]
+            while stack[-1] != version:
+                stack.pop()
         elif not stack or stack[-1] != version:
             stack.append(version)
     return _without_repeats(version for version in stack if version in versions)
 
 
 def _events(alias: str, moves: Sequence[AliasMove], versions: Sequence[Version]) -> Iterator[tuple[str, Version]]:
-    """Publishings (for `latest`) and moves, in the order in which they happened."""
-    published = list(versions) if alias == LATEST else []
+    """Publishings (for `latest`) and moves, in the order in which they happened.
+
+    A version that was collected since counts where a move names it: going back to it took off what lay above, and that
+    must not come back.
+    """
+    known = {*versions, *(version for move in moves for version in (move.version, move.highest))}
+    published = sorted(known) if alias == LATEST else []
     for move in moves:
         while published and published[0] <= move.highest:
             yield PROMOTE, published.pop(0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from adapterkit.errors import AdapterKitError, RegistryError
+from adapterkit.errors import AdapterKitError, RefNotFoundError, RegistryError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import ALIASES_FOLDER, alias_moves, standing
@@ -60,9 +61,14 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
     for name in registry.names():
         for version, why in _wanted(registry, name, keep):
             kept.setdefault(AdapterRef(name, version), why)
-    for ref in list(kept):
-        for needed in _needs(manifests[ref]):
-            kept.setdefault(needed, f"{ref} was built on it")
+    reasons = list(kept)
+    for ref in reasons:
+        # A version that was published since the manifests were read is not doomed, and nor is what it was built on: the
+        # plan is made again when nobody can publish.
+        for needed in _needs(manifests[ref]) if ref in manifests else ():
+            if needed not in kept:
+                kept[needed] = f"{ref} was built on it"
+                reasons.append(needed)
     doomed = [ref for ref in manifests if ref not in kept]
     doomed.sort(key=lambda ref: (-len(manifests[ref].lineage.members), str(ref)))
     rest = tuple(
@@ -92,17 +98,21 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
 
 
 def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
-    found, unreadable = {}, []
+    found: dict[AdapterRef, Manifest] = {}
+    unreadable: dict[AdapterRef, AdapterKitError] = {}
     for name in registry.names():
         for ref in (AdapterRef(name, version) for version in registry.versions(name)):
             try:
                 found[ref] = registry.manifest(ref)
-            except AdapterKitError:
-                unreadable.append(str(ref))
+            except RefNotFoundError:
+                continue  # Somebody else has collected it since it was listed.
+            except AdapterKitError as error:
+                unreadable[ref] = error
     if unreadable:
+        refs = [str(ref) for ref in unreadable]
         raise RegistryError(
-            f"What {', '.join(unreadable[:5])} needs cannot be read ({len(unreadable)} in all); nothing is collected. "
-            f"Restore or delete them first; see: adapterkit verify {unreadable[0]}"
+            f"What {', '.join(refs[:5])} needs cannot be read ({len(refs)} in all); nothing is collected. The first: "
+            f"{unreadable[next(iter(unreadable))]}. Restore or delete them first; see: adapterkit verify {refs[0]}"
         )
     return found
 
@@ -142,4 +152,11 @@ def _folder(registry: Shelf, ref: AdapterRef) -> Path:
 
 
 def _bytes(path: Path) -> int:
-    return sum(part.lstat().st_size for part in (path, *path.rglob("*")) if not part.is_dir())
+    """How much a folder holds; what vanishes meanwhile does not count, for whoever is publishing clears up too."""
+    size = 0
+    with explained(f"Measuring {path}"):
+        for folder, _, files in os.walk(path):
+            for name in files:
+                with suppress(FileNotFoundError):
+                    size += os.lstat(os.path.join(folder, name)).st_size
+    return size

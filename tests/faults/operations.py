@@ -34,6 +34,7 @@ class Operation:
         act: does the thing.
         on_registry: whether the registry's rules are checked, or those of a folder that holds a saved adapter.
         alias: the alias of `child` that it moves; then no version may come or go.
+        changes: whether a version that stood there before may be left as by the undisturbed act, too: gone, or signed.
         warm: what a process loads before it forks.
     """
 
@@ -41,6 +42,7 @@ class Operation:
     act: Callable[[Path], str]
     on_registry: bool = True
     alias: str | None = None
+    changes: bool = False
     warm: Callable[[], object] = lambda: None
 
 
@@ -107,6 +109,42 @@ def _prepare_beside_a_dead_publisher(folder: Path) -> None:
         write_file(staged / name, b"half of what was to c")
 
 
+def _prepare_garbage(folder: Path) -> None:
+    """A parent and its child that nothing needs any more, beside versions that stay, and a dead publisher's staging."""
+    _prepare_beside_a_dead_publisher(folder)
+    for name, seed in (("unified", 3), ("unified", 4), ("child", 5), ("child", 6)):
+        _write(folder, name, seed)
+        _publish(folder, name, seed, on="unified" if name == "child" else None)
+
+
+def _collect(folder: Path) -> str:
+    registry = registry_of(folder)
+    registry.collect(registry.plan_collection(keep=1), keep=1)
+    return "child@2.1.0"
+
+
+def _prepare_signing(folder: Path) -> None:
+    from artifacts.keyring import key_pair
+
+    _prepare_next(folder)
+    key_pair(folder / RAW)
+
+
+def _sign(folder: Path) -> str:
+    """As `adapterkit sign` does it; an Ed25519 signature is the same each time."""
+    from adapterkit.artifacts import private_key, sign_artifact
+
+    pen = private_key(folder / RAW / "ed25519.pem")
+    *_, artifact = registry_of(folder).lineage_artifacts("child@1.0.0")
+    sign_artifact(artifact, pen)
+    return str(artifact.ref)
+
+
+def _signing_tools() -> None:
+    """Loaded before the fork, since every child would have to."""
+    import artifacts.keyring  # noqa: F401
+
+
 def _save(folder: Path, alpha: int, fill: float) -> str:
     """Save the live trainee, its weights filled with one number, into the folder's `adapter`."""
     import torch
@@ -156,6 +194,8 @@ OPERATIONS = {
     ),
     "promote a version": Operation(_prepare_promoted, _promote, alias=PRODUCTION),
     "roll back": Operation(_prepare_rollback, _roll_back, alias=PRODUCTION),
+    "collect garbage": Operation(_prepare_garbage, _collect, changes=True),
+    "sign": Operation(_prepare_signing, _sign, changes=True, warm=_signing_tools),
     "save into a new folder": Operation(
         lambda folder: None, lambda folder: _save(folder, 4, 2.0), on_registry=False, warm=_live_stack
     ),

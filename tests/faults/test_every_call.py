@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from faults.checks import Trial
+from faults.forked import Outcome
 from faults.operations import OPERATIONS
 from faults.shim import FAULTS, Kind
 
@@ -64,6 +65,13 @@ def test_a_sample_does_no_harm(trial: Callable[[str], Trial], injected: Injected
         ("publish beside a dead publisher", "kill -9 before", "unlink", ".staging-"),
         # Nothing was ever removed of what a publisher had staged before it was killed.
         ("publish a next version", "kill -9 after", "mkdir", ".staging-"),
+        # Signing again found the signature, did not flush it, and left the dead signer's staging for ever.
+        ("sign", "kill -9 after", "link", ".staging-"),
+        # A bare OSError came from looking whether a signature is there, and from measuring what a collection frees.
+        ("sign", "unreadable once", "stat", "checksums.json.sig"),
+        ("collect garbage", "unreadable once", "stat", "child/1.0.0/README.md"),
+        # What could not be read was told without a reason.
+        ("collect garbage", "unreadable once", "open", "unified/1.2.0/metadata.json"),
     ],
 )
 def test_what_once_did_harm_does_none(
@@ -85,3 +93,24 @@ def test_no_fault_at_any_call_does_harm(trial: Callable[[str], Trial], injected:
         problems += strike(made, plan(made), injected)
     assert problems == []
     assert injected.total() - before >= AT_LEAST
+
+
+@pytest.mark.parametrize(
+    ("operation", "file", "seen"),
+    [
+        ("collect garbage", "child/2.0.0/README.md", "child@2.0.0 was lost or changed"),
+        ("collect garbage", "child/1.0.0/README.md", "child@1.0.0 was lost or changed"),
+        ("sign", "child/1.0.0/checksums.json.sig", "child@1.0.0 was lost or changed"),
+        ("sign", "unified/1.0.0/README.md", "unified@1.0.0 was lost or changed"),
+    ],
+)
+def test_what_an_operation_may_not_leave_is_seen(
+    trial: Callable[[str], Trial], operation: str, file: str, seen: str
+) -> None:
+    """What is collected is gone or whole, what is signed bears a whole signature, and all else is as it was."""
+    made = trial(operation)
+    folder = made.fresh()
+    killed = Outcome(signal=9, fired=True)
+    assert made.state_problems(folder, killed) == []
+    (folder / "adapters" / file).write_bytes(b"half")
+    assert seen in made.state_problems(folder, killed)

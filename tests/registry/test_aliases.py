@@ -143,3 +143,30 @@ def test_a_lost_version_is_no_target(publish: Publish, registry: Registry) -> No
     with pytest.raises(RefNotFoundError):
         registry.resolve("unified@production")
     assert str(registry.exact("unified")) == "unified@1.0.0"
+
+
+def test_a_rollback_takes_off_one_move_also_where_a_version_was_promoted_twice(
+    publish: Publish, registry: Registry
+) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    for version in ("1.0.0", "1.1.0", "1.0.0", "1.2.0"):
+        registry.promote(f"unified@{version}")
+    back = [str(registry.rollback("unified", "production").now) for _ in range(3)]
+    assert back == ["1.0.0", "1.1.0", "1.0.0"]
+
+
+def test_what_was_rolled_back_does_not_come_back_when_the_good_version_is_collected(
+    publish: Publish, registry: Registry
+) -> None:
+    publish(seed=0)
+    publish("child", seed=9, on=publish(seed=1))
+    registry.rollback("unified")
+    for seed in (2, 3):
+        publish(seed=seed)
+    planned = registry.plan_collection(keep=1)
+    assert [str(ref) for ref in registry.collect(planned, keep=1).versions] == ["unified@1.0.0"]
+    # 1.1.0 is there still, for its child, and was given up.
+    assert registry.rollback("unified").now == Version(1, 2, 0)
+    with pytest.raises(UsageError, match="nothing to go back to"):
+        registry.rollback("unified")

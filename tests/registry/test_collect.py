@@ -118,3 +118,30 @@ def test_what_a_killed_publisher_left_is_collected(publish: Publish, registry: R
     assert len(planned.left_behind) == 3
     assert registry.collect(planned).left_behind == planned.left_behind
     assert registry.plan_collection().left_behind == ()
+
+
+def test_what_a_merge_was_made_of_stays_with_its_own_parents(publish: Publish, registry: Registry) -> None:
+    old = publish(seed=0)
+    child = publish("child", seed=9, on=old)
+    publish("merged", seed=8, merged_from=(child.manifest.lineage.members[-1],))
+    for seed in range(1, 4):
+        publish(seed=seed)
+    for seed in range(10, 13):
+        publish("child", seed=seed)
+    assert gone(registry) == ["child@2.0.0", "unified@1.1.0"]
+
+
+def test_a_version_that_appears_while_a_plan_is_made_is_no_harm(publish: Publish, registry: Registry) -> None:
+    """A plan takes no lock, so what was listed first may be more by the time that aliases are looked at."""
+    for seed in range(4):
+        publish(seed=seed)
+
+    class Meanwhile(Registry):
+        def names(self) -> list[str]:
+            listed = super().names()
+            self.calls = getattr(self, "calls", 0) + 1
+            if self.calls == 2:
+                publish(seed=9)
+            return listed
+
+    assert "unified@1.4.0" in [str(ref) for ref in Meanwhile(registry.path).plan_collection(keep=1).kept]
