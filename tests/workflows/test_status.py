@@ -1,10 +1,7 @@
-"""Freshness and rebuilding, through the doors that a user goes through, with recipes of the user's own."""
+"""Freshness, with recipes of the user's own: what is fresh, what is stale and why, what is broken."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
 import json
 import os
 import shutil
@@ -12,101 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.cli import main
-from adapterkit.config.asked import Asked, require_no_namesake
-from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.config.asked import require_no_namesake
 from adapterkit.errors import UsageError
 from adapterkit.registry import Registry
 from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
-from adapterkit.workflows.train import train
+from tests.workflows.project import ALL_FRESH, CHILD, FAMILY, PARENT_STALE, Project
 from tests.workflows.tiny import TRAIN, write_chats
-
-_runs = itertools.count()
-
-FAMILY = """# @package _global_
-defaults:
-  - override /data: chat
-  - override /quantization: fp32
-  - override /tracking: none
-model:
-  id: base
-data:
-  train: train.jsonl
-  max_length: 256
-trainer:
-  max_steps: 2
-  batch_size: 2
-device: cpu
-name: unified
-"""
-CHILD = """# @package _global_
-defaults:
-  - family
-  - _self_
-name: child_${persona}
-parent: unified
-parent_recipe: family
-"""
-
-
-class Project:
-    """A folder as a user keeps it: a base, data, recipes of one's own, a registry."""
-
-    def __init__(self, folder: Path, base: Path) -> None:
-        self.folder = folder
-        (folder / "base").symlink_to(base)
-        (folder / "mine" / "recipe").mkdir(parents=True)
-        self.recipe = folder / "mine" / "recipe" / "family.yaml"
-        self.recipe.write_text(FAMILY)
-        (folder / "mine" / "recipe" / "child.yaml").write_text(CHILD)
-        self.data = write_chats(folder / "train.jsonl", TRAIN)
-        self.registry = Registry("adapters")
-
-    def run(self, *words: str, code: int = 0) -> str:
-        """Run `adapterkit WORDS` in this process and folder, and return what it printed on stdout."""
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as left:
-            main(list(words))
-        assert (left.value.code or 0) == code, printed.getvalue()
-        return printed.getvalue()
-
-    def train(self, recipe: str, *overrides: str) -> None:
-        """Train in this folder as the door does, without its start-up."""
-        with composing():
-            found = compose_asked(Asked(recipe, overrides, "mine"))
-            found.config.output_dir = str(Path("outputs") / found.config.name / str(next(_runs)))
-            train(found.config, asked=found.asked, compose_parent=compose_recipe)
-
-    def standings(self) -> dict[str, list[str]]:
-        """Name -> the reasons why it is not fresh, or the state when there is none."""
-        return {
-            each.entry.ref: [str(reason) for reason in each.reasons] or [each.state] for each in status(self.registry)
-        }
-
-
-@pytest.fixture(scope="module")
-def trained(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A unified adapter, trained on the way, with two children; never changed, only copied."""
-    project = Project(tmp_path_factory.mktemp("project"), tiny_base_dir)
-    with contextlib.chdir(project.folder):
-        for persona in ("ann", "bob"):
-            project.train("child", f"persona={persona}", "adapter.r=2")
-    return project
-
-
-@pytest.fixture
-def project(trained: Project, tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A copy of the trained project, which is also the current folder."""
-    copy = Project(tmp_path, tiny_base_dir)
-    shutil.copytree(trained.folder / "adapters", tmp_path / "adapters")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ADAPTERKIT_CACHE", str(tmp_path / "cache"))
-    return copy
-
-
-ALL_FRESH = {"child_ann@1.0.0": ["fresh"], "child_bob@1.0.0": ["fresh"], "unified@1.0.0": ["fresh"]}
-PARENT_STALE = "parent: unified is stale itself"
 
 
 def test_what_nothing_moved_is_fresh(project: Project) -> None:
@@ -201,95 +110,6 @@ def test_broken_members(project: Project) -> None:
     assert "0 fresh, 0 stale, 3 broken" in project.run("status", code=1)
 
 
-def test_rebuild_trains_exactly_what_is_stale_parents_first(project: Project) -> None:
-    assert "up to date" in project.run("rebuild")
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
-    planned = json.loads(project.run("rebuild", "--dry-run", "--json"))
-    assert [row["name"] for row in planned] == ["unified", "child_ann", "child_bob"]
-    done = json.loads(project.run("rebuild", "child_ann", "--json"))
-    assert [each["ref"] for each in done] == ["unified@1.1.0", "child_ann@2.0.0"]
-    assert list(project.standings().values()).count(["fresh"]) == 2
-    assert [each["ref"] for each in json.loads(project.run("rebuild", "--json"))] == ["child_bob@2.0.0"]
-    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
-    assert project.registry.manifest("child_bob").adapter.rank == 2
-
-
-def test_children_of_a_parent_that_comes_out_the_same_are_left_alone(project: Project) -> None:
-    # The child's settings come from a copy of the family's, which stays; without validation no weights are the best.
-    (project.folder / "mine/recipe/copy.yaml").write_text(FAMILY)
-    (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("  - family", "  - copy"))
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 2\n  keep_best: false"))
-    stale = project.standings()
-    assert stale["unified@1.0.0"] == ["recipe: trainer.keep_best True -> False"]
-    assert stale["child_ann@1.0.0"] == stale["child_bob@1.0.0"] == [PARENT_STALE]
-    done = json.loads(project.run("rebuild", "--json"))
-    assert [each["ref"] for each in done] == ["unified@1.1.0"]
-    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
-
-
-def test_what_was_made_already_is_taken_again_and_not_trained(project: Project) -> None:
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
-    project.run("rebuild", "unified")
-    project.recipe.write_text(FAMILY)
-    assert project.standings()["unified@1.1.0"] == ["recipe: trainer.max_steps 3 -> 2"]
-    done = json.loads(project.run("rebuild", "--json"))
-    assert [(each["ref"], each["note"].split(";")[0]) for each in done] == [("unified@1.0.0", "it was made already")]
-    assert project.standings() == ALL_FRESH
-    assert [str(version) for version in project.registry.versions("unified")] == ["1.0.0", "1.1.0"]
-
-
-def test_what_was_rolled_back_on_purpose_is_not_taken_again_unasked(project: Project) -> None:
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
-    project.run("rebuild", "unified")
-    project.run("rollback", "unified")
-    (told,) = json.loads(project.run("rebuild", "unified", "--json"))
-    assert "adapterkit promote unified@1.1.0 --to latest" in told["note"]
-    assert str(project.registry.exact("unified")) == "unified@1.0.0"
-
-
-def test_a_command_that_makes_another_name_now_is_told(project: Project) -> None:
-    (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("name: child_", "name: kid_") + "seed: 3\n")
-    (told,) = json.loads(project.run("rebuild", "child_ann", "--json", code=1))
-    assert "makes 'kid_ann' now" in told["problem"]
-
-
-def test_a_rebuild_that_fails_is_told_and_leaves_the_rest(project: Project) -> None:
-    (project.folder / "mine/recipe/child.yaml").unlink()
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
-    done = json.loads(project.run("rebuild", "--json", code=1))
-    assert [(each["name"], each["ref"]) for each in done] == [
-        ("unified", "unified@1.1.0"), ("child_ann", None), ("child_bob", None),
-    ]  # fmt: skip
-    assert "child" in done[1]["problem"]
-
-
-def test_rebuild_of_a_name_that_is_not_there(project: Project) -> None:
-    project.run("rebuild", "child_anne", code=2)
-
-
-@pytest.mark.long
-def test_reproduce_is_bit_identical_or_says_what_differs(project: Project) -> None:
-    found = json.loads(project.run("reproduce", "child_ann", "--json"))
-    assert (found["identical"], found["differing"], found["circumstances"]) == (True, 0, {})
-    assert project.standings() == ALL_FRESH
-    write_chats(project.data, (*TRAIN[:-1], "another word"))
-    found = json.loads(project.run("reproduce", "child_ann", "--json", code=1))
-    assert found["differing"] > 0
-    assert found["largest_difference"] > 0
-    assert "data digest" in found["circumstances"]
-
-
-@pytest.mark.long
-def test_reproduce_says_why_it_cannot(project: Project) -> None:
-    project.data.unlink()
-    project.run("reproduce", "child_ann", code=1)
-
-
-def fresh_after_rebuild(project: Project) -> bool:
-    project.run("rebuild")
-    return {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
-
-
 def test_a_base_under_another_address_is_the_same_base(project: Project) -> None:
     project.recipe.write_text(FAMILY.replace("id: base", f"id: {project.folder / 'base'}"))
     assert project.standings() == ALL_FRESH
@@ -306,15 +126,6 @@ def test_a_parent_asked_for_by_another_ref_to_the_same_weights_is_the_same(proje
 def test_settings_that_the_quantization_does_not_use_change_nothing(project: Project) -> None:
     project.recipe.write_text(FAMILY + "quantization:\n  double_quant: false\n")
     assert project.standings() == ALL_FRESH
-
-
-def test_another_chat_template_is_healed_by_a_rebuild(project: Project, tiny_base_dir: Path) -> None:
-    (project.folder / "base").unlink()
-    shutil.copytree(tiny_base_dir, project.folder / "base")
-    template = project.folder / "base" / "chat_template.jinja"
-    template.write_text(template.read_text() + "{# the same tokens #}")
-    assert fresh_after_rebuild(project)
-    assert str(project.registry.exact("child_ann")) == "child_ann@2.0.0"
 
 
 def test_a_recipe_that_names_other_data_is_not_excused_by_the_loss_of_the_old(project: Project) -> None:
@@ -349,18 +160,6 @@ def test_data_that_is_named_after_the_adapter_is_each_ones_own(project: Project)
     assert found["child_cyd@1.0.0"] == found["child_dan@1.0.0"] == ["fresh"]
 
 
-def test_parents_come_first_also_where_a_recipe_changed_its_parent(project: Project) -> None:
-    (project.folder / "mine/recipe/amid.yaml").write_text(FAMILY.replace("name: unified", "name: zmid"))
-    project.train("amid")
-    (project.folder / "mine/recipe/amid.yaml").write_text(
-        FAMILY.replace("name: unified", "name: zmid").replace("max_steps: 2", "max_steps: 3")
-    )
-    (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("parent: unified", "parent: zmid"))
-    done = json.loads(project.run("rebuild", "--json"))
-    assert [each["ref"] for each in done] == ["zmid@1.1.0", "child_ann@2.0.0", "child_bob@2.0.0"]
-    assert fresh_after_rebuild(project)
-
-
 def test_an_adapter_cannot_stand_on_itself(project: Project) -> None:
     with pytest.raises(UsageError, match="an earlier version of itself"):
         project.train("family", "parent=unified")
@@ -376,13 +175,6 @@ def test_seen_from_another_folder_a_recipe_is_not_here(project: Project, monkeyp
     assert {"recipe: mine is not here", "data: train.jsonl is not here", "base: base is not here"} == {
         str(reason) for each in found for reason in each.unknown
     }
-
-
-def test_what_is_broken_is_told_by_rebuild_too(project: Project) -> None:
-    shutil.rmtree(project.registry.path / "unified")
-    done = json.loads(project.run("rebuild", "--json", code=1))
-    assert [(each["name"], each["ref"]) for each in done] == [("child_ann", None), ("child_bob", None)]
-    assert "unified@1.0.0 is missing" in done[0]["problem"]
 
 
 @pytest.mark.parametrize("slip", [b"\tbad: [", b"# caf\xe9\n"])
