@@ -9,6 +9,7 @@ from adapterkit.cli.output import print_table
 from adapterkit.registry import Entry, Registry
 
 _HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
+_WIDEST = 500
 
 
 def listing(registry: Registry) -> list[dict[str, Any]]:
@@ -31,14 +32,13 @@ def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
 
 def _row(entry: Entry, aliases: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": entry.problem is None}
+    found |= {"name": entry.name, "version": str(entry.version)}
     return found | {"problem": entry.problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
     plain, shape = entry.plain, entry.plain["adapter"]
     return {
-        "name": entry.name,
-        "version": str(entry.version),
         "base": plain["base"]["identity"]["id"],
         "parent": entry.parents[-1][0] if entry.parents else None,
         "variant": shape["variant"],
@@ -57,4 +57,10 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     if "variant" not in row:
         return row["ref"], "", "", "", "", "", aliases, state
     size, built_on = f"{row['parameters']:,}", row["parent"] or row["base"]
-    return row["ref"], built_on, row["variant"], str(row["rank"]), size, row["created"], aliases, state
+    cells = row["ref"], built_on, row["variant"], str(row["rank"]), size, row["created"], aliases, state
+    return tuple(map(_cut, cells))
+
+
+def _cut(text: str) -> str:
+    """No cell of a sound manifest is so long; one of another would push every other row off the screen."""
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."

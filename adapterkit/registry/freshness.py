@@ -100,8 +100,13 @@ class _Judging:
         if broken := self._lost_parents(entry):
             return Standing(entry, BROKEN, tuple(broken), stands_on=_names(entry, None))
         look = Look(_asked(entry))
-        for probe in self._probes:
-            probe(entry, look)
+        try:
+            for probe in self._probes:
+                probe(entry, look)
+        except (AdapterKitError, OSError, ValueError) as error:
+            # What it records is a path of a million letters, or its config is none: its own fault, not the table's.
+            told = Reason("files", f"cannot be compared: {' '.join(str(error).split())}")
+            return Standing(entry, BROKEN, (told,), stands_on=_names(entry, None))
         parents = Look(look.asked)
         self._probe_parents(entry, parents)
         stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
