@@ -1,4 +1,4 @@
-"""`adapterkit list`: one row for each version, broken ones included."""
+"""`adapterkit list`: one row for each version, broken ones included, and one for each alias that leads astray."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import print_table
-from adapterkit.registry import Entry, Registry
+from adapterkit.registry import Entry, Pointer, Registry
+from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
 _HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
 _WIDEST = 500
 
 
 def listing(registry: Registry) -> list[dict[str, Any]]:
-    """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed."""
+    """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed.
+
+    An alias with which something is wrong has a row of its own behind the versions, whose `version` is null.
+    """
     rows = []
     for name, entries in registry.survey().items():
-        aliases = registry.moved_aliases(name) if entries[-1].moved else {}
-        rows += [_row(entry, [alias for alias, to in aliases.items() if to == entry.version]) for entry in entries]
+        found = registry.pointers(name) if entries[-1].moved else [Pointer(LATEST, entries[-1].version)]
+        for entry in entries:
+            rows.append(_row(entry, [pointer.alias for pointer in found if pointer.version == entry.version]))
+        path = str(registry.path / name / ALIASES_FOLDER)
+        rows += [_alias_row(name, pointer, f"{path}/{pointer.alias}") for pointer in found if pointer.problem]
     return rows
 
 
@@ -34,6 +41,11 @@ def _row(entry: Entry, aliases: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": entry.problem is None}
     found |= {"name": entry.name, "version": str(entry.version)}
     return found | {"problem": entry.problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
+
+
+def _alias_row(name: str, pointer: Pointer, path: str) -> dict[str, Any]:
+    found = {"ref": f"{name}@{pointer.alias}", "path": path, "ok": False, "name": name, "version": None}
+    return found | {"problem": pointer.problem, "aliases": []}
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

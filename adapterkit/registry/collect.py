@@ -12,8 +12,9 @@ from pathlib import Path
 from adapterkit.errors import AdapterKitError, RefNotFoundError, RegistryError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import ALIASES_FOLDER, alias_moves, standing
+from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST, alias_moves, alias_names
 from adapterkit.registry.layout import folders_of
+from adapterkit.registry.pointing import goes_back_to, pointed_at
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import (
     explained,
@@ -118,11 +119,17 @@ def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
 
 
 def _wanted(registry: Shelf, name: str, keep: int) -> Iterator[tuple[Version, str]]:
-    versions = registry.versions(name)
-    for alias, version in registry.aliases(name).items():
-        yield version, f"{name}@{alias}"
-        before = standing(alias, alias_moves(registry.path / name, alias), versions)[-2:-1]
-        yield from ((back, f"a rollback of {name}@{alias} leads to it") for back in before)
+    versions, folder = registry.versions(name), registry.path / name
+    for alias in sorted({LATEST, *alias_names(folder)}):
+        try:
+            moves = alias_moves(folder, alias)
+        except RegistryError as error:
+            raise RegistryError(f"{error}. Nothing is collected until then: nobody knows what it points at.") from error
+        means = pointed_at(alias, moves[-1] if moves else None, versions)
+        if means in versions:
+            yield means, f"{name}@{alias}"
+        if (back := goes_back_to(alias, moves, versions)) is not None:
+            yield back, f"a rollback of {name}@{alias} leads to it"
     yield from ((version, f"one of the newest {keep}") for version in versions[-keep:])
 
 

@@ -30,7 +30,7 @@ from adapterkit.registry.intact import intact
 from adapterkit.registry.layout import default_registry, list_names, list_versions
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
-from adapterkit.registry.resolving import Resolved, aliases, moved_aliases, resolve
+from adapterkit.registry.resolving import Pointer, Resolved, aliases, pointers, resolve
 from adapterkit.registry.survey import Entry, survey
 from adapterkit.stores import read_file, staging_directory
 
@@ -100,13 +100,9 @@ class Registry:
         """
         return aliases(self.path, name)
 
-    def moved_aliases(self, name: str) -> dict[str, Version]:
-        """The aliases of an adapter that somebody moved, without reading its versions.
-
-        Raises:
-            RegistryError: the history of an alias is damaged, or cannot be listed.
-        """
-        return moved_aliases(self.path / name)
+    def pointers(self, name: str) -> list[Pointer]:
+        """Every alias of an adapter, `latest` included, and what is wrong with it; nothing of that is raised."""
+        return pointers(self.path, name)
 
     def survey(self) -> dict[str, list[Entry]]:
         """What every version says of itself at first sight: name -> entries, oldest first.

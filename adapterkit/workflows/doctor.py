@@ -180,10 +180,9 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
     if len(broken) > 5:
         yield "further versions", BAD, f"{len(broken) - 5:,} more are broken: adapterkit list"
     for name, entries in family.items():
-        try:
-            registry.aliases(name) if entries[-1].moved else None
-        except AdapterKitError as error:
-            yield f"aliases of {name}", BAD, str(error)
+        for pointer in registry.pointers(name) if entries[-1].moved else ():
+            if pointer.problem:
+                yield f"{name}@{pointer.alias}", BAD, pointer.problem
 
 
 def _place(what: str, folder: Path, fix: str) -> tuple[str, str, str]:
