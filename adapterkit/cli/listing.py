@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import print_table
-from adapterkit.registry import Entry, Pointer, Registry
+from adapterkit.registry import Entry, Pointer, Registry, strays
 from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
 _HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
@@ -16,16 +16,21 @@ _WIDEST = 500
 def listing(registry: Registry) -> list[dict[str, Any]]:
     """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed.
 
-    An alias with which something is wrong has a row of its own behind the versions, whose `version` is null.
+    An alias with which something is wrong has a row of its own behind the versions, and so has what stands in the place
+    of an adapter and is none; their `version` is null.
     """
-    rows = []
-    for name, entries in registry.survey().items():
+    rows, family = [], registry.survey()
+    for name, entries in family.items():
         found = registry.pointers(name) if entries[-1].moved else [Pointer(LATEST, entries[-1].version)]
         for entry in entries:
             rows.append(_row(entry, [pointer.alias for pointer in found if pointer.version == entry.version]))
-        path = str(registry.path / name / ALIASES_FOLDER)
-        rows += [_alias_row(name, pointer, f"{path}/{pointer.alias}") for pointer in found if pointer.problem]
-    return rows
+        place = registry.path / name / ALIASES_FOLDER
+        for pointer in found:
+            if pointer.problem:
+                rows.append(_astray(name, f"{name}@{pointer.alias}", place / pointer.alias, pointer.problem))
+    return rows + [
+        _astray(stray.name, stray.name, stray.path, stray.problem) for stray in strays(registry.path, family)
+    ]
 
 
 def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
@@ -43,9 +48,10 @@ def _row(entry: Entry, aliases: list[str]) -> dict[str, Any]:
     return found | {"problem": entry.problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
 
 
-def _alias_row(name: str, pointer: Pointer, path: str) -> dict[str, Any]:
-    found = {"ref": f"{name}@{pointer.alias}", "path": path, "ok": False, "name": name, "version": None}
-    return found | {"problem": pointer.problem, "aliases": []}
+def _astray(name: str, ref: str, path: Path, problem: str) -> dict[str, Any]:
+    """A row for something that is no version."""
+    found: dict[str, Any] = {"ref": ref, "path": str(path), "ok": False, "name": name, "version": None}
+    return found | {"problem": problem, "aliases": []}
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

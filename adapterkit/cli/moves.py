@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapterkit.cli.output import print_json, print_table, printable
-from adapterkit.errors import RefNotFoundError, UsageError
-from adapterkit.names import AdapterRef, Version, nearest
+from adapterkit.errors import UsageError
+from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Event, Moved, Registry, history_of
 
 _HEADINGS = ("when", "what", "version", "note")
@@ -47,7 +47,7 @@ def history(registry: Registry, name: str) -> dict[str, Any]:
         RefNotFoundError: there is no such adapter.
     """
     if not registry.versions(name):
-        raise RefNotFoundError(name, registry.path, nearest(name, registry.names()))
+        registry.resolve(name)  # says why
     found = registry.pointers(name)
     return {
         "name": name,

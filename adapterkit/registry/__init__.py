@@ -8,6 +8,7 @@ from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Pointer, Resolved
+from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
@@ -30,11 +31,13 @@ __all__ = [
     "Registry",
     "Resolved",
     "Standing",
+    "Stray",
     "VersionFacts",
     "default_registry",
     "history_of",
     "judge",
     "next_version",
     "publish",
+    "strays",
     "verify",
 ]

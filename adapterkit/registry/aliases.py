@@ -21,6 +21,7 @@ from adapterkit.artifacts import parse_json, pretty_json
 from adapterkit.errors import AdapterKitError, RegistryError, excerpt
 from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
+from adapterkit.registry.layout import refuse_links
 from adapterkit.stores import create_file, explained, flush_place, read_file, remove_stale_staging
 
 LATEST, PRODUCTION = "latest", "production"
@@ -77,8 +78,9 @@ def alias_names(folder: Path) -> list[str]:
     """The aliases of an adapter that have a history, be it an empty one, sorted.
 
     Raises:
-        RegistryError: the folder cannot be listed.
+        RegistryError: the folder cannot be listed, or is a link.
     """
+    refuse_links(folder, folder / ALIASES_FOLDER)
     return [name for name in _listed(folder / ALIASES_FOLDER) if _is_alias(name)]
 
 
@@ -199,9 +201,9 @@ def _move(plain: Any, number: int) -> AliasMove:
 
 
 def _numbers(folder: Path, alias: str) -> list[int]:
-    return sorted(
-        int(name[:-5]) for name in _listed(folder / ALIASES_FOLDER / check_alias(alias)) if _NUMBER.fullmatch(name)
-    )
+    place = folder / ALIASES_FOLDER / check_alias(alias)
+    refuse_links(folder, place.parent, place)
+    return sorted(int(name[:-5]) for name in _listed(place) if _NUMBER.fullmatch(name))
 
 
 def _file(folder: Path, alias: str, number: int) -> Path:

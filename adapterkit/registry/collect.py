@@ -151,7 +151,8 @@ def _staging_places(registry: Shelf) -> Iterator[Path]:
     for name in folders_of(registry.path):
         folder = registry.path / name
         yield folder
-        yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
+        if not (folder / ALIASES_FOLDER).is_symlink():
+            yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
 
 
 def _folder(registry: Shelf, ref: AdapterRef) -> Path:

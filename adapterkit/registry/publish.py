@@ -18,6 +18,7 @@ from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
 from adapterkit.lineage import Lineage
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
+from adapterkit.registry.layout import refuse_links
 from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import VersionFacts, next_version
 from adapterkit.stores import (
@@ -61,6 +62,7 @@ def publish(registry: Shelf, draft: ArtifactDraft, version: Version | None = Non
 
 
 def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version | None) -> Published:
+    refuse_links(registry.path / draft.name)
     for parent in (registry.path, registry.path / draft.name):
         remove_stale_staging(parent)
     _check_ancestors(registry, draft)

@@ -9,7 +9,7 @@ from pathlib import Path
 from adapterkit.errors import RefNotFoundError, RegistryError
 from adapterkit.names import AdapterRef, Version, nearest
 from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, last_move
-from adapterkit.registry.layout import list_names, list_versions
+from adapterkit.registry.layout import list_names, list_versions, refuse_links
 from adapterkit.registry.pointing import pointed_at
 
 
@@ -48,8 +48,9 @@ def resolve(registry: Path, ref: AdapterRef) -> Resolved:
 
     Raises:
         RefNotFoundError: there is no such adapter, version or alias; the error names the nearest.
-        RegistryError: the history of the alias is damaged, or a folder cannot be listed.
+        RegistryError: the history of the alias is damaged, or a folder cannot be listed, or is a link.
     """
+    refuse_links(registry / ref.name)
     versions = list_versions(registry / ref.name)
     chosen, bound = _chosen(registry / ref.name, ref, versions)
     if chosen is None or chosen not in versions:

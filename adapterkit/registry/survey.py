@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import excerpt
+from adapterkit.errors import RegistryError, excerpt
 from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE
 from adapterkit.names import Version
 from adapterkit.registry.aliases import ALIASES_FOLDER
@@ -74,9 +74,12 @@ def survey(registry: Path) -> dict[str, list[Entry]]:
 def _survey(registry: Path) -> dict[str, list[Entry]]:
     found = {}
     for name in folders_of(registry):
-        folders = folders_of(f"{registry}/{name}") if is_name(name) else []
+        try:
+            folders = folders_of(f"{registry}/{name}") if is_name(name) else []
+        except RegistryError:
+            continue  # One that cannot be listed must not hide the others; see `strays`.
         if versions := versions_among(folders):
-            moved = ALIASES_FOLDER in folders
+            moved = ALIASES_FOLDER in folders or os.path.islink(f"{registry}/{name}/{ALIASES_FOLDER}")
             found[name] = [_entry(name, version, f"{registry}/{name}/{version}", moved) for version in versions]
     return found
 

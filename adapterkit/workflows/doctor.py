@@ -16,7 +16,7 @@ from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import AdapterKitError
-from adapterkit.registry import Registry
+from adapterkit.registry import Registry, strays
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
 _CORE = (
@@ -183,6 +183,8 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
         for pointer in registry.pointers(name) if entries[-1].moved else ():
             if pointer.problem:
                 yield f"{name}@{pointer.alias}", BAD, pointer.problem
+    for stray in strays(registry.path, family):
+        yield stray.name, BAD, stray.problem
 
 
 def _place(what: str, folder: Path, fix: str) -> tuple[str, str, str]:
