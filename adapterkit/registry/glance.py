@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from adapterkit.errors import excerpt
 
+_MAX_BYTES = 16_000_000
 _NULL = type(None)
 _TEXT, _TABLE, _LIST, _NUMBER = (str,), (dict,), (list,), (int,)
 _TEXT_OR_NULL, _TABLE_OR_NULL = (str, _NULL), (dict, _NULL)
@@ -39,6 +41,19 @@ _RECIPE: _Kinds = {
 }
 _MEMBER: _Kinds = {"ref": _TEXT, "weights_digest": _TEXT}
 _CALLED = {str: "text", dict: "table", list: "list", int: "number", float: "number", _NULL: "null"}
+
+
+def manifest_bytes(path: str) -> bytes:
+    """The bytes of a manifest; no link is followed, and no pipe waited for.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(handle, _MAX_BYTES)
+    finally:
+        os.close(handle)
 
 
 def parse_at_a_glance(data: bytes) -> dict[str, Any]:

@@ -18,11 +18,10 @@ from adapterkit.errors import RegistryError, excerpt
 from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE
 from adapterkit.names import Version
 from adapterkit.registry.aliases import ALIASES_FOLDER
-from adapterkit.registry.glance import parse_at_a_glance
+from adapterkit.registry.glance import manifest_bytes, parse_at_a_glance
 from adapterkit.registry.layout import folders_of, is_name, versions_among
 
 _MANDATORY = frozenset(MANDATORY_FILES)
-_MAX_BYTES = 16_000_000
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
         missing = sorted(_MANDATORY.difference(_plain_files(path)))
         problem = f"{', '.join(missing)} missing" if missing else None
         if MANIFEST_FILE not in missing:
-            plain = parse_at_a_glance(_read(f"{path}/{MANIFEST_FILE}"))
+            plain = parse_at_a_glance(manifest_bytes(f"{path}/{MANIFEST_FILE}"))
             problem = problem or _contradiction(plain, name, version)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
@@ -114,14 +113,6 @@ def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
 def _plain_files(folder: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-
-
-def _read(path: str) -> bytes:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        return os.read(handle, _MAX_BYTES)
-    finally:
-        os.close(handle)
 
 
 def _contradiction(plain: Mapping[str, Any], name: str, version: Version) -> str | None:
