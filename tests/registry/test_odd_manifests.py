@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from adapterkit.cli.listing import listing, print_listing
 from adapterkit.cli.moves import history, print_history
 from adapterkit.cli.output import print_json
 from adapterkit.cli.standing import print_tree, standings
+from adapterkit.errors import RegistryError
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import MANIFEST_FILE, DataRecord, RecipeRecord
 from adapterkit.registry import Registry
@@ -80,6 +82,8 @@ def look(registry: Registry, capsys: pytest.CaptureFixture[str], present: Presen
     for found in (rows, standings(stand), facts):
         print_json(found)
         json.loads(capsys.readouterr().out.encode())
+    with suppress(RegistryError):
+        registry.plan_collection()
     assert {row["ref"] for row in rows} == {"child@1.0.0", "child@1.1.0", "unified@1.0.0"}
     assert {each.entry.name for each in stand} == {"child", "unified"}
     return {row["ref"]: row for row in rows}
