@@ -159,7 +159,7 @@ def _staging_places(registry: Shelf) -> Iterator[Path]:
     for name in folders_of(registry.path):
         folder = registry.path / name
         yield folder
-        if not (folder / ALIASES_FOLDER).is_symlink():
+        if ALIASES_FOLDER in folders_of(folder):
             yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, RegistryError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import AliasMove, alias_names, alias_records
+from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, alias_records
 from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import replaced_parts
 
@@ -39,11 +39,16 @@ def history_of(registry: Shelf, name: str) -> list[Event]:
     """Everything that happened to an adapter, oldest first.
 
     Raises:
-        RegistryError: a folder cannot be listed.
+        RegistryError: the adapter's folder cannot be listed.
     """
     folder = registry.path / name
     timed = _timed(_publishings(registry, name))
-    for alias in alias_names(folder):
+    try:
+        aliases = alias_names(folder)
+    except RegistryError as error:
+        timed.append(("", Event("", DAMAGED, None, LATEST, str(error))))
+        aliases = []
+    for alias in aliases:
         timed += _timed(_moves(folder, alias))
     # Sorting is stable: what happened within one second stays in the order of versions, then of moves.
     return [event for _, event in sorted(timed, key=lambda pair: pair[0])]
@@ -72,11 +77,14 @@ def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
 
 
 def _moves(folder: Path, alias: str) -> Iterator[Event]:
-    for move in alias_records(folder, alias):
-        if isinstance(move, AliasMove):
-            yield Event(move.at, move.action, move.version, alias, "")
-        else:
-            yield Event("", DAMAGED, None, alias, move.problem)
+    try:
+        for move in alias_records(folder, alias):
+            if isinstance(move, AliasMove):
+                yield Event(move.at, move.action, move.version, alias, "")
+            else:
+                yield Event("", DAMAGED, None, alias, move.problem)
+    except RegistryError as error:
+        yield Event("", DAMAGED, None, alias, str(error))
 
 
 def _note(before: Manifest | None, now: Manifest) -> str:
