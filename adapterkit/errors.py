@@ -16,6 +16,11 @@ def excerpt(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something, as a message says it: `1 version`, `10,000 versions`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class AdapterKitError(Exception):
     """Root of the family; a door prints its message without a traceback and leaves with `exit_code`."""
 

@@ -11,6 +11,8 @@ from adapterkit.errors import UsageError, excerpt
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,126}[a-z0-9])?")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+# The largest that `_VERSION` reads, as major, minor or patch.
+LAST_NUMBER = 999_999_999
 # ASCII: elsewhere `\d` is any script's digits, and a version would have more than one spelling.
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
 # Windows opens a device under these names, whatever ending follows; a registry may be copied there.

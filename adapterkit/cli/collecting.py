@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from adapterkit.cli.output import print_json
+from pathlib import Path
+from typing import Any
+
+from adapterkit.cli.output import print_json, printable
+from adapterkit.errors import counted
 from adapterkit.registry import Collection
 
 
-def print_collected(found: Collection, applied: bool, as_json: bool) -> None:
-    """Print what was, or would be, removed."""
+def print_collected(found: Collection, place: Path, command: str | None, as_json: bool) -> None:
+    """Print what would be removed, with the command that does it; or what was, where there is no command."""
     if as_json:
-        print_json(
-            {
-                "applied": applied,
-                "versions": [str(ref) for ref in found.versions],
-                "left_behind": [str(path) for path in found.left_behind],
-                "bytes": found.bytes,
-                "kept": {str(ref): why for ref, why in found.kept.items()},
-            }
-        )
+        print_json(_plain(found, command))
         return
-    verb = "removed" if applied else "would remove"
+    verb = "would remove" if command else "removed"
     for ref in found.versions:
         print(f"{verb} {ref}")
     for path in found.left_behind:
-        print(f"{verb} {path}, left behind by a process that is dead")
+        print(printable(f"{verb} {path}, left behind by a process that is dead"))
     if not found.versions and not found.left_behind:
-        print(f"Nothing to collect: all {len(found.kept):,} versions are needed, or among the newest.")
-    elif not applied:
-        print(f"{found.bytes / 1e6:,.1f} MB, and {len(found.kept):,} versions stay. To do it: adapterkit gc --apply")
+        print(printable(f"Nothing to collect: {_all_of(len(found.kept), place)}."))
+        return
+    stay = f"{counted(len(found.kept), 'version')} {'stays' if len(found.kept) == 1 else 'stay'}."
+    print(f"{_size(found)}, and {stay} To do it: {command}" if command else f"{_size(found)} went free, and {stay}")
+
+
+def _plain(found: Collection, command: str | None) -> dict[str, Any]:
+    return {
+        "applied": command is None,
+        "versions": [str(ref) for ref in found.versions],
+        "left_behind": [str(path) for path in found.left_behind],
+        "bytes": found.bytes,
+        "kept": {str(ref): why for ref, why in found.kept.items()},
+    }
+
+
+def _all_of(kept: int, place: Path) -> str:
+    if kept > 1:
+        return f"all {kept:,} versions are needed, or among the newest"
+    return "its only version is among the newest" if kept else f"{place} holds no version"
+
+
+def _size(found: Collection) -> str:
+    return f"{found.bytes / 1e6:,.1f} MB" if found.bytes >= 1e6 else counted(found.bytes, "byte")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adapterkit.cli.options import Json, Ref, RegistryOption
+
+# As `registry.KEEP`, which `--help` does not wait for.
+_KEEP = 3
 
 
 def promote(
@@ -40,7 +45,7 @@ def rollback(
 
 def gc(
     apply: Annotated[bool, typer.Option("--apply", help="Remove it. Without this, nothing is changed.")] = False,
-    keep: Annotated[int, typer.Option("--keep", min=1, help="So many of each adapter's newest versions stay.")] = 3,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="So many of each adapter's newest versions stay.")] = _KEEP,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
@@ -50,4 +55,11 @@ def gc(
 
     shelf = Registry(registry)
     planned = shelf.plan_collection(keep=keep)
-    print_collected(shelf.collect(planned, keep=keep) if apply else planned, apply, as_json)
+    found = shelf.collect(planned, keep=keep) if apply else planned
+    print_collected(found, shelf.path, None if apply else _command(keep, registry), as_json)
+
+
+def _command(keep: int, registry: Path | None) -> str:
+    """What does the very collection that was planned."""
+    said = ["--keep", str(keep)] if keep != _KEEP else []
+    return shlex.join(["adapterkit", "gc", "--apply", *said, *(["--registry", str(registry)] if registry else [])])

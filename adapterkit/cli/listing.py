@@ -1,4 +1,4 @@
-"""`adapterkit list`: one row for each version, broken ones included."""
+"""`adapterkit list`: one row for each version, broken ones included, and one for each alias that leads astray."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import print_table
-from adapterkit.registry import Entry, Registry
+from adapterkit.registry import Entry, Pointer, Registry, strays
+from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
 _HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
+_WIDEST = 500
 
 
 def listing(registry: Registry) -> list[dict[str, Any]]:
-    """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed."""
-    rows = []
-    for name, entries in registry.survey().items():
-        aliases = registry.moved_aliases(name) if entries[-1].moved else {}
-        rows += [_row(entry, [alias for alias, to in aliases.items() if to == entry.version]) for entry in entries]
-    return rows
+    """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed.
+
+    An alias with which something is wrong has a row of its own behind the versions, and so has what stands in the place
+    of an adapter and is none; their `version` is null.
+    """
+    rows, family = [], registry.survey()
+    for name, entries in family.items():
+        found = registry.pointers(name) if entries[-1].moved else [Pointer(LATEST, entries[-1].version)]
+        for entry in entries:
+            rows.append(_row(entry, [pointer.alias for pointer in found if pointer.version == entry.version]))
+        place = registry.path / name / ALIASES_FOLDER
+        for pointer in found:
+            if pointer.problem:
+                rows.append(_astray(name, f"{name}@{pointer.alias}", place / pointer.alias, pointer.problem))
+    return rows + [
+        _astray(stray.name, stray.name, stray.path, stray.problem) for stray in strays(registry.path, family)
+    ]
 
 
 def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
@@ -31,14 +44,19 @@ def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
 
 def _row(entry: Entry, aliases: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": entry.problem is None}
+    found |= {"name": entry.name, "version": str(entry.version)}
     return found | {"problem": entry.problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
+
+
+def _astray(name: str, ref: str, path: Path, problem: str) -> dict[str, Any]:
+    """A row for something that is no version."""
+    found: dict[str, Any] = {"ref": ref, "path": str(path), "ok": False, "name": name, "version": None}
+    return found | {"problem": problem, "aliases": []}
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
     plain, shape = entry.plain, entry.plain["adapter"]
     return {
-        "name": entry.name,
-        "version": str(entry.version),
         "base": plain["base"]["identity"]["id"],
         "parent": entry.parents[-1][0] if entry.parents else None,
         "variant": shape["variant"],
@@ -57,4 +75,10 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     if "variant" not in row:
         return row["ref"], "", "", "", "", "", aliases, state
     size, built_on = f"{row['parameters']:,}", row["parent"] or row["base"]
-    return row["ref"], built_on, row["variant"], str(row["rank"]), size, row["created"], aliases, state
+    cells = row["ref"], built_on, row["variant"], str(row["rank"]), size, row["created"], aliases, state
+    return tuple(map(_cut, cells))
+
+
+def _cut(text: str) -> str:
+    """No cell of a sound manifest is so long; one of another would push every other row off the screen."""
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."

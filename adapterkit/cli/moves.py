@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from adapterkit.cli.output import print_json, print_table
-from adapterkit.errors import RefNotFoundError, UsageError
-from adapterkit.names import AdapterRef, Version, nearest
-from adapterkit.registry import Moved, Registry, history_of
+from adapterkit.cli.output import print_json, print_table, printable
+from adapterkit.errors import UsageError
+from adapterkit.names import AdapterRef, Version
+from adapterkit.registry import Event, Moved, Registry, history_of
 
 _HEADINGS = ("when", "what", "version", "note")
 
@@ -47,10 +47,14 @@ def history(registry: Registry, name: str) -> dict[str, Any]:
         RefNotFoundError: there is no such adapter.
     """
     if not registry.versions(name):
-        raise RefNotFoundError(name, registry.path, nearest(name, registry.names()))
-    events = [{**dataclasses.asdict(event), "version": str(event.version)} for event in history_of(registry, name)]
-    aliases = {alias: str(version) for alias, version in registry.aliases(name).items()}
-    return {"name": name, "aliases": aliases, "events": events}
+        registry.resolve(name)  # says why
+    found = registry.pointers(name)
+    return {
+        "name": name,
+        "aliases": {pointer.alias: str(pointer.version) for pointer in found if pointer.version},
+        "problems": [{"alias": pointer.alias, "what": pointer.problem} for pointer in found if pointer.problem],
+        "events": [_plain(event) for event in history_of(registry, name)],
+    }
 
 
 def print_history(facts: dict[str, Any]) -> None:
@@ -59,8 +63,14 @@ def print_history(facts: dict[str, Any]) -> None:
     print()
     for alias, version in facts["aliases"].items():
         print(f"{facts['name']}@{alias} is {version}")
+    for problem in facts["problems"]:
+        print(printable(f"BROKEN: {problem['what']}"))
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    return {**dataclasses.asdict(event), "version": str(event.version) if event.version else None}
 
 
 def _cells(event: dict[str, Any]) -> Sequence[str]:
     what = event["what"] if event["alias"] is None else f"{event['what']} {event['alias']}"
-    return event["at"], what, event["version"], event["note"]
+    return event["at"], what, event["version"] or "", event["note"]

@@ -7,7 +7,8 @@ from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, defa
 from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
-from adapterkit.registry.resolving import Resolved
+from adapterkit.registry.resolving import Pointer, Resolved
+from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
@@ -24,16 +25,19 @@ __all__ = [
     "Event",
     "Look",
     "Moved",
+    "Pointer",
     "Published",
     "Reason",
     "Registry",
     "Resolved",
     "Standing",
+    "Stray",
     "VersionFacts",
     "default_registry",
     "history_of",
     "judge",
     "next_version",
     "publish",
+    "strays",
     "verify",
 ]

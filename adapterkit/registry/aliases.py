@@ -1,7 +1,8 @@
 """Aliases: names that move between the versions of an adapter, each move a small file that is never changed.
 
 `<registry>/<name>/aliases/<alias>/<number>.json`. Creating the next number is the compare-and-set between two who move
-an alias at once; nothing is ever overwritten, so the files are the history too.
+an alias at once; nothing is ever overwritten, so the files are the history too. Readers go by the newest,
+so moving again heals a damaged one.
 
 `latest` needs no move: it is the highest version. A move can hold it at another one until something newer is published.
 """
@@ -10,23 +11,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from adapterkit.artifacts import parse_json, pretty_json
-from adapterkit.errors import AdapterKitError, ArtifactError, RegistryError
+from adapterkit.errors import AdapterKitError, RegistryError, excerpt
 from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
+from adapterkit.registry.layout import refuse_links
 from adapterkit.stores import create_file, explained, flush_place, read_file, remove_stale_staging
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"
 ALIASES_FOLDER = "aliases"
 _SCHEMA = 1
-_NUMBER = re.compile(r"[1-9]\d{0,8}\.json")
+_NUMBER = re.compile(r"[1-9]\d{0,8}\.json", re.ASCII)
+_LAST = 999_999_999
 _MAX_BYTES = 10_000
 _KEYS = {"schema_version", "action", "version", "artifact_digest", "highest", "at"}
 
@@ -63,22 +66,60 @@ class AliasMove:
         }
 
 
+@dataclass(frozen=True)
+class DamagedMove:
+    """A move that nobody can read any more; `problem` names the file and says what is wrong with it."""
+
+    number: int
+    problem: str
+
+
 def alias_names(folder: Path) -> list[str]:
-    """The aliases of an adapter that were ever moved, sorted.
+    """The aliases of an adapter that have a history, be it an empty one, sorted.
 
     Raises:
-        RegistryError: the folder cannot be listed.
+        RegistryError: the folder cannot be listed, or is a link.
     """
-    return [name for name in _listed(folder / ALIASES_FOLDER) if _is_alias(name) and _numbers(folder, name)]
+    refuse_links(folder, folder / ALIASES_FOLDER)
+    return [name for name in _listed(folder / ALIASES_FOLDER) if _is_alias(name)]
 
 
 def alias_moves(folder: Path, alias: str) -> list[AliasMove]:
-    """Every move of an alias, oldest first.
+    """The moves of an alias, oldest first, as far back as each can be read; number 1 is the first that ever was.
+
+    What lies beyond a damaged or a missing file is left out: without that move nobody knows what was given up.
 
     Raises:
-        RegistryError: a file of its history is damaged, or cannot be listed.
+        RegistryError: the newest move is damaged, or the history cannot be listed.
     """
-    return [_read(folder, alias, number) for number in _numbers(folder, alias)]
+    moves: list[AliasMove] = []
+    for number in reversed(_numbers(folder, alias)):
+        if moves and number != moves[-1].number - 1:
+            break
+        try:
+            moves.append(_read(folder, alias, number))
+        except RegistryError:
+            if not moves:
+                raise
+            break
+    return moves[::-1]
+
+
+def alias_records(folder: Path, alias: str) -> Iterator[AliasMove | DamagedMove]:
+    """Every move of an alias, oldest first, with those that cannot be read; of a gap only its end.
+
+    Raises:
+        RegistryError: the history cannot be listed.
+    """
+    expected = 1
+    for number in _numbers(folder, alias):
+        if number != expected:
+            yield DamagedMove(number - 1, f"{_file(folder, alias, number - 1)} is missing")
+        try:
+            yield _parsed(_file(folder, alias, number), number)
+        except (AdapterKitError, KeyError, TypeError, ValueError) as error:
+            yield DamagedMove(number, f"{_file(folder, alias, number)} is damaged: {error}")
+        expected = number + 1
 
 
 def last_move(folder: Path, alias: str) -> AliasMove | None:
@@ -100,6 +141,11 @@ def move_alias(
         RegistryError: somebody else moved the alias at the same time, or the disk refuses.
     """
     numbers = _numbers(folder, alias)
+    if numbers and numbers[-1] >= _LAST:
+        raise RegistryError(
+            f"The history of {folder.name}@{alias} has no number left after {_file(folder, alias, numbers[-1])}, which "
+            "was probably made by hand. Move that file away, and decide again."
+        )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     move = AliasMove(numbers[-1] + 1 if numbers else 1, action, version, artifact_digest, highest, now)
     if not create_file(_file(folder, alias, move.number), pretty_json(move.to_json(), alias)):
@@ -122,75 +168,28 @@ def settle_alias(folder: Path, alias: str) -> None:
         flush_place(newest)
 
 
-def pointed_at(alias: str, move: AliasMove | None, versions: Sequence[Version]) -> Version | None:
-    """The version that an alias means, given its newest move and the versions that exist, oldest first."""
-    if alias != LATEST:
-        return move.version if move else None
-    highest = versions[-1] if versions else None
-    held = move is not None and highest is not None and highest <= move.highest and move.version in versions
-    return move.version if move is not None and held else highest
-
-
-def standing(alias: str, moves: Iterable[AliasMove], versions: Sequence[Version]) -> list[Version]:
-    """Where an alias points and where it pointed before, as a stack whose top is now: each rollback took one off.
-
-    Args:
-        alias: the alias; `latest` is also moved by every publishing.
-        moves: its moves, oldest first.
-        versions: the versions that exist, oldest first; others are left out.
-    """
-    stack: list[Version] = []
-    for action, version in _events(alias, list(moves), versions):
-        if action == ROLLBACK and version in stack:
-            while stack[-1] != version:
-                stack.pop()
-        elif not stack or stack[-1] != version:
-            stack.append(version)
-    return _without_repeats(version for version in stack if version in versions)
-
-
-def _events(alias: str, moves: Sequence[AliasMove], versions: Sequence[Version]) -> Iterator[tuple[str, Version]]:
-    """Publishings (for `latest`) and moves, in the order in which they happened.
-
-    A version that was collected since counts where a move names it: going back to it took off what lay above, and that
-    must not come back.
-    """
-    known = {*versions, *(version for move in moves for version in (move.version, move.highest))}
-    published = sorted(known) if alias == LATEST else []
-    for move in moves:
-        while published and published[0] <= move.highest:
-            yield PROMOTE, published.pop(0)
-        yield move.action, move.version
-    yield from ((PROMOTE, version) for version in published)
-
-
-def _without_repeats(versions: Iterable[Version]) -> list[Version]:
-    found: list[Version] = []
-    for version in versions:
-        if not found or found[-1] != version:
-            found.append(version)
-    return found
-
-
 def _read(folder: Path, alias: str, number: int) -> AliasMove:
     path = _file(folder, alias, number)
     try:
-        plain = parse_json(read_file(path, limit=_MAX_BYTES), path.name)
-        return _move(plain, number)
-    except (ArtifactError, AdapterKitError, KeyError, TypeError, ValueError) as error:
+        return _parsed(path, number)
+    except (AdapterKitError, KeyError, TypeError, ValueError) as error:
         raise RegistryError(
             f"The history of the alias {folder.name}@{alias} is damaged: {path}: {error}. Move the alias again, to a "
             f"version that you trust: adapterkit promote {folder.name}@VERSION --to {alias}"
         ) from error
 
 
+def _parsed(path: Path, number: int) -> AliasMove:
+    return _move(parse_json(read_file(path, limit=_MAX_BYTES), path.name), number)
+
+
 def _move(plain: Any, number: int) -> AliasMove:
     if not isinstance(plain, dict) or set(plain) != _KEYS:
         raise ValueError(f"it does not have exactly the keys {', '.join(sorted(_KEYS))}")
     if type(plain["schema_version"]) is not int or plain["schema_version"] != _SCHEMA:
-        raise ValueError(f"schema_version {plain['schema_version']!r} is unknown; update adapterkit")
+        raise ValueError(f"schema_version {excerpt(plain['schema_version'])} is unknown; update adapterkit")
     if plain["action"] not in (PROMOTE, ROLLBACK):
-        raise ValueError(f"{plain['action']!r} is no action")
+        raise ValueError(f"{excerpt(plain['action'])} is no action")
     return AliasMove(
         number=number,
         action=plain["action"],
@@ -202,9 +201,9 @@ def _move(plain: Any, number: int) -> AliasMove:
 
 
 def _numbers(folder: Path, alias: str) -> list[int]:
-    return sorted(
-        int(name[:-5]) for name in _listed(folder / ALIASES_FOLDER / check_alias(alias)) if _NUMBER.fullmatch(name)
-    )
+    place = folder / ALIASES_FOLDER / check_alias(alias)
+    refuse_links(folder, place.parent, place)
+    return sorted(int(name[:-5]) for name in _listed(place) if _NUMBER.fullmatch(name))
 
 
 def _file(folder: Path, alias: str, number: int) -> Path:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from adapterkit.errors import AdapterKitError, RefNotFoundError, RegistryError
+from adapterkit.errors import AdapterKitError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import ALIASES_FOLDER, alias_moves, standing
+from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST, alias_moves, alias_names
 from adapterkit.registry.layout import folders_of
+from adapterkit.registry.pointing import goes_back_to, pointed_at
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import (
     explained,
@@ -38,7 +40,7 @@ class Collection:
         versions: exact refs that nothing needs, children before their parents.
         kept: every other exact ref, with the reason.
         left_behind: staging folders of processes that are dead.
-        bytes: how much disk goes free.
+        bytes: how much the files hold that go; of one with a further name that stays, nothing goes free.
     """
 
     versions: tuple[AdapterRef, ...]
@@ -54,8 +56,11 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
     all that something that stays was built on.
 
     Raises:
+        UsageError: `keep` is less than 1.
         RegistryError: a manifest or the history of an alias cannot be read, so that nobody knows what is needed.
     """
+    if keep < 1:
+        raise UsageError(f"keep={keep}: of each adapter at least 1 version stays. To be rid of one, remove its folder.")
     manifests = _manifests(registry)
     kept: dict[AdapterRef, str] = {}
     for name in registry.names():
@@ -74,7 +79,7 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
     rest = tuple(
         path for folder in _staging_places(registry) for path in stale_staging(folder, abandoned_after=ABANDONED)
     )
-    size = sum(_bytes(_folder(registry, ref)) for ref in doomed) + sum(_bytes(path) for path in rest)
+    size = _bytes([*(_folder(registry, ref) for ref in doomed), *rest])
     return Collection(tuple(doomed), kept, rest, size)
 
 
@@ -87,6 +92,8 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
     with taking_from(registry.path):
         now = plan_collection(registry, keep=keep)
         chosen = tuple(ref for ref in now.versions if ref in set(planned.versions))
+        doomed = [*(_folder(registry, ref) for ref in chosen), *now.left_behind]
+        before = _bytes(doomed)
         for ref in chosen:
             _remove(registry, ref)
         gone = [
@@ -94,7 +101,8 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
             for folder in _staging_places(registry)
             for path in remove_stale_staging(folder, abandoned_after=ABANDONED)
         ]
-    return Collection(chosen, now.kept, tuple(gone), planned.bytes)
+        freed = before - _bytes(doomed)
+    return Collection(chosen, now.kept, tuple(gone), freed)
 
 
 def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
@@ -118,11 +126,17 @@ def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
 
 
 def _wanted(registry: Shelf, name: str, keep: int) -> Iterator[tuple[Version, str]]:
-    versions = registry.versions(name)
-    for alias, version in registry.aliases(name).items():
-        yield version, f"{name}@{alias}"
-        before = standing(alias, alias_moves(registry.path / name, alias), versions)[-2:-1]
-        yield from ((back, f"a rollback of {name}@{alias} leads to it") for back in before)
+    versions, folder = registry.versions(name), registry.path / name
+    for alias in sorted({LATEST, *alias_names(folder)}):
+        try:
+            moves = alias_moves(folder, alias)
+        except RegistryError as error:
+            raise RegistryError(f"{error}. Nothing is collected until then: nobody knows what it points at.") from error
+        means = pointed_at(alias, moves[-1] if moves else None, versions)
+        if means in versions:
+            yield means, f"{name}@{alias}"
+        if (back := goes_back_to(alias, moves, versions)) is not None:
+            yield back, f"a rollback of {name}@{alias} leads to it"
     yield from ((version, f"one of the newest {keep}") for version in versions[-keep:])
 
 
@@ -134,7 +148,8 @@ def _remove(registry: Shelf, ref: AdapterRef) -> None:
     """Rename a version away in one step, then delete it: no reader ever meets half of one."""
     folder = _folder(registry, ref)
     with staging_directory(folder.parent) as away, explained(f"Removing {folder}"):
-        os.rename(folder, away / folder.name)
+        with suppress(FileNotFoundError):  # Somebody removed it by hand.
+            os.rename(folder, away / folder.name)
         sync_directory(folder.parent)
 
 
@@ -144,19 +159,26 @@ def _staging_places(registry: Shelf) -> Iterator[Path]:
     for name in folders_of(registry.path):
         folder = registry.path / name
         yield folder
-        yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
+        if ALIASES_FOLDER in folders_of(folder):
+            yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
 
 
 def _folder(registry: Shelf, ref: AdapterRef) -> Path:
     return registry.path / ref.name / str(ref.selector)
 
 
-def _bytes(path: Path) -> int:
-    """How much a folder holds; what vanishes meanwhile does not count, for whoever is publishing clears up too."""
-    size = 0
-    with explained(f"Measuring {path}"):
-        for folder, _, files in os.walk(path):
-            for name in files:
-                with suppress(FileNotFoundError):
-                    size += os.lstat(os.path.join(folder, name)).st_size
-    return size
+def _bytes(paths: Iterable[Path]) -> int:
+    """How much goes free with some folders: a file that bears another name elsewhere stays, and counts once here.
+
+    What vanishes meanwhile does not count, for whoever is publishing clears up too.
+    """
+    names: Counter[tuple[int, int]] = Counter()
+    found: dict[tuple[int, int], os.stat_result] = {}
+    for path in paths:
+        with explained(f"Measuring {path}"):
+            for file in (os.path.join(folder, name) for folder, _, files in os.walk(path) for name in files):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    stat = os.lstat(file)
+                    names[stat.st_dev, stat.st_ino] += 1
+                    found[stat.st_dev, stat.st_ino] = stat
+    return sum(stat.st_size for file, stat in found.items() if names[file] >= stat.st_nlink)

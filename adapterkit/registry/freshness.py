@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import AdapterKitError, UsageError
+from adapterkit.errors import AdapterKitError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import LATEST, last_move, pointed_at
+from adapterkit.registry.aliases import LATEST
+from adapterkit.registry.resolving import meaning, pointers
 from adapterkit.registry.survey import Entry
 
 FRESH, STALE, BROKEN = "fresh", "stale", "broken"
@@ -90,7 +92,8 @@ class _Judging:
     def standing(self, name: str) -> Standing:
         if name not in self._known:
             self._open.add(name)
-            self._known[name] = self._judge(self._meant(name, None))
+            found = self._judge(self._latest(name))
+            self._known[name] = dataclasses.replace(found, unknown=(*found.unknown, *self._astray(found)))
             self._open.discard(name)
         return self._known[name]
 
@@ -100,8 +103,13 @@ class _Judging:
         if broken := self._lost_parents(entry):
             return Standing(entry, BROKEN, tuple(broken), stands_on=_names(entry, None))
         look = Look(_asked(entry))
-        for probe in self._probes:
-            probe(entry, look)
+        try:
+            for probe in self._probes:
+                probe(entry, look)
+        except (AdapterKitError, OSError, ValueError) as error:
+            # What it records is a path of a million letters, or its config is none: its own fault, not the table's.
+            told = Reason("files", f"cannot be compared: {' '.join(str(error).split())}")
+            return Standing(entry, BROKEN, (told,), stands_on=_names(entry, None))
         parents = Look(look.asked)
         self._probe_parents(entry, parents)
         stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
@@ -140,7 +148,11 @@ class _Judging:
         if wanted.name not in self._family:
             look.unknown.append(Reason("parent", f"{asked} is not here"))
             return
-        now = self._meant(wanted.name, wanted.selector)
+        try:
+            now = self._meant(wanted.name, LATEST if wanted.selector is None else wanted.selector)
+        except RegistryError as error:
+            look.unknown.append(Reason("parent", str(error)))
+            return
         if wanted.name in self._open:
             look.stale.append(Reason("parent", f"{asked} is, or stands on, this adapter itself: a circle"))
         elif now.weights_digest != bound:
@@ -148,22 +160,34 @@ class _Judging:
         elif not isinstance(wanted.selector, Version) and self.standing(wanted.name).state == STALE:
             look.stale.append(Reason("parent", f"{asked} is stale itself"))
 
-    def _meant(self, name: str, selector: Version | str | None) -> Entry:
-        """The version that a ref means; where it means none that is there, the highest."""
+    def _latest(self, name: str) -> Entry:
+        try:
+            return self._meant(name, LATEST)
+        except RegistryError as error:
+            return dataclasses.replace(self._family[name][-1], problem=str(error))
+
+    def _meant(self, name: str, selector: Version | str) -> Entry:
+        """The version that a ref means.
+
+        Raises:
+            RegistryError: it leads nowhere, or the history of the alias is damaged.
+        """
         entries = self._family[name]
-        if not entries[-1].moved and selector is None:
+        if not entries[-1].moved and selector == LATEST:
             return entries[-1]
         versions = [entry.version for entry in entries]
-        alias = LATEST if selector is None else selector
-        try:
-            chosen = (
-                alias
-                if isinstance(alias, Version)
-                else pointed_at(alias, last_move(self._folder_of(name), alias), versions)
-            )
-        except AdapterKitError as error:
-            return dataclasses.replace(entries[-1], plain={}, problem=str(error))
-        return next((entry for entry in entries if entry.version == chosen), entries[-1])
+        means = selector if isinstance(selector, Version) else meaning(self._folder_of(name), selector, versions)[0]
+        for entry in entries:
+            if entry.version == means:
+                return entry
+        raise RegistryError(f"{name}@{selector} leads to no version that is there")
+
+    def _astray(self, found: Standing) -> Iterator[Reason]:
+        """What is wrong with the aliases of an adapter that it is not judged by."""
+        folder = Path(self._folder_of(found.entry.name))
+        for pointer in pointers(folder.parent, folder.name) if found.entry.moved else ():
+            if pointer.problem and pointer.problem != found.entry.problem:
+                yield Reason("alias", pointer.problem)
 
 
 def _asked(entry: Entry) -> str | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, RegistryError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import alias_moves, alias_names
+from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, alias_records
 from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import replaced_parts
 
-PUBLISHED = "published"
+PUBLISHED, DAMAGED = "published", "damaged"
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Event:
     """One thing that happened to an adapter.
 
     Attributes:
-        at: UTC time, ISO 8601; empty where the manifest cannot be read.
-        what: `published`, `promote` or `rollback`.
-        version: the version that was published, or that an alias points at from then on.
+        at: UTC time, ISO 8601; empty where the manifest, or the move, cannot be read.
+        what: `published`, `promote`, `rollback`, or `damaged` for a move that cannot be read.
+        version: the version that was published, or that an alias points at from then on; null where nobody knows.
         alias: the alias that moved; null for a publishing.
-        note: for a publishing, what changed since the version before it.
+        note: for a publishing, what changed since the version before it; what is wrong with what cannot be read.
     """
 
     at: str
     what: str
-    version: Version
+    version: Version | None
     alias: str | None
     note: str
 
@@ -39,10 +39,29 @@ def history_of(registry: Shelf, name: str) -> list[Event]:
     """Everything that happened to an adapter, oldest first.
 
     Raises:
-        RegistryError: the history of an alias is damaged.
+        RegistryError: the adapter's folder cannot be listed.
     """
+    folder = registry.path / name
+    timed = _timed(_publishings(registry, name))
+    try:
+        aliases = alias_names(folder)
+    except RegistryError as error:
+        timed.append(("", Event("", DAMAGED, None, LATEST, str(error))))
+        aliases = []
+    for alias in aliases:
+        timed += _timed(_moves(folder, alias))
     # Sorting is stable: what happened within one second stays in the order of versions, then of moves.
-    return sorted([*_publishings(registry, name), *_moves(registry.path / name)], key=lambda event: event.at)
+    return [event for _, event in sorted(timed, key=lambda pair: pair[0])]
+
+
+def _timed(events: Iterable[Event]) -> list[tuple[str, Event]]:
+    """Each with the time that it sorts by: what cannot be read stands where its number puts it."""
+    events = list(events)
+    last, found = next((event.at for event in events if event.at), ""), []
+    for event in events:
+        last = event.at or last
+        found.append((last, event))
+    return found
 
 
 def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
@@ -57,9 +76,15 @@ def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
         before = manifest
 
 
-def _moves(folder: Path) -> Iterator[Event]:
-    for alias in alias_names(folder):
-        yield from (Event(move.at, move.action, move.version, alias, "") for move in alias_moves(folder, alias))
+def _moves(folder: Path, alias: str) -> Iterator[Event]:
+    try:
+        for move in alias_records(folder, alias):
+            if isinstance(move, AliasMove):
+                yield Event(move.at, move.action, move.version, alias, "")
+            else:
+                yield Event("", DAMAGED, None, alias, move.problem)
+    except RegistryError as error:
+        yield Event("", DAMAGED, None, alias, str(error))
 
 
 def _note(before: Manifest | None, now: Manifest) -> str:

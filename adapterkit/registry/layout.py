@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from adapterkit.errors import UsageError
+from adapterkit.errors import RegistryError, UsageError
 from adapterkit.names import Version, check_name
 from adapterkit.stores import explained
 
@@ -58,6 +59,33 @@ def folders_of(directory: str | Path) -> list[str]:
             return sorted(entry.name for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
         except FileNotFoundError:
             return []
+
+
+def links_among(directory: str | Path) -> list[str]:
+    """The names of the symbolic links in a folder, sorted; none when it does not exist.
+
+    Raises:
+        RegistryError: the folder cannot be listed.
+    """
+    with explained(f"Listing {directory}"):
+        try:
+            return sorted(entry.name for entry in os.scandir(directory) if entry.is_symlink())
+        except FileNotFoundError:
+            return []
+
+
+def refuse_links(*paths: Path) -> None:
+    """Go on only where none of the paths is a symbolic link.
+
+    Raises:
+        RegistryError: one is.
+    """
+    for path in paths:
+        if os.path.islink(path):
+            raise RegistryError(
+                f"{path} is a symbolic link, and is not followed: it may lead anywhere, and what is written through it "
+                f"lands there. Put the folder itself in its place, or remove the link: rm {shlex.quote(str(path))}"
+            )
 
 
 def is_name(text: str) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, settle_alias, standing
+from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, settle_alias
+from adapterkit.registry.pointing import goes_back_to, standing
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
 
@@ -40,16 +41,21 @@ def stack_of(registry: Shelf, name: str, alias: str) -> list[Version]:
 
 
 def _before(registry: Shelf, name: str, alias: str) -> Version:
-    stack = stack_of(registry, name, alias)
+    versions, moves = registry.versions(name), alias_moves(registry.path / name, alias)
+    if (back := goes_back_to(alias, moves, versions)) is not None:
+        return back
+    stack = standing(alias, moves, versions)
     if not stack:
-        known = [f"{name}@{version}" for version in reversed(registry.versions(name)[-3:])]
+        known = [f"{name}@{version}" for version in reversed(versions[-3:])]
         raise RefNotFoundError(f"{name}@{alias}", registry.path, known)
-    if len(stack) == 1:
-        raise UsageError(
-            f"{name}@{alias} has been {stack[0]} all along: there is nothing to go back to. Choose a version with "
-            f"--to VERSION; see: adapterkit history {name}"
-        )
-    return stack[-2]
+    if moves and moves[0].number > 1:
+        why = f"is {stack[0]}, and what it was before cannot be read any more"
+    else:
+        why = f"has been {stack[0]} all along"
+    raise UsageError(
+        f"{name}@{alias} {why}: there is nothing to go back to. Choose a version with --to VERSION; see: "
+        f"adapterkit history {name}"
+    )
 
 
 def _move(registry: Shelf, target: AdapterRef, alias: str, action: str) -> Moved:

@@ -17,7 +17,9 @@ from adapterkit.artifacts import (
 from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
 from adapterkit.lineage import Lineage
 from adapterkit.manifest import Manifest
-from adapterkit.names import AdapterRef, Version
+from adapterkit.names import LAST_NUMBER, AdapterRef, Version
+from adapterkit.registry.layout import refuse_links
+from adapterkit.registry.numbers import numbers_given
 from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import VersionFacts, next_version
 from adapterkit.stores import (
@@ -61,6 +63,7 @@ def publish(registry: Shelf, draft: ArtifactDraft, version: Version | None = Non
 
 
 def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version | None) -> Published:
+    refuse_links(registry.path / draft.name)
     for parent in (registry.path, registry.path / draft.name):
         remove_stale_staging(parent)
     _check_ancestors(registry, draft)
@@ -108,9 +111,20 @@ def _there_already(artifact: Artifact) -> Published:
 
 
 def _next_version(registry: Shelf, draft: ArtifactDraft, measured: Measured) -> Version:
-    latest = max(registry.versions(draft.name), default=None)
+    """The version after the highest that was ever given, as far as anything remembers; see `numbers_given`."""
+    given = numbers_given(registry.path, draft.name)
+    there = registry.versions(draft.name)
+    latest = max([*there, *given], default=None)
+    if latest is not None and latest not in there and given[latest] == {measured.digest}:
+        return latest  # The very weights that others were built on under this number: it means them again.
     facts = VersionFacts(draft.base.identity, draft.parents, measured.shape, draft.started_from)
-    return next_version(latest, _manifest_or_none(registry, draft.name, latest), facts)
+    chosen = next_version(latest, _manifest_or_none(registry, draft.name, latest), facts)
+    if max(chosen.major, chosen.minor, chosen.patch) > LAST_NUMBER:
+        raise RegistryError(
+            f"'{draft.name}' cannot be published: no number is left after {draft.name}@{latest}, which was probably "
+            "made by hand. Remove its folder, or what was built on it, or publish a version of your own choice."
+        )
+    return chosen
 
 
 def _manifest_or_none(registry: Shelf, name: str, version: Version | None) -> Manifest | None:

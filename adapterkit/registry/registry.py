@@ -27,10 +27,10 @@ from adapterkit.registry.aliases import LATEST, PRODUCTION
 from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.collect import KEEP, Collection, collect, plan_collection
 from adapterkit.registry.intact import intact
-from adapterkit.registry.layout import default_registry, list_names, list_versions
+from adapterkit.registry.layout import default_registry, list_names, list_versions, refuse_links
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
-from adapterkit.registry.resolving import Resolved, aliases, moved_aliases, resolve
+from adapterkit.registry.resolving import Pointer, Resolved, aliases, pointers, resolve
 from adapterkit.registry.survey import Entry, survey
 from adapterkit.stores import read_file, staging_directory
 
@@ -48,12 +48,13 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({str(self.path)!r})"
 
-    def require_writable(self) -> None:
-        """Try whether something can be published here, before hours are spent on it; nothing is left behind.
+    def require_writable(self, name: str) -> None:
+        """Try whether an adapter can be published here, before hours are spent on it; nothing is left behind.
 
         Raises:
-            RegistryError: the folder cannot be created or written.
+            RegistryError: the folder cannot be created or written, or a link stands in the place of the adapter's.
         """
+        refuse_links(self.path / check_name(name))
         with staging_directory(self.path):
             pass
 
@@ -100,13 +101,9 @@ class Registry:
         """
         return aliases(self.path, name)
 
-    def moved_aliases(self, name: str) -> dict[str, Version]:
-        """The aliases of an adapter that somebody moved, without reading its versions.
-
-        Raises:
-            RegistryError: the history of an alias is damaged, or cannot be listed.
-        """
-        return moved_aliases(self.path / name)
+    def pointers(self, name: str) -> list[Pointer]:
+        """Every alias of an adapter, `latest` included, and what is wrong with it; nothing of that is raised."""
+        return pointers(self.path, name)
 
     def survey(self) -> dict[str, list[Entry]]:
         """What every version says of itself at first sight: name -> entries, oldest first.
@@ -250,6 +247,7 @@ class Registry:
         """What nothing needs: no alias, no rollback, no child, and not among the newest `keep` versions of its adapter.
 
         Raises:
+            UsageError: `keep` is less than 1.
             RegistryError: what something needs cannot be read.
         """
         return plan_collection(self, keep=keep)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapterkit.errors import RefNotFoundError
+from adapterkit.errors import RefNotFoundError, RegistryError
 from adapterkit.names import AdapterRef, Version, nearest
-from adapterkit.registry.aliases import LATEST, alias_names, last_move, pointed_at
-from adapterkit.registry.layout import list_names, list_versions
+from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, last_move
+from adapterkit.registry.layout import list_names, list_versions, refuse_links
+from adapterkit.registry.pointing import pointed_at
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,23 @@ class Resolved:
         return self.ref.selector
 
 
+@dataclass(frozen=True)
+class Pointer:
+    """An alias, the version that it means (null: none that is there), and what is wrong with it (null: nothing)."""
+
+    alias: str
+    version: Version | None
+    problem: str | None = None
+
+
 def resolve(registry: Path, ref: AdapterRef) -> Resolved:
     """Find the exact version that a ref means in a registry's folder.
 
     Raises:
         RefNotFoundError: there is no such adapter, version or alias; the error names the nearest.
-        RegistryError: the history of the alias is damaged, or a folder cannot be listed.
+        RegistryError: the history of the alias is damaged, or a folder cannot be listed, or is a link.
     """
+    refuse_links(registry / ref.name)
     versions = list_versions(registry / ref.name)
     chosen, bound = _chosen(registry / ref.name, ref, versions)
     if chosen is None or chosen not in versions:
@@ -58,14 +70,42 @@ def aliases(registry: Path, name: str) -> dict[str, Version]:
     return {alias: version for alias, version in sorted(found.items()) if version is not None and version in versions}
 
 
-def moved_aliases(folder: Path) -> dict[str, Version]:
-    """The aliases of an adapter that somebody moved, without looking at its versions.
+def pointers(registry: Path, name: str) -> list[Pointer]:
+    """Every alias of an adapter, `latest` included, and what is wrong with it: for tables, which show what they can."""
+    folder = registry / name
+    try:
+        versions = list_versions(folder)
+        names = {LATEST, *alias_names(folder)}
+    except RegistryError as error:
+        return [Pointer(LATEST, None, str(error))]
+    found = [_pointer(folder, alias, versions) for alias in sorted(names)]
+    return [pointer for pointer in found if pointer.version or pointer.problem]
+
+
+def meaning(folder: Path, alias: str, versions: Sequence[Version]) -> tuple[Version | None, AliasMove | None]:
+    """The version that an alias means, whether or not it exists, and the newest move.
 
     Raises:
-        RegistryError: the history of an alias is damaged, or cannot be listed.
+        RegistryError: the history of the alias is damaged, or cannot be listed.
     """
-    moves = {alias: last_move(folder, alias) for alias in alias_names(folder)}
-    return {alias: move.version for alias, move in moves.items() if move is not None}
+    move = last_move(folder, alias)
+    return pointed_at(alias, move, versions), move
+
+
+def _pointer(folder: Path, alias: str, versions: Sequence[Version]) -> Pointer:
+    try:
+        means, move = meaning(folder, alias, versions)
+    except RegistryError as error:
+        return Pointer(alias, None, str(error))
+    if move is None or move.version in versions or (means is not None and means > move.highest):
+        return Pointer(alias, means)
+    instead = f", and {means} is meant, the highest" if means in versions else ""
+    return Pointer(
+        alias,
+        means if means in versions else None,
+        f"{folder.name}@{alias} was moved to {move.version}, which is gone{instead}. Bring that back, or point the "
+        f"alias at another: adapterkit promote {folder.name}@VERSION --to {alias}",
+    )
 
 
 def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Version | None, str | None]:
@@ -73,8 +113,7 @@ def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Ver
     if isinstance(ref.selector, Version):
         return ref.selector, None
     alias = LATEST if ref.selector is None else ref.selector
-    move = last_move(folder, alias)
-    chosen = pointed_at(alias, move, versions)
+    chosen, move = meaning(folder, alias, versions)
     return chosen, move.artifact_digest if move is not None and move.version == chosen else None
 
 

@@ -1,13 +1,12 @@
 """One fast pass over a whole registry: what every version says of itself, for tables of thousands.
 
-Nothing is hashed and nothing is checked beyond what a table shows. Whoever uses an adapter reads it strictly, through
-`Registry.manifest` or `Registry.artifact`.
+Nothing is hashed, and of a manifest only the kinds of what a table shows are checked. Whoever uses an adapter reads it
+strictly, through `Registry.manifest` or `Registry.artifact`.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adapterkit.errors import RegistryError, excerpt
 from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE
 from adapterkit.names import Version
 from adapterkit.registry.aliases import ALIASES_FOLDER
+from adapterkit.registry.glance import manifest_bytes, parse_at_a_glance
 from adapterkit.registry.layout import folders_of, is_name, versions_among
 
 _MANDATORY = frozenset(MANDATORY_FILES)
-_MAX_BYTES = 16_000_000
 
 
 @dataclass(slots=True)
@@ -73,9 +73,12 @@ def survey(registry: Path) -> dict[str, list[Entry]]:
 def _survey(registry: Path) -> dict[str, list[Entry]]:
     found = {}
     for name in folders_of(registry):
-        folders = folders_of(f"{registry}/{name}") if is_name(name) else []
+        try:
+            folders = folders_of(f"{registry}/{name}") if is_name(name) else []
+        except RegistryError:
+            continue  # One that cannot be listed must not hide the others; see `strays`.
         if versions := versions_among(folders):
-            moved = ALIASES_FOLDER in folders
+            moved = ALIASES_FOLDER in folders or os.path.islink(f"{registry}/{name}/{ALIASES_FOLDER}")
             found[name] = [_entry(name, version, f"{registry}/{name}/{version}", moved) for version in versions]
     return found
 
@@ -96,11 +99,15 @@ def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
     plain: dict[str, Any] = {}
     try:
         missing = sorted(_MANDATORY.difference(_plain_files(path)))
-        plain = _manifest(f"{path}/{MANIFEST_FILE}") if MANIFEST_FILE not in missing else {}
-        problem = f"{', '.join(missing)} missing" if missing else _contradiction(plain, name, version)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        problem = f"{', '.join(missing)} missing" if missing else None
+        if MANIFEST_FILE not in missing:
+            plain = parse_at_a_glance(manifest_bytes(f"{path}/{MANIFEST_FILE}"))
+            problem = problem or _contradiction(plain, name, version)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+    except (ValueError, RecursionError) as error:
         problem = f"{MANIFEST_FILE} is not a manifest: {error}"
-    return Entry(name, version, path, plain if problem is None or plain.get("name") == name else {}, problem, moved)
+    return Entry(name, version, path, plain if plain.get("name") == name else {}, problem, moved)
 
 
 def _plain_files(folder: str) -> Iterator[str]:
@@ -108,24 +115,12 @@ def _plain_files(folder: str) -> Iterator[str]:
         yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
 
 
-def _manifest(path: str) -> dict[str, Any]:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        data = os.read(handle, _MAX_BYTES)
-    finally:
-        os.close(handle)
-    return dict(json.loads(data))
-
-
 def _contradiction(plain: Mapping[str, Any], name: str, version: Version) -> str | None:
-    """Whether the manifest is this version's, and holds what tables and trees show."""
+    """Whether the manifest is this version's."""
     said = f"{plain['name']}@{plain['version']}"
     if said != f"{name}@{version}":
-        return f"{MANIFEST_FILE} is that of {said}: a directory was renamed or copied"
+        return f"{MANIFEST_FILE} is that of {excerpt(said)}: a directory was renamed or copied"
     last = plain["lineage"][-1]
     if last["ref"] != said or last["weights_digest"] != plain["weights_digest"]:
         return f"{MANIFEST_FILE}: the lineage does not end in {said}"
-    for key in ("base", "data", "adapter", "metrics"):
-        if not isinstance(plain[key], dict):
-            return f"{MANIFEST_FILE} is not a manifest: '{key}' is no table"
     return None

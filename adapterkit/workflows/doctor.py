@@ -15,8 +15,8 @@ from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
-from adapterkit.errors import AdapterKitError
-from adapterkit.registry import Registry
+from adapterkit.errors import AdapterKitError, counted
+from adapterkit.registry import Registry, strays
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
 _CORE = (
@@ -173,17 +173,18 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
         yield "contents", BAD, str(error)
         return
     versions = [entry for entries in family.values() for entry in entries]
-    yield "contents", FINE, f"{len(family):,} adapters, {len(versions):,} versions"
+    yield "contents", FINE, f"{counted(len(family), 'adapter')}, {counted(len(versions), 'version')}"
     broken = [entry for entry in versions if entry.problem]
     for entry in broken[:5]:
         yield entry.ref, BAD, f"{entry.problem}. See: adapterkit verify {entry.ref}"
     if len(broken) > 5:
-        yield "further versions", BAD, f"{len(broken) - 5:,} more are broken: adapterkit list"
+        yield "further versions", BAD, f"{counted(len(broken) - 5, 'more version')} broken. See: adapterkit list"
     for name, entries in family.items():
-        try:
-            registry.aliases(name) if entries[-1].moved else None
-        except AdapterKitError as error:
-            yield f"aliases of {name}", BAD, str(error)
+        for pointer in registry.pointers(name) if entries[-1].moved else ():
+            if pointer.problem:
+                yield f"{name}@{pointer.alias}", BAD, pointer.problem
+    for stray in strays(registry.path, family):
+        yield stray.name, BAD, stray.problem
 
 
 def _place(what: str, folder: Path, fix: str) -> tuple[str, str, str]:

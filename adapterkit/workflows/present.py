@@ -56,10 +56,12 @@ class Present:
 
     def __exit__(self, *_: object) -> None:
         self._hydra.close()
+        self._composing = False
 
     def recipe(self, entry: Entry, look: Look) -> None:
         """Would the command that trained it ask for the same training now? Comes before the other two."""
         recipe = entry.plain.get("recipe")
+        self._configs.pop(entry.ref, None)
         if recipe is None:
             return
         if recipe["schema"] != TRAINING_SCHEMA:
@@ -106,7 +108,7 @@ class Present:
         named_otherwise = config is not None and rows_digest(config) != entry.plain["recipe"]["rows"]
         if lost and not named_otherwise:
             look.unknown.append(Reason("data", f"{', '.join(lost)} is not here"))
-        elif moved or named_otherwise or self._whose(entry) != entry.plain.get("recipe", {}).get("persona"):
+        elif moved or named_otherwise or self._whose_changed(entry):
             self._compare_rows(entry, look, ", ".join(moved) or entry.plain["data"]["source"])
 
     def _compare_rows(self, entry: Entry, look: Look, source: str) -> None:
@@ -128,6 +130,11 @@ class Present:
         config = self._configs.get(entry.ref)
         data: DataConfig = (config or recorded_config(Path(entry.path))).data
         return read_splits(data, self._whose(entry)).digest
+
+    def _whose_changed(self, entry: Entry) -> bool:
+        """Whether another persona would be trained now; where no command was recorded, nobody knows of one."""
+        recipe = entry.plain.get("recipe")
+        return recipe is not None and self._whose(entry) != recipe["persona"]
 
     def _whose(self, entry: Entry) -> str | None:
         """The persona that would be trained now."""

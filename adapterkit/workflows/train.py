@@ -72,7 +72,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
-    registry.require_writable()
+    registry.require_writable(name)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train)

@@ -126,7 +126,7 @@ def test_a_changed_parent_is_named(publish: Publish, registry: Registry, tmp_pat
     parent = publish()
     publish("child", seed=1, on=parent)
     parent.path.rename(registry.path / "gone")
-    publish(seed=5)
+    publish(seed=5, version=Version(1, 0, 0))
     (problem,) = registry.verify("child").problems
     assert problem.file == "unified@1.0.0"
     assert "was changed" in problem.what

@@ -33,7 +33,7 @@ def test_broken_artifacts_and_aliases_are_told(registry: Registry) -> None:
     registry.promote("unified")
     (registry.path / "unified/aliases/production/1.json").write_text("{")
     (registry.path / "unified/1.0.0/README.md").unlink()
-    assert set(bad(examine(registry), "registry")) == {"unified@1.0.0", "aliases of unified"}
+    assert set(bad(examine(registry), "registry")) == {"unified@1.0.0", "unified@production"}
 
 
 def test_a_recipe_that_does_not_compose_is_told(registry: Registry, tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""What the tables of the command show of a registry, printed and as JSON that a script can read."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stdout
+from typing import Any
+
+import pytest
+
+from adapterkit.cli import main
+from adapterkit.registry import Registry
+
+
+def run(registry: Registry, *words: str, code: int | None = 0) -> str:
+    """Run `adapterkit WORDS` on it, and return what it printed on stdout."""
+    printed = io.StringIO()
+    with redirect_stdout(printed), pytest.raises(SystemExit) as left:
+        main([*words, "--registry", str(registry.path)])
+    assert code is None or (left.value.code or 0) == code, printed.getvalue()
+    return printed.getvalue()
+
+
+def plain(registry: Registry, *words: str, code: int | None = 0) -> Any:
+    """What `adapterkit WORDS --json` tells."""
+    return json.loads(run(registry, *words, "--json", code=code))
+
+
+def rows(registry: Registry) -> dict[str, dict[str, Any]]:
+    """The rows of `adapterkit list`, by ref."""
+    run(registry, "list")
+    return {row["ref"]: row for row in plain(registry, "list")}
+
+
+def listed_aliases(registry: Registry, name: str) -> dict[str, str]:
+    """Where the rows of a list show the aliases of an adapter."""
+    found = [row for row in plain(registry, "list") if row["name"] == name]
+    return {alias: row["version"] for row in found for alias in row["aliases"]}
