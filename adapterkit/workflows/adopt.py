@@ -76,12 +76,10 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
     require_fit(copy, request.folder, measured.settings, identity.id, base_folder)
     parents = _lineage(registry, request.parents, identity)
     told = {
-        "from": request.folder.name,
         "base": base_id,
         "quantization": dict(identity.quantization),
         "parents": [str(member.ref) for member in parents],
     }
-    facts = {**told, "weights": measured.digest, "base": identity.source_digest}
     return registry.publish(
         ArtifactDraft(
             name=request.name,
@@ -90,13 +88,25 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
             base=BaseRecord(identity, "", "", 0),
             base_location=str(base_folder),
             data=DataRecord("not recorded: imported", "", 0, 0),
-            run_key=json_digest({"imported": facts}),
+            run_key=_run_key(measured.digest, identity, parents),
             training_config=yaml.safe_dump({"imported": told}, sort_keys=True),
             training_metrics={},
-            description=request.description or f"Imported from {request.folder.name}.",
+            description=request.description or "Imported; nobody here knows what it was trained on.",
             tags=(*request.tags, "imported"),
         )
     )
+
+
+def _run_key(weights: str, identity: BaseIdentity, parents: Sequence[LineageMember]) -> str:
+    """Of contents alone: the same adapter from another folder, or on a base under another path, is the same import."""
+    facts = {
+        "weights": weights,
+        "base": identity.source_digest,
+        "tokenizer": identity.tokenizer_digest,
+        "quantization": dict(identity.quantization),
+        "parents": [member.weights_digest for member in parents],
+    }
+    return json_digest({"imported": facts})
 
 
 def _plain_copy(folder: Path, scratch: Path) -> Path:

@@ -60,6 +60,27 @@ def test_importing_twice_publishes_once(imported) -> None:
     assert len(imported().versions("guest")) == 1
 
 
+def test_the_name_of_the_folder_is_not_part_of_what_is_imported(imported, foreign: Path) -> None:
+    first = imported().manifest("guest")
+    foreign.rename(foreign.with_name("elsewhere"))
+    registry = imported(folder=foreign.with_name("elsewhere"))
+    assert registry.versions("guest") == [first.version]
+    assert registry.manifest("guest") == first
+    files = (registry.path / "guest" / "1.0.0").iterdir()
+    assert not [file.name for file in files if str(foreign).encode() in file.read_bytes()]
+    assert "foreign" not in first.description
+
+
+def test_another_base_or_another_parent_is_another_import(imported, tiny_base_dir: Path, tmp_path: Path) -> None:
+    shop = Workshop(tiny_base_dir, tmp_path)
+    train(shop.config("unified"))
+    keys = {
+        imported(name=name, **changes).manifest(name).run_key
+        for name, changes in {"a": {}, "b": {"quantization": "bf16"}, "c": {"parents": ("unified",)}}.items()
+    }
+    assert len(keys) == 3
+
+
 def test_it_can_stand_on_a_parent(imported, tiny_base_dir: Path, tmp_path: Path) -> None:
     shop = Workshop(tiny_base_dir, tmp_path)
     train(shop.config("unified"))
