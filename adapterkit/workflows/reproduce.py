@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from adapterkit.artifacts import Artifact, read_header, verified_weights
+from adapterkit.config.redaction import REDACTED
+from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE, Manifest
 from adapterkit.registry import Registry
@@ -58,7 +60,7 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
         keep: a new or empty folder for the run and its registry; null: a temporary one.
 
     Raises:
-        UsageError: `keep` holds something already.
+        UsageError: `keep` holds something already, or the training took a secret, which is not recorded.
         RefNotFoundError: the registry does not hold it.
         ArtifactError: it, or an ancestor, is not intact, or it records no training.
         TrainingError: the training failed; the message is that of the training.
@@ -68,6 +70,7 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
     members = registry.lineage_artifacts(ref)
     original = members[-1]
     config = recorded_config(original.path)
+    _require_whole(config, ref)
     with tempfile.TemporaryDirectory(prefix="adapterkit-reproduce-") as scratch:
         where = keep or Path(scratch)
         where.mkdir(parents=True, exist_ok=True)
@@ -80,6 +83,13 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
         _train_in_a_process(config, where, original.manifest)
         again = Registry(where / "adapters").artifact(original.manifest.name)
         return _compare(original, again)
+
+
+def _require_whole(config: TrainConfig, ref: str) -> None:
+    if REDACTED in str([config.model, config.data]):
+        raise UsageError(
+            f"{ref} was trained with a secret in its data or model settings, which is not kept: give its command again."
+        )
 
 
 def _require_empty(folder: Path) -> None:
@@ -95,7 +105,7 @@ def _require_empty(folder: Path) -> None:
         raise UsageError(f"--keep {folder} is not empty, and nothing in it may be mixed up. Name a new folder.")
 
 
-def _train_in_a_process(config: Any, where: Path, manifest: Manifest) -> None:
+def _train_in_a_process(config: TrainConfig, where: Path, manifest: Manifest) -> None:
     from dataclasses import asdict
 
     request = where / "request.json"
