@@ -17,7 +17,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.asked import PRIMARY, Asked, asked_for, leaf_overrides, quoted, require_no_namesake
+from adapterkit.config.asked import PRIMARY, Asked, asked_for, in_quotes, leaf_overrides, require_no_namesake
+from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
@@ -126,8 +127,9 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
         return None
     plain = _plain(typed(composed))
     sizes = {size: composed.data[size] for size in _SIZES}
+    inherited = asdict(child)
     for key in _INHERITED:
-        composed[key] = getattr(child, key)
+        OmegaConf.update(composed, key, literal(inherited[key]))
     composed.data.update(sizes)
     config = typed(composed)
     config.resume = child.resume if child.resume in ("auto", "never") else "never"
@@ -151,7 +153,7 @@ def _files(arguments: Sequence[str]) -> list[str]:
 
 
 def _search(config_dir: str | None) -> list[str]:
-    return [f"hydra.searchpath=[{quoted(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
+    return [f"hydra.searchpath=[{in_quotes(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
 
 
 def _relative(folder: Path) -> str:
