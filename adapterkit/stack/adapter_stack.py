@@ -25,7 +25,7 @@ from adapterkit.base.load import Base
 from adapterkit.errors import RegistryError, StackError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
-from adapterkit.stack.fit import require_lineage
+from adapterkit.stack.fit import require_dora_trains, require_lineage
 from adapterkit.stack.guard import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
 from adapterkit.stores import replace_files
@@ -134,10 +134,11 @@ class AdapterStack:
             seed: fixes the initial A, whatever the global generator's state.
 
         Raises:
-            StackError: there is a trainee already, or the targets fit no module of the base.
+            StackError: there is a trainee already, the targets fit no module of the base, or it cannot train DoRA here.
         """
         if self.members and self.members[-1].trainable:
             raise StackError(f"The stack already trains '{self.members[-1].peft_name}'.")
+        require_dora_trains(config.use_dora, self.base.identity.quantization, self.base.device)
         internal = peft_name(len(self.members), name)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -27,6 +27,7 @@ from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.fit import require_dora_trains
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
@@ -72,6 +73,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
+    require_dora_trains(config.adapter.use_dora, identity.quantization, device)
     registry.require_writable()
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
