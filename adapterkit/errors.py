@@ -43,6 +43,18 @@ class UnknownNameError(UsageError):
         super().__init__(f"Unknown {kind} '{name}'.{meant}{' ' + hint if hint else ''}")
 
 
+class MissingKeyError(UsageError):
+    """A config needs a key that has no value.
+
+    Attributes:
+        key: the key, such as `persona`.
+    """
+
+    def __init__(self, key: str, what: str) -> None:
+        self.key = key
+        super().__init__(what)
+
+
 class MissingExtraError(AdapterKitError):
     """An optional package is needed and not installed.
 

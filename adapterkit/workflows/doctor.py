@@ -15,7 +15,7 @@ from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError
 from adapterkit.registry import Registry
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
@@ -56,7 +56,14 @@ def examine(registry: Registry, config_dir: Path | None = None) -> list[Finding]
     Args:
         registry: whose health is looked at.
         config_dir: the user's own folder of configs, whose recipes are composed too.
+
+    Raises:
+        UsageError: there is no such folder of configs.
     """
+    if config_dir is not None and not config_dir.is_dir():
+        raise UsageError(
+            f"--config-dir {config_dir} is not a folder. Give the one that holds recipe/, or leave it out."
+        )
     areas: tuple[tuple[str, Callable[[], Iterator[tuple[str, str, str]]]], ...] = (
         ("versions", _versions),
         ("machine", _machine),
@@ -156,6 +163,8 @@ def _configs(config_dir: Path | None) -> Iterator[tuple[str, str, str]]:
 def _composes(asked: Asked) -> tuple[str, str]:
     try:
         config = compose_asked(asked).config
+    except MissingKeyError as error:
+        return NOTE, f"composes once {error.key} is said: {error.key}=VALUE"
     except EXPECTED as error:
         return BAD, " ".join(message_of(error).split())
     return FINE, f"composes to {config.name}"

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from adapterkit.config.asked import Asked, asked_for, leaf_overrides, quoted
 from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.errors import MissingKeyError
 from adapterkit.manifest import RecipeRecord
 from adapterkit.workflows.present import asked_of
 
@@ -108,3 +109,17 @@ def test_a_folder_of_configs_may_bear_any_name(name: str, absolute: bool, tmp_pa
 
 def test_leaf_overrides_name_what_differs() -> None:
     assert leaf_overrides({"a": {"b": "it's", "c": 1}}, {"a": {"b": None, "c": 1}}) == ["a.b='it\\'s'"]
+
+
+@pytest.mark.parametrize("name", ["child_${persona}", "x_${as_name:${persona}}", "a${data.voice}", "a${.data.voice}b"])
+def test_a_name_is_never_made_of_a_null(name: str, tmp_path: Path) -> None:
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "mine.yaml").write_text(
+        f"# @package _global_\ndefaults:\n  - override /data: chat\nname: {name}\n"
+    )
+    key = "data.voice" if "voice" in name else "persona"
+    with composing():
+        with pytest.raises(MissingKeyError, match=rf"needs {key}, which is null: say it with {key}=") as refused:
+            compose_asked(Asked("mine", (), str(tmp_path)))
+        assert refused.value.key == key
+        assert compose_asked(Asked("mine", (f"{key}=ann",), str(tmp_path))).config.name.strip("b").endswith("ann")
