@@ -16,6 +16,11 @@ def excerpt(value: Any, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts, as a message shows them: `1 problem`, `2,000 problems`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class AdapterKitError(Exception):
     """Root of the family; a door prints its message without a traceback and leaves with `exit_code`."""
 
@@ -128,9 +133,9 @@ class TrainableSetError(StackError):
         self.missing, self.unexpected = tuple(missing), tuple(unexpected)
         parts = []
         if unexpected:
-            parts.append(f"{len(unexpected)} frozen parameters would be trained, first `{unexpected[0]}`")
+            parts.append(f"{counted(len(unexpected), 'frozen parameter')} would be trained, first `{unexpected[0]}`")
         if missing:
-            parts.append(f"{len(missing)} parameters of the trainee would not, first `{missing[0]}`")
+            parts.append(f"{counted(len(missing), 'parameter')} of the trainee would not, first `{missing[0]}`")
         super().__init__(
             "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters, or "
             "gave the optimizer parameters, behind the stack; build the stack again with AdapterStack and switch only "

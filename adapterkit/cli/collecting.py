@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapterkit.cli.output import print_json
+from adapterkit.errors import counted
 from adapterkit.registry import Collection
 
 
@@ -25,6 +26,11 @@ def print_collected(found: Collection, applied: bool, as_json: bool) -> None:
     for path in found.left_behind:
         print(f"{verb} {path}, left behind by a process that is dead")
     if not found.versions and not found.left_behind:
-        print(f"Nothing to collect: all {len(found.kept):,} versions are needed, or among the newest.")
+        print(
+            f"Nothing to collect: what is there is needed, or among the newest: {counted(len(found.kept), 'version')}."
+        )
     elif not applied:
-        print(f"{found.bytes / 1e6:,.1f} MB, and {len(found.kept):,} versions stay. To do it: adapterkit gc --apply")
+        print(
+            f"{found.bytes / 1e6:,.1f} MB, and {counted(len(found.kept), 'version')} to stay. "
+            "To do it: adapterkit gc --apply"
+        )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapterkit.cli.output import print_pairs
+from adapterkit.errors import counted
 from adapterkit.manifest import Manifest
 
 
@@ -24,8 +25,11 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     yield "lineage", str(manifest.lineage)
     yield "base", f"{base.id}, source digest {base.source_digest[:12]}, quantization {base.quantization.get('kind')}"
     yield "adapter", f"{shape.variant}, rank {shape.rank}, alpha {shape.alpha:g}, on {', '.join(shape.targets)}"
-    yield "size", f"{shape.parameters:,} parameters, {shape.bytes:,} bytes"
-    yield "data", f"{data.source}: {data.rows:,} rows, {data.tokens:,} tokens, digest {data.digest[:12]}"
+    yield "size", f"{counted(shape.parameters, 'parameter')}, {counted(shape.bytes, 'byte')}"
+    yield (
+        "data",
+        f"{data.source}: {counted(data.rows, 'row')}, {counted(data.tokens, 'token')}, digest {data.digest[:12]}",
+    )
     yield "weights digest", manifest.weights_digest
     yield "run key", manifest.run_key
     if manifest.tags:

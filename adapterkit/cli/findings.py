@@ -6,6 +6,7 @@ from typing import Any
 
 from adapterkit.artifacts import VerificationReport
 from adapterkit.cli.output import printable
+from adapterkit.errors import counted
 
 
 def findings(report: VerificationReport) -> dict[str, Any]:
@@ -30,22 +31,18 @@ def print_findings(report: VerificationReport) -> None:
         print(printable(str(problem)))
     name = str(report.ref or report.path)
     if not report.ok:
-        print(f"NOT intact: {printable(name)}: {_count(len(report.problems), 'problem')} in {report.path}")
+        print(f"NOT intact: {printable(name)}: {counted(len(report.problems), 'problem')} in {report.path}")
         return
     unchecked = report.manifest.lineage.parents if report.manifest and not report.ancestors else ()
     print(
-        f"intact: {name}: {_count(report.files, 'file')}, {_count(report.tensors, 'tensor')} and "
-        f"{_count(report.ancestors, 'ancestor')} checked"
+        f"intact: {name}: {counted(report.files, 'file')}, {counted(report.tensors, 'tensor')} and "
+        f"{counted(report.ancestors, 'ancestor')} checked"
     )
     if report.signers:
-        others = f", its {_count(report.ancestors, 'ancestor')} by one of the given keys" if report.ancestors else ""
+        others = f", its {counted(report.ancestors, 'ancestor')} by one of the given keys" if report.ancestors else ""
         print(f"signed by {', '.join(key[:16] for key in report.signers)}{others}")
     elif report.signatures:
         print(f"signed (not checked: give --key): {', '.join(report.signatures)}")
     if unchecked:
         refs = ", ".join(str(member.ref) for member in unchecked)
         print(f"Not checked: the ancestors {refs}. Verify it in its registry, by its ref, to include them.")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

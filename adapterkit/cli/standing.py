@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adapterkit.cli.output import printable
+from adapterkit.errors import counted
 from adapterkit.registry import BROKEN, Standing
 
 _UNREADABLE = "(base unknown)"
@@ -38,7 +39,7 @@ def print_tree(found: Sequence[Standing]) -> None:
         print("\n".join(printable(line) for line in tree.branches(roots, "")))
     counts = Counter(standing.state for standing in found)
     told = ", ".join(f"{counts[state]:,} {state}" for state in ("fresh", "stale", "broken"))
-    print(f"\n{len(found):,} adapter{'s' * (len(found) != 1)}: {told}")
+    print(f"\n{counted(len(found), 'adapter')}: {told}")
     _print_unknown(found)
 
 

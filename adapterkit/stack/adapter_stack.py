@@ -22,7 +22,7 @@ from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 from adapterkit.base.load import Base
-from adapterkit.errors import RegistryError, StackError
+from adapterkit.errors import RegistryError, StackError, counted
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
 from adapterkit.stack.fit import require_dora_trains, require_lineage
@@ -243,7 +243,8 @@ class AdapterStack:
         if expected != given:
             wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
             raise StackError(
-                f"The weights do not fit the adapter '{name}' on this base: {len(wrong)} tensors are missing, "
+                f"The weights do not fit the adapter '{name}' on this base: {counted(len(wrong), 'tensor')} "
+                f"{'is' if len(wrong) == 1 else 'are'} missing, "
                 f"unexpected or of another shape, first `{wrong[0]}`."
             )
         set_peft_model_state_dict(self.model, tensors, adapter_name=name)

@@ -15,7 +15,7 @@ from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
-from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError
+from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted
 from adapterkit.registry import Registry
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
@@ -104,11 +104,15 @@ def _machine() -> Iterator[tuple[str, str, str]]:
 
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield "processor", FINE, f"{device_name(torch.device('cpu'))}, {cores} cores, {memory:.0f} GiB"
+    yield "processor", FINE, f"{device_name(torch.device('cpu'))}, {counted(cores, 'core')}, {memory:.0f} GiB"
     yield "processor features", FINE, ", ".join(_features()) or "none that matter here"
     threads = torch.get_num_threads()
     if threads > cores:
-        yield "threads", BAD, f"{threads} threads on {cores} cores spin against each other: OMP_NUM_THREADS={cores}"
+        yield (
+            "threads",
+            BAD,
+            f"{threads} threads on {counted(cores, 'core')} spin against each other: OMP_NUM_THREADS={cores}",
+        )
     else:
         yield "threads", FINE, str(threads)
     if not torch.cuda.is_available():
@@ -182,12 +186,12 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
         yield "contents", BAD, str(error)
         return
     versions = [entry for entries in family.values() for entry in entries]
-    yield "contents", FINE, f"{len(family):,} adapters, {len(versions):,} versions"
+    yield "contents", FINE, f"{counted(len(family), 'adapter')}, {counted(len(versions), 'version')}"
     broken = [entry for entry in versions if entry.problem]
     for entry in broken[:5]:
         yield entry.ref, BAD, f"{entry.problem}. See: adapterkit verify {entry.ref}"
     if len(broken) > 5:
-        yield "further versions", BAD, f"{len(broken) - 5:,} more are broken: adapterkit list"
+        yield "further versions", BAD, f"broken as well: {len(broken) - 5:,}. See: adapterkit list"
     for name, entries in family.items():
         try:
             registry.aliases(name) if entries[-1].moved else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from adapterkit.artifacts import LoraSettings, read_header
 from adapterkit.artifacts.shape import parts_of, targeted
 from adapterkit.artifacts.weights import Measured, measure
-from adapterkit.errors import ArtifactError, BaseLoadError
+from adapterkit.errors import ArtifactError, BaseLoadError, counted
 from adapterkit.manifest import WEIGHTS_FILE
 
 _PREFIX = "base_model.model."
@@ -81,7 +81,7 @@ def require_fit(copy: Path, folder: Path, settings: LoraSettings, base_id: str, 
     }
     problems = [f"{WEIGHTS_FILE}: {kind}: {what}" for kind, lines in found.items() for what in lines]
     if problems:
-        counts = f"{len(found['missing'])} tensors missing, {len(found['unexpected'])} unexpected, "
+        counts = f"{counted(len(found['missing']), 'tensor')} missing, {len(found['unexpected'])} unexpected, "
         raise ArtifactError(
             f"{folder} does not fit {base_id} as its adapter_config.json says: {counts}{len(found['another size'])} of "
             f"another size.{_listed(problems)}\nWhere it was trained on another base, name that with --base. Where "

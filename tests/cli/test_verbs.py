@@ -8,7 +8,7 @@ import pytest
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
 from adapterkit.cli import main
-from adapterkit.manifest import Manifest
+from adapterkit.manifest import DataRecord, Manifest
 from adapterkit.registry import Registry
 
 
@@ -153,3 +153,14 @@ def test_debug_lets_the_error_through(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("ADAPTERKIT_DEBUG", "1")
     with pytest.raises(RefNotFoundError):
         main(["show", "nobody", "--registry", str(tmp_path)])
+
+
+def test_one_of_a_kind_is_said_in_the_singular(command: Command, registry: Registry, tmp_path: Path) -> None:
+    adapter = write_adapter(tmp_path / "one", tensors=lora_tensors(seed=2))
+    registry.publish(draft_of(adapter, name="one", data=DataRecord("presidents", "c" * 64, 1, 1)))
+    assert command("show", "one") == 0
+    assert "presidents: 1 row, 1 token," in command.out
+    assert "1 row, 1 token (" in (registry.path / "one" / "1.0.0" / "README.md").read_text()
+    (registry.path / "one" / "1.0.0" / "README.md").unlink()
+    assert command("verify", "one") == 1
+    assert "1 problem in" in command.out
