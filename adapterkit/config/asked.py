@@ -110,7 +110,13 @@ def _built_in() -> tuple[Path, ...]:
 
 
 def leaf_overrides(wanted: Mapping[str, Any], composed: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Overrides that turn one composed config into another: `key.path=value` for every leaf that differs."""
+    """Overrides that turn one composed config into another: `key.path=value` for every leaf that differs.
+
+    Args:
+        wanted: plain values, as they shall be.
+        composed: plain values, as they are without the overrides.
+        prefix: what the keys stand under, with its dot.
+    """
     found: list[str] = []
     for key, value in wanted.items():
         if isinstance(value, Mapping) and isinstance(composed.get(key), Mapping):

@@ -122,6 +122,9 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
 
     Returns:
         The config and how it would be asked for on its own; None when there is no such recipe.
+
+    Raises:
+        UsageError: as `typed`.
     """
     arguments = [f"+recipe={recipe}"]
     try:

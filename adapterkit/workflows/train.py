@@ -133,6 +133,11 @@ def lora_config(config: AdapterConfig) -> LoraConfig:
 def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirectory) -> BaseRecord:
     """Hash the base and every frozen member once more, after the last forward pass and before the artifact is written.
 
+    Args:
+        guard: holds the fingerprint from before training, and the frozen members.
+        identity: the base.
+        run: where both fingerprints are recorded.
+
     Raises:
         FrozenChangedError: anything frozen moved; nothing may be published.
     """
@@ -143,7 +148,17 @@ def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirector
 
 
 def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int) -> PairedChange | None:
-    """The test split, once: the stack without its new member, then with it, row by row."""
+    """The test split, once: the stack without its new member, then with it, row by row.
+
+    Args:
+        stack: with its trainee on top.
+        rows: whose test split is measured.
+        base: brings the tokenizer that pads.
+        batch_size: rows at once.
+
+    Returns:
+        Losses in nats a token with a paired interval; None with fewer than two test rows.
+    """
     if len(rows.test) < 2:
         return None
     collate = PadCollator(base.tokenizer.pad_token_id)
