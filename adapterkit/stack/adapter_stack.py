@@ -138,7 +138,9 @@ class AdapterStack:
         """
         if self.members and self.members[-1].trainable:
             raise StackError(f"The stack already trains '{self.members[-1].peft_name}'.")
-        require_dora_trains(config.use_dora, self.base.identity.quantization, self.base.device)
+        below = [member.artifact.manifest.adapter.variant for member in self.members if member.artifact]
+        dora = config.use_dora or any("dora" in variant for variant in below)
+        require_dora_trains(dora, self.base.identity.quantization, self.base.device)
         internal = peft_name(len(self.members), name)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

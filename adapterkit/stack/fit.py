@@ -45,10 +45,10 @@ def require_lineage(
 
 
 def require_dora_trains(use_dora: bool, quantization: Mapping[str, Any], device: torch.device) -> None:
-    """Refuse to train DoRA on an 8-bit base on the processor.
+    """Refuse to train DoRA, or on top of DoRA, on an 8-bit base on the processor.
 
     Args:
-        use_dora: whether the adapter is a DoRA.
+        use_dora: whether an adapter of the stack is a DoRA.
         quantization: how the base is held, as in `BaseIdentity`.
         device: where.
 
@@ -58,9 +58,9 @@ def require_dora_trains(use_dora: bool, quantization: Mapping[str, Any], device:
     # To take the weights' norm PEFT moves their 8-bit state about, and bitsandbytes restores the scales on a GPU alone.
     if use_dora and quantization.get("kind") == "int8" and device.type == "cpu":
         raise StackError(
-            "DoRA cannot be trained on an 8-bit base on the processor: bitsandbytes loses the scales of its weights "
-            "there. Hold the base otherwise (quantization=nf4, bf16 or fp32), train plain LoRA or rsLoRA "
-            "(adapter.use_dora=false), or use a GPU (device=cuda)."
+            "Neither DoRA nor anything on top of it can be trained on an 8-bit base on the processor: bitsandbytes "
+            "loses the scales of the weights there. Hold the base otherwise (quantization=nf4, bf16 or fp32), train "
+            "plain LoRA or rsLoRA (adapter.use_dora=false), or use a GPU (device=cuda)."
         )
 
 

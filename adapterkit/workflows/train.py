@@ -79,6 +79,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train)
     require_base(parents, identity)
+    on_dora = any("dora" in parent.manifest.adapter.variant for parent in parents)
+    require_dora_trains(on_dora, identity.quantization, device)
     require_room(parents, name)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
