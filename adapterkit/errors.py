@@ -48,6 +48,18 @@ class UnknownNameError(UsageError):
         super().__init__(f"Unknown {kind} '{name}'.{meant}{' ' + hint if hint else ''}")
 
 
+class MissingKeyError(UsageError):
+    """A config needs a key that has no value.
+
+    Attributes:
+        key: the key, such as `persona`.
+    """
+
+    def __init__(self, key: str, what: str) -> None:
+        self.key = key
+        super().__init__(what)
+
+
 class MissingExtraError(AdapterKitError):
     """An optional package is needed and not installed.
 
@@ -121,9 +133,9 @@ class TrainableSetError(StackError):
         self.missing, self.unexpected = tuple(missing), tuple(unexpected)
         parts = []
         if unexpected:
-            parts.append(f"{len(unexpected)} frozen parameters would be trained, first `{unexpected[0]}`")
+            parts.append(f"{counted(len(unexpected), 'frozen parameter')} would be trained, first `{unexpected[0]}`")
         if missing:
-            parts.append(f"{len(missing)} parameters of the trainee would not, first `{missing[0]}`")
+            parts.append(f"{counted(len(missing), 'parameter')} of the trainee would not, first `{missing[0]}`")
         super().__init__(
             "The trainable set is not exactly the trainee's: " + "; ".join(parts) + ". Something switched adapters, or "
             "gave the optimizer parameters, behind the stack; build the stack again with AdapterStack and switch only "

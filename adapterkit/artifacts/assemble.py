@@ -8,8 +8,10 @@ from adapterkit.artifacts.adapter_config import LoraSettings
 from adapterkit.artifacts.card import render_card
 from adapterkit.artifacts.checksums import write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
+from adapterkit.artifacts.secrets import without_secrets
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
 from adapterkit.artifacts.weights import Measured
+from adapterkit.config.redaction import redact_text
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import (
     ADAPTER_CONFIG_FILE,
@@ -32,6 +34,7 @@ def manifest_of(draft: ArtifactDraft, measured: Measured, version: Version, crea
     Raises:
         ArtifactError: a value is not JSON, a number is not finite, or the parts contradict each other.
     """
+    draft = without_secrets(draft)
     itself = LineageMember(AdapterRef(draft.name, version), measured.digest)
     manifest = Manifest(
         name=draft.name,
@@ -71,6 +74,7 @@ def write_artifact(
         ArtifactError: the metrics are not JSON.
         RegistryError: a source file is missing, or the disk refuses.
     """
+    draft = without_secrets(draft)
     write_file(directory / ADAPTER_CONFIG_FILE, canonical_config(measured.settings, draft.base.identity.id))
     copy_file(draft.adapter_dir / WEIGHTS_FILE, directory / WEIGHTS_FILE)
     write_file(directory / MANIFEST_FILE, _manifest_bytes(manifest))
@@ -78,7 +82,7 @@ def write_artifact(
     write_file(directory / TRAINING_METRICS_FILE, pretty_json(dict(draft.training_metrics), TRAINING_METRICS_FILE))
     for name, source in sorted(draft.extra_files.items()):
         copy_file(source, directory / name)
-    card = render_card(manifest, registry=registry, base_location=draft.base_location)
+    card = redact_text(render_card(manifest, registry=registry, base_location=draft.base_location))
     write_file(directory / CARD_FILE, card.encode("utf-8"))
     write_checksums(directory)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from adapterkit.errors import counted
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import Manifest
 from adapterkit.names import peft_name
@@ -64,7 +65,7 @@ def _summary(manifest: Manifest) -> str:
     ancestors = " and ".join(f"`{member.ref}`" for member in manifest.lineage.parents)
     stacked = f", stacked on {ancestors}" if ancestors else ""
     return (
-        f"A {shape.variant} adapter of rank {shape.rank} ({shape.parameters:,} parameters) "
+        f"A {shape.variant} adapter of rank {shape.rank} ({counted(shape.parameters, 'parameter')}) "
         f"for `{manifest.base.identity.id}`{stacked}."
     )
 
@@ -142,7 +143,8 @@ def _data(manifest: Manifest) -> str:
     data = manifest.data
     if data.rows == 0:
         return f"`{data.source}`."
-    return f"`{data.source}`: {data.rows:,} rows, {data.tokens:,} tokens (data digest `{data.digest[:12]}`)."
+    size = f"{counted(data.rows, 'row')}, {counted(data.tokens, 'token')}"
+    return f"`{data.source}`: {size} (data digest `{data.digest[:12]}`)."
 
 
 def _metrics(manifest: Manifest) -> str:

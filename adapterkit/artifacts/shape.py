@@ -54,6 +54,17 @@ def shape_problems(settings: LoraSettings, header: Header) -> list[str]:
     ]
 
 
+def parts_of(settings: LoraSettings) -> tuple[str, ...]:
+    """The tensors that every layer with weights has."""
+    magnitude = ("lora_magnitude_vector",) if "dora" in settings.variant else ()
+    return ("lora_A.weight", "lora_B.weight", *magnitude)
+
+
+def targeted(settings: LoraSettings, module: str) -> bool:
+    """Whether target_modules means a module, by its full name."""
+    return not _suffixes(module).isdisjoint(settings.targets)
+
+
 def _modules(header: Header) -> dict[str, dict[str, TensorEntry]]:
     """The LoRA tensors by module, then by part."""
     found: dict[str, dict[str, TensorEntry]] = {}
@@ -64,12 +75,12 @@ def _modules(header: Header) -> dict[str, dict[str, TensorEntry]]:
 
 
 def _module_problems(settings: LoraSettings, module: str, parts: Parts) -> Iterator[str]:
-    wanted = {"lora_A.weight", "lora_B.weight"} | ({"lora_magnitude_vector"} if "dora" in settings.variant else set())
+    wanted = set(parts_of(settings))
     if set(parts) != wanted:
         missing, extra = sorted(wanted - set(parts)), sorted(set(parts) - wanted)
         yield f"{module} lacks {missing} and has unexpected {extra}"
         return
-    if _suffixes(module).isdisjoint(settings.targets):
+    if not targeted(settings, module):
         yield f"{module} is not among target_modules"
     for pattern in (settings.rank_pattern, settings.alpha_pattern):
         if len(keys := matching(pattern, module)) > 1:

@@ -16,7 +16,7 @@ import torch
 from adapterkit.base.tensor_hash import TensorHasher
 from adapterkit.base.walk import walk
 from adapterkit.digest import json_digest
-from adapterkit.errors import FrozenChangedError
+from adapterkit.errors import FrozenChangedError, counted
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Fingerprint:
         for what, names in (
             (f"{len(tensors)} of {len(self.tensors)} tensors differ", tensors),
             (f"{len(modules)} of {len(self.structure)} modules differ", modules),
-            (f"{len(missing)} names are missing", missing),
-            (f"{len(unexpected)} names are new", unexpected),
-            (f"{len(retied)} tensors are retied", retied),
+            (f"{counted(len(missing), 'name')} missing", missing),
+            (f"{counted(len(unexpected), 'name')} new", unexpected),
+            (f"{counted(len(retied), 'tensor')} retied", retied),
         ):
             if names:
                 found.append(f"{what}: {', '.join(name or '(the model)' for name in names[:5])}")

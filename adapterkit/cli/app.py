@@ -1,6 +1,7 @@
 """The verbs in the order in which `--help` lists them, and how the command ends.
 
-Nothing here or above imports a deep-learning library, but for the verbs of `running` once they are called.
+Nothing here or above imports a deep-learning library, but for the verbs of `training`, `talking`, `importing` and
+`checkup` once they are called.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import keeping, looking, running, signing
+from adapterkit.cli import checkup, importing, keeping, looking, signing, talking, training
 from adapterkit.cli.output import printable
 from adapterkit.errors import AdapterKitError
 
@@ -35,12 +36,12 @@ app.command()(signing.sign)
 app.command()(keeping.promote)
 app.command()(keeping.rollback)
 app.command()(keeping.gc)
-app.command()(running.doctor)
-app.command()(running.chat)
-app.command(context_settings=_FORWARDED)(running.train)
-app.command("import")(running.import_folder)
-app.command()(running.rebuild)
-app.command()(running.reproduce)
+app.command()(checkup.doctor)
+app.command()(talking.chat)
+app.command(context_settings=_FORWARDED)(training.train)
+app.command("import")(importing.import_folder)
+app.command()(training.rebuild)
+app.command()(training.reproduce)
 
 
 def main(arguments: list[str] | None = None) -> None:

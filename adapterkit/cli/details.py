@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from adapterkit.artifacts import MAX_TEXT_BYTES
 from adapterkit.cli.output import print_pairs
-from adapterkit.manifest import Manifest
+from adapterkit.digest import sha256_bytes
+from adapterkit.errors import ArtifactError, counted
+from adapterkit.manifest import CHECKSUMS_FILE, Manifest, RecipeRecord
+from adapterkit.stores import read_file
+
+
+def details(manifest: Manifest, path: Path) -> dict[str, Any]:
+    """The manifest and its four digests as plain JSON values.
+
+    Args:
+        manifest: what the adapter says of itself.
+        path: its directory.
+
+    Returns:
+        `digests` holds hex sha256s: `weights`, `artifact` (null when checksums.json cannot be read), `run_key`, `base`;
+        `command` is what trained it, null where that is not recorded.
+    """
+    return {
+        "ref": str(manifest.ref),
+        "path": str(path),
+        "digests": {
+            "weights": manifest.weights_digest,
+            "artifact": _artifact_digest(path),
+            "run_key": manifest.run_key,
+            "base": manifest.lineage.base.source_digest,
+        },
+        "parents": [
+            {"ref": str(member.ref), "weights_digest": member.weights_digest} for member in manifest.lineage.parents
+        ],
+        "command": _command(manifest.recipe),
+        "manifest": manifest.to_json(),
+    }
 
 
 def print_details(manifest: Manifest, path: Path) -> None:
@@ -22,15 +56,48 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
         yield "description", manifest.description
     yield "created", manifest.created
     yield "lineage", str(manifest.lineage)
-    yield "base", f"{base.id}, source digest {base.source_digest[:12]}, quantization {base.quantization.get('kind')}"
+    yield "base", f"{base.id}, quantization {base.quantization.get('kind')}"
+    yield from (("parent", f"{each.ref}, weights digest {each.weights_digest}") for each in manifest.lineage.parents)
+    yield from _trained_by(manifest.recipe)
     yield "adapter", f"{shape.variant}, rank {shape.rank}, alpha {shape.alpha:g}, on {', '.join(shape.targets)}"
-    yield "size", f"{shape.parameters:,} parameters, {shape.bytes:,} bytes"
-    yield "data", f"{data.source}: {data.rows:,} rows, {data.tokens:,} tokens, digest {data.digest[:12]}"
+    yield "size", f"{counted(shape.parameters, 'parameter')}, {counted(shape.bytes, 'byte')}"
+    yield (
+        "data",
+        f"{data.source}: {counted(data.rows, 'row')}, {counted(data.tokens, 'token')}, digest {data.digest[:12]}",
+    )
     yield "weights digest", manifest.weights_digest
+    yield "artifact digest", _artifact_digest(path) or f"{CHECKSUMS_FILE} cannot be read"
     yield "run key", manifest.run_key
+    yield "base source digest", base.source_digest
     if manifest.tags:
         yield "tags", ", ".join(manifest.tags)
     yield from ((f"metric {name}", f"{value:.6g}") for name, value in sorted(manifest.metrics.items()))
     yield from ((name, str(value)) for name, value in sorted(manifest.environment.items()))
     yield from ((f"custom {name}", str(value)) for name, value in sorted(manifest.custom.items()))
     yield from (("merged from", str(member.ref)) for member in manifest.merged_from)
+
+
+def _trained_by(recipe: RecipeRecord | None) -> Iterator[tuple[str, str]]:
+    if recipe is None:
+        return
+    yield "recipe", recipe.recipe or "none"
+    yield from (("override", word) for word in recipe.overrides)
+    if (command := _command(recipe)) is not None:
+        yield "trained by", command
+
+
+def _command(recipe: RecipeRecord | None) -> str | None:
+    """The command line as a shell takes it; a training that was called from Python has none."""
+    if recipe is None or not recipe.sources:
+        return None
+    own = ["--config-dir", recipe.config_dir] if recipe.config_dir else []
+    named = [f"+recipe={recipe.recipe}"] if recipe.recipe else []
+    return shlex.join(["adapterkit", "train", *own, *named, *recipe.overrides])
+
+
+def _artifact_digest(path: Path) -> str | None:
+    """As the file stands; whether it is sound is what `verify` says."""
+    try:
+        return sha256_bytes(read_file(path / CHECKSUMS_FILE, limit=MAX_TEXT_BYTES))
+    except ArtifactError:
+        return None

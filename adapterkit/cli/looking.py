@@ -25,7 +25,7 @@ def list_adapters(registry: RegistryOption = None, as_json: Json = False) -> Non
 
 def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> None:
     """Show what one adapter says of itself."""
-    from adapterkit.cli.details import print_details
+    from adapterkit.cli.details import details, print_details
     from adapterkit.cli.output import print_json
     from adapterkit.registry import Registry
 
@@ -33,7 +33,7 @@ def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> No
     found = shelf.resolve(ref)
     manifest = shelf.manifest(found.ref)
     if as_json:
-        print_json({"ref": str(found.ref), "path": str(found.path), "manifest": manifest.to_json()})
+        print_json(details(manifest, found.path))
     else:
         print_details(manifest, found.path)
 

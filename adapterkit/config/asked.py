@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 
+from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
 from adapterkit.digest import json_digest, sha256_bytes
 from adapterkit.errors import UsageError
@@ -109,7 +110,13 @@ def _built_in() -> tuple[Path, ...]:
 
 
 def leaf_overrides(wanted: Mapping[str, Any], composed: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Overrides that turn one composed config into another: `key.path=value` for every leaf that differs."""
+    """Overrides that turn one composed config into another: `key.path=value` for every leaf that differs.
+
+    Args:
+        wanted: plain values, as they shall be.
+        composed: plain values, as they are without the overrides.
+        prefix: what the keys stand under, with its dot.
+    """
     found: list[str] = []
     for key, value in wanted.items():
         if isinstance(value, Mapping) and isinstance(composed.get(key), Mapping):
@@ -120,18 +127,21 @@ def leaf_overrides(wanted: Mapping[str, Any], composed: Mapping[str, Any], prefi
 
 
 def quoted(value: Any) -> str:
-    """A value in Hydra's override grammar."""
+    """A null, flag, number, text or list of these in Hydra's override grammar; a text comes back as it is."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{quoted(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ",".join(quoted(entry) for entry in value) + "]"
-    return QuotedString(str(value).replace("${", "\\${"), Quote.single).with_quotes()
+    return in_quotes(literal(str(value)))
+
+
+def in_quotes(text: str) -> str:
+    """A text in Hydra's override grammar, for a key whose interpolations Hydra does not resolve: its search path."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def _key(word: str) -> str:

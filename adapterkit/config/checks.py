@@ -68,8 +68,10 @@ def check_values(config: TrainConfig) -> None:
         raise UsageError(
             f"resume={config.resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder."
         )
-    if not config.adapter.target_modules:
-        raise UsageError("adapter.target_modules is empty: it takes all-linear, a module's name, or a list of names.")
+    if not _are_targets(targets := config.adapter.target_modules):
+        raise UsageError(
+            f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or a list of names."
+        )
     trainer = config.trainer
     if trainer.lr_scheduler not in SCHEDULERS:
         close = nearest(trainer.lr_scheduler, SCHEDULERS)
@@ -79,6 +81,11 @@ def check_values(config: TrainConfig) -> None:
             f"trainer.eval_steps={trainer.eval_steps} with trainer.save_steps={trainer.save_steps}: the best weights "
             "can only be kept where both happen. Save at a multiple of eval_steps, or write trainer.keep_best=false."
         )
+
+
+def _are_targets(targets: Any) -> bool:
+    names = [targets] if isinstance(targets, str) else targets
+    return isinstance(names, list | tuple) and bool(names) and all(isinstance(name, str) and name for name in names)
 
 
 def _saves_where_it_evaluates(trainer: TrainerConfig) -> bool:

@@ -17,11 +17,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.asked import PRIMARY, Asked, asked_for, leaf_overrides, quoted, require_no_namesake
+from adapterkit.config.asked import PRIMARY, Asked, asked_for, in_quotes, leaf_overrides, require_no_namesake
+from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
-from adapterkit.errors import UsageError
+from adapterkit.errors import MissingKeyError, UsageError
 from adapterkit.names import as_name
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
@@ -32,6 +33,7 @@ _SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
 _RECORDED = ("model", "quantization", "data", "seed")
 _OF_A_PERSONA = ("name", "suffix", "persona", "description", "tags", "output_dir")
 _NAMES_A_PERSONA = re.compile(r"\$\{[^}]*\b(persona|name|suffix|description|tags)\b")
+_PART = re.compile(r"\$\{\.?([A-Za-z_][A-Za-z0-9_.]*)\}")
 _SCHEMA_NODE = "train_schema"
 
 
@@ -39,10 +41,13 @@ def typed(config: DictConfig) -> TrainConfig:
     """The typed form of a composed config; interpolations resolved.
 
     Raises:
-        UsageError: a mandatory key is missing, an interpolation fails, or a recipe of one voice was given none.
+        MissingKeyError: a recipe of one voice was given none, or the name is made of a key that is null.
+        UsageError: a mandatory key is missing, or an interpolation fails.
     """
     if OmegaConf.is_interpolation(config, "persona") and config.persona is None:
-        raise UsageError("This recipe trains one voice, and this data proposes none: say whose with persona=NAME.")
+        told = "This recipe trains one voice, and this data proposes none: say whose with persona=NAME."
+        raise MissingKeyError("persona", told)
+    _require_whole_names(config)
     try:
         return cast(TrainConfig, OmegaConf.to_object(config))
     except MissingMandatoryValue as error:
@@ -117,6 +122,9 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
 
     Returns:
         The config and how it would be asked for on its own; None when there is no such recipe.
+
+    Raises:
+        UsageError: as `typed`.
     """
     arguments = [f"+recipe={recipe}"]
     try:
@@ -126,8 +134,9 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
         return None
     plain = _plain(typed(composed))
     sizes = {size: composed.data[size] for size in _SIZES}
+    inherited = asdict(child)
     for key in _INHERITED:
-        composed[key] = getattr(child, key)
+        OmegaConf.update(composed, key, literal(inherited[key]))
     composed.data.update(sizes)
     config = typed(composed)
     config.resume = child.resume if child.resume in ("auto", "never") else "never"
@@ -151,7 +160,7 @@ def _files(arguments: Sequence[str]) -> list[str]:
 
 
 def _search(config_dir: str | None) -> list[str]:
-    return [f"hydra.searchpath=[{quoted(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
+    return [f"hydra.searchpath=[{in_quotes(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
 
 
 def _relative(folder: Path) -> str:
@@ -162,6 +171,15 @@ def _relative(folder: Path) -> str:
 def _beside(run: Path, child: str, parent: str) -> Path:
     """`outputs/<parent>/<time>` for a child in `outputs/<child>/<time>`; below a run directory that the user chose."""
     return run.parent.parent / parent / run.name if run.parent.name == as_name(child) else run / parent
+
+
+def _require_whole_names(config: DictConfig) -> None:
+    """OmegaConf writes a null inside a text as `None`, and an adapter would be named after it."""
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    for name in ("name", "suffix"):
+        for key in _PART.findall(str(plain.get(name))):
+            if OmegaConf.select(config, key, default="") is None:
+                raise MissingKeyError(key, f"{name}={plain[name]} needs {key}, which is null: say it with {key}=VALUE.")
 
 
 def _first_line(error: Exception) -> str:

@@ -57,7 +57,8 @@ def told_in_sweeps() -> Iterator[None]:
 def _exit_code(error: Exception) -> int:
     if isinstance(error, AdapterKitError):
         return error.exit_code
-    return 1 if isinstance(error, OSError) else 2
+    # Hydra's error for a recipe or a group's file that is not there is an OSError too.
+    return 1 if isinstance(error, OSError) and not isinstance(error, HydraException) else 2
 
 
 def message_of(error: Exception) -> str:

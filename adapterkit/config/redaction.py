@@ -33,7 +33,9 @@ _SHAPES = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _USER = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#@]*:[^\s/?#]*@")
-_QUERY = re.compile(r"(?P<front>[?&](?P<key>[A-Za-z0-9_.-]+)=)[^&#\s]+")
+# `token=x` wherever it stands: in an address, in prose, among the overrides that Hydra joins to one text.
+_ASSIGNED = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)=")
+_VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s&#,;\"'\])}]+")
 _OVERRIDE = re.compile(r"(?P<front>[+~]{0,2}(?P<key>[A-Za-z0-9_./@-]+)=)(?P<value>.*)", re.DOTALL)
 _INLINE = re.compile(r"(?P<front>(?P<key>[A-Za-z0-9_.-]+)\s*:\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^,{}\[\]\s][^,{}\[\]]*)")
 
@@ -45,7 +47,7 @@ def redact(value: Any) -> Any:
         value: tables, lists, texts, numbers. A text that is an override, such as `hub.token=x`, is read as one.
     """
     if isinstance(value, dict):
-        return {key: _covered(entry) if is_secret(str(key)) else redact(entry) for key, entry in value.items()}
+        return {_key(key): _covered(entry) if is_secret(str(key)) else redact(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [redact(entry) for entry in value]
     return _text(value) if isinstance(value, str) else value
@@ -54,6 +56,11 @@ def redact(value: Any) -> Any:
 def redact_overrides(words: Iterable[str]) -> list[str]:
     """The overrides of a command line, `key=value`, with every secret replaced by `<redacted>`."""
     return [_text(word) for word in words]
+
+
+def redact_text(text: str) -> str:
+    """A text of any kind, such as a page or a line of a log, with every secret in it replaced by `<redacted>`."""
+    return _shaped(text)
 
 
 def is_secret(key: str) -> bool:
@@ -82,6 +89,10 @@ def _covered(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) or value == "" else REDACTED
 
 
+def _key(key: Any) -> Any:
+    return _shaped(key) if isinstance(key, str) else key
+
+
 def _text(text: str) -> str:
     if override := _OVERRIDE.fullmatch(text):
         front, value = override["front"], override["value"]
@@ -96,10 +107,19 @@ def _inline(found: re.Match[str]) -> str:
     return found["front"] + _covered_text(found["value"]) if is_secret(found["key"]) else found[0]
 
 
+def _assigned(text: str) -> str:
+    """The text without the value of any `token=x` in it; a value of another key may hold one: `url='x?token=y'`."""
+    parts, at = [], 0
+    for found in _ASSIGNED.finditer(text):
+        if found.start() >= at and is_secret(found[1]) and (value := _VALUE.match(text, found.end())):
+            parts += [text[at : found.end()], _covered_text(value[0])]
+            at = value.end()
+    return "".join([*parts, text[at:]])
+
+
 def _shaped(text: str) -> str:
     text = _USER.sub(rf"\g<scheme>{REDACTED}@", text)
-    text = _QUERY.sub(lambda found: found["front"] + REDACTED if is_secret(found["key"]) else found[0], text)
-    return _SHAPES.sub(REDACTED, text)
+    return _SHAPES.sub(REDACTED, _assigned(text))
 
 
 def _covered_text(text: str) -> str:

@@ -22,10 +22,10 @@ from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 from adapterkit.base.load import Base
-from adapterkit.errors import RegistryError, StackError
+from adapterkit.errors import RegistryError, StackError, counted
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
-from adapterkit.stack.fit import require_lineage
+from adapterkit.stack.fit import require_dora_trains, require_lineage
 from adapterkit.stack.guard import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
 from adapterkit.stores import replace_files
@@ -134,10 +134,13 @@ class AdapterStack:
             seed: fixes the initial A, whatever the global generator's state.
 
         Raises:
-            StackError: there is a trainee already, or the targets fit no module of the base.
+            StackError: there is a trainee already, the targets fit no module of the base, or it cannot train DoRA here.
         """
         if self.members and self.members[-1].trainable:
             raise StackError(f"The stack already trains '{self.members[-1].peft_name}'.")
+        below = [member.artifact.manifest.adapter.variant for member in self.members if member.artifact]
+        dora = config.use_dora or any("dora" in variant for variant in below)
+        require_dora_trains(dora, self.base.identity.quantization, self.base.device)
         internal = peft_name(len(self.members), name)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -242,7 +245,8 @@ class AdapterStack:
         if expected != given:
             wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
             raise StackError(
-                f"The weights do not fit the adapter '{name}' on this base: {len(wrong)} tensors are missing, "
+                f"The weights do not fit the adapter '{name}' on this base: {counted(len(wrong), 'tensor')} "
+                f"{'is' if len(wrong) == 1 else 'are'} missing, "
                 f"unexpected or of another shape, first `{wrong[0]}`."
             )
         set_peft_model_state_dict(self.model, tensors, adapter_name=name)

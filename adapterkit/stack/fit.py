@@ -1,9 +1,12 @@
-"""Whether a published adapter belongs on a base and on what is attached to it: asked before a weight is read."""
+"""Whether an adapter belongs on a base and on what is attached to it: asked before a weight is read."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
 
 from adapterkit.errors import BaseMismatchError, StackError
 from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
@@ -39,6 +42,26 @@ def require_lineage(
                 f"root-first; see: adapterkit lineage {manifest.ref}"
             )
         chain = manifest.lineage.members
+
+
+def require_dora_trains(use_dora: bool, quantization: Mapping[str, Any], device: torch.device) -> None:
+    """Refuse to train DoRA, or on top of DoRA, on an 8-bit base on the processor.
+
+    Args:
+        use_dora: whether an adapter of the stack is a DoRA.
+        quantization: how the base is held, as in `BaseIdentity`.
+        device: where.
+
+    Raises:
+        StackError: it would fail at the first step, inside bitsandbytes.
+    """
+    # To take the weights' norm PEFT moves their 8-bit state about, and bitsandbytes restores the scales on a GPU alone.
+    if use_dora and quantization.get("kind") == "int8" and device.type == "cpu":
+        raise StackError(
+            "Neither DoRA nor anything on top of it can be trained on an 8-bit base on the processor: bitsandbytes "
+            "loses the scales of the weights there. Hold the base otherwise (quantization=nf4, bf16 or fp32), train "
+            "plain LoRA or rsLoRA (adapter.use_dora=false), or use a GPU (device=cuda)."
+        )
 
 
 def _require_base(manifest: Manifest, identity: BaseIdentity, any_quantization: bool) -> None:

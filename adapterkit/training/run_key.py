@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from adapterkit.config.schema import TrainConfig
 from adapterkit.digest import json_digest
@@ -13,27 +14,43 @@ from adapterkit.lineage import BaseIdentity
 TRAINING_SCHEMA = 4
 
 _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
-WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+_WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """What the run key covers of a config - the shape, the training, the seed, how rows are cut - in one form each.
+
+    `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order.
+    """
+    adapter = dataclasses.asdict(config.adapter)
+    if (targets := adapter["target_modules"]) != "all-linear":
+        adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
+    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY}
+    plain = {
+        "adapter": adapter,
+        "trainer": trainer,
+        "seed": config.seed,
+        "data": {"max_length": config.data.max_length},
+    }
+    return {key: _one_form(value) for key, value in plain.items()}
 
 
 def settings_digest(config: TrainConfig) -> str:
-    """Hex sha256 of what the run key covers of a config: the shape, the training, the seed, and how rows are cut."""
-    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in WATCHING_ONLY}
-    return json_digest(
-        {
-            "schema": TRAINING_SCHEMA,
-            "adapter": dataclasses.asdict(config.adapter),
-            "trainer": trainer,
-            "seed": config.seed,
-            "max_length": config.data.max_length,
-        }
-    )
+    """Hex sha256 of the settings, and of how this code trains by them."""
+    return json_digest({"schema": TRAINING_SCHEMA, **settings(config)})
 
 
 def rows_digest(config: TrainConfig) -> str:
     """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
     data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in _NOT_OF_ROWS}
-    return json_digest(data)
+    return json_digest(_one_form(data))
+
+
+def _one_form(value: Any) -> Any:
+    """Whole numbers as int, whether they were written 16 or 16.0; true is no number and stays."""
+    if isinstance(value, dict):
+        return {key: _one_form(entry) for key, entry in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str], data_digest: str) -> str:

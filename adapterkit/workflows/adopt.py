@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from adapterkit.artifacts import ArtifactDraft, parse_json, pretty_json, read_header
+from adapterkit.artifacts import ArtifactDraft, parse_json, pretty_json
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
-from adapterkit.artifacts.weights import measure_sound
 from adapterkit.base.load import identify
 from adapterkit.config.groups import quantization_named
 from adapterkit.config.schema import ModelConfig
@@ -23,9 +21,9 @@ from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, BaseRecord, D
 from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
 from adapterkit.stores import copy_file, read_file, write_file
+from adapterkit.workflows.fitting import require_fit, require_sound
 from adapterkit.workflows.parents import require_base
 
-_PREFIX = "base_model.model."
 _PICKLED = ("adapter_model.bin", "adapter_model.pt")
 
 
@@ -63,68 +61,93 @@ def adopt(registry: Registry, request: ImportRequest) -> Published:
         AdapterKitError: the base is not to be had, or the registry refuses.
     """
     check_name(request.name)
-    _require_safetensors(request.folder)
+    _require_files(request.folder)
     with tempfile.TemporaryDirectory(prefix="adapterkit-import-") as scratch:
-        return _adopt(registry, dataclasses.replace(request, folder=_plain_copy(request.folder, Path(scratch))))
+        return _adopt(registry, request, _plain_copy(request.folder, Path(scratch)))
 
 
-def _adopt(registry: Registry, request: ImportRequest) -> Published:
-    measured = measure_sound(request.folder)
+def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
+    measured = require_sound(copy, request.folder)
     base_id = request.base or measured.settings.base_id
     if not base_id:
         raise UsageError(f"{request.folder} does not say which base it was trained on. Say it with --base.")
     model = ModelConfig(id=base_id, revision=request.revision)
     identity, base_folder = identify(model, quantization_named(request.quantization))
-    _require_fit(request.folder, base_folder, identity)
+    require_fit(copy, request.folder, measured.settings, identity.id, base_folder)
     parents = _lineage(registry, request.parents, identity)
     told = {
-        "from": request.folder.name,
         "base": base_id,
         "quantization": dict(identity.quantization),
         "parents": [str(member.ref) for member in parents],
     }
-    facts = {**told, "weights": measured.digest, "base": identity.source_digest}
     return registry.publish(
         ArtifactDraft(
             name=request.name,
-            adapter_dir=request.folder,
+            adapter_dir=copy,
             parents=parents,
             base=BaseRecord(identity, "", "", 0),
             base_location=str(base_folder),
             data=DataRecord("not recorded: imported", "", 0, 0),
-            run_key=json_digest({"imported": facts}),
+            run_key=_run_key(measured.digest, identity, parents),
             training_config=yaml.safe_dump({"imported": told}, sort_keys=True),
             training_metrics={},
-            description=request.description or f"Imported from {request.folder.name}.",
+            description=request.description or "Imported; nobody here knows what it was trained on.",
             tags=(*request.tags, "imported"),
         )
     )
 
 
+def _run_key(weights: str, identity: BaseIdentity, parents: Sequence[LineageMember]) -> str:
+    """Of contents alone: the same adapter from another folder, or on a base under another path, is the same import."""
+    facts = {
+        "weights": weights,
+        "base": identity.source_digest,
+        "tokenizer": identity.tokenizer_digest,
+        "quantization": dict(identity.quantization),
+        "parents": [member.weights_digest for member in parents],
+    }
+    return json_digest({"imported": facts})
+
+
 def _plain_copy(folder: Path, scratch: Path) -> Path:
     """The two files that count, without PEFT's note on which class of model it wrapped: an import path."""
-    copy = scratch / folder.resolve().name
+    copy = scratch / "adapter"
     copy.mkdir()
-    config = parse_json(read_file(folder / ADAPTER_CONFIG_FILE, limit=MAX_CONFIG_BYTES), ADAPTER_CONFIG_FILE)
-    plain = (
-        {key: value for key, value in config.items() if key != "auto_mapping"} if isinstance(config, dict) else config
-    )
-    write_file(copy / ADAPTER_CONFIG_FILE, pretty_json(plain, ADAPTER_CONFIG_FILE))
+    config = read_file(folder / ADAPTER_CONFIG_FILE, limit=MAX_CONFIG_BYTES)
+    write_file(copy / ADAPTER_CONFIG_FILE, _without_note(config))
     copy_file(folder / WEIGHTS_FILE, copy / WEIGHTS_FILE)
     return copy
 
 
-def _require_safetensors(folder: Path) -> None:
+def _without_note(config: bytes) -> bytes:
+    try:
+        plain = parse_json(config, ADAPTER_CONFIG_FILE)
+    except ArtifactError:
+        return config  # Whoever reads it next says what is wrong with it.
+    if not isinstance(plain, dict):
+        return config
+    return pretty_json({key: value for key, value in plain.items() if key != "auto_mapping"}, ADAPTER_CONFIG_FILE)
+
+
+def _require_files(folder: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder. Give the one that holds {ADAPTER_CONFIG_FILE}.")
+    missing = [name for name in (ADAPTER_CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
+    if not missing:
+        return
     pickled = [name for name in _PICKLED if (folder / name).is_file()]
-    if pickled and not (folder / WEIGHTS_FILE).is_file():
+    if pickled and WEIGHTS_FILE in missing:
         raise ArtifactError(
             f"{folder} holds {pickled[0]}, which can run code when it is loaded, and no {WEIGHTS_FILE}. Where you "
             "trust it, convert it once in plain PEFT: "
             "PeftModel.from_pretrained(base, folder).save_pretrained(new_folder)",
             [f"{pickled[0]}: may be a pickle"],
         )
+    raise ArtifactError(
+        f"{folder} holds no {missing[0]}. Give the folder that PEFT's save_pretrained wrote; of a Trainer's run, that "
+        "is one of its checkpoint-N.",
+        [f"{name}: missing" for name in missing],
+    )
 
 
 def _lineage(registry: Registry, refs: Sequence[str], identity: BaseIdentity) -> tuple[LineageMember, ...]:
@@ -141,35 +164,3 @@ def _lineage(registry: Registry, refs: Sequence[str], identity: BaseIdentity) ->
         )
     require_base(members, identity)
     return tuple(member.manifest.lineage.members[-1] for member in members)
-
-
-def _require_fit(folder: Path, base_folder: Path, identity: BaseIdentity) -> None:
-    """Demand that every layer with weights is a linear layer of the base, of that size; the base is only outlined."""
-    problems = [f"{WEIGHTS_FILE}: {what}" for what in _misfits(folder, base_folder)]
-    if problems:
-        listed = "".join(f"\n  {line}" for line in problems[:10])
-        raise ArtifactError(
-            f"{folder} was not trained on {identity.id}: {len(problems)} layers do not fit.{listed}\n"
-            "Name the base that it was trained on with --base.",
-            problems,
-        )
-
-
-def _misfits(folder: Path, base_folder: Path) -> Iterator[str]:
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.from_pretrained(base_folder, trust_remote_code=False, local_files_only=True)
-    with torch.device("meta"):
-        outline = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    sizes = {name: (module.in_features, module.out_features) for name, module in outline.named_modules()
-             if isinstance(module, torch.nn.Linear)}  # fmt: skip
-    tensors = read_header(folder / WEIGHTS_FILE).tensors
-    for name, entry in tensors.items():
-        module, _, part = name.removeprefix(_PREFIX).partition(".lora_")
-        if module not in sizes:
-            yield f"{module} is no linear layer of the base"
-        elif part == "A.weight" and entry.shape[1] != sizes[module][0]:
-            yield f"{module} takes {sizes[module][0]} inputs in the base, and {entry.shape[1]} here"
-        elif part == "B.weight" and entry.shape[0] != sizes[module][1]:
-            yield f"{module} gives {sizes[module][1]} outputs in the base, and {entry.shape[0]} here"

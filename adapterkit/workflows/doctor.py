@@ -15,7 +15,7 @@ from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
-from adapterkit.errors import AdapterKitError, counted
+from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted
 from adapterkit.registry import Registry, strays
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
@@ -56,7 +56,14 @@ def examine(registry: Registry, config_dir: Path | None = None) -> list[Finding]
     Args:
         registry: whose health is looked at.
         config_dir: the user's own folder of configs, whose recipes are composed too.
+
+    Raises:
+        UsageError: there is no such folder of configs.
     """
+    if config_dir is not None and not config_dir.is_dir():
+        raise UsageError(
+            f"--config-dir {config_dir} is not a folder. Give the one that holds recipe/, or leave it out."
+        )
     areas: tuple[tuple[str, Callable[[], Iterator[tuple[str, str, str]]]], ...] = (
         ("versions", _versions),
         ("machine", _machine),
@@ -97,11 +104,15 @@ def _machine() -> Iterator[tuple[str, str, str]]:
 
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    yield "processor", FINE, f"{device_name(torch.device('cpu'))}, {cores} cores, {memory:.0f} GiB"
+    yield "processor", FINE, f"{device_name(torch.device('cpu'))}, {counted(cores, 'core')}, {memory:.0f} GiB"
     yield "processor features", FINE, ", ".join(_features()) or "none that matter here"
     threads = torch.get_num_threads()
     if threads > cores:
-        yield "threads", BAD, f"{threads} threads on {cores} cores spin against each other: OMP_NUM_THREADS={cores}"
+        yield (
+            "threads",
+            BAD,
+            f"{threads} threads on {counted(cores, 'core')} spin against each other: OMP_NUM_THREADS={cores}",
+        )
     else:
         yield "threads", FINE, str(threads)
     if not torch.cuda.is_available():
@@ -156,6 +167,8 @@ def _configs(config_dir: Path | None) -> Iterator[tuple[str, str, str]]:
 def _composes(asked: Asked) -> tuple[str, str]:
     try:
         config = compose_asked(asked).config
+    except MissingKeyError as error:
+        return NOTE, f"composes once {error.key} is said: {error.key}=VALUE"
     except EXPECTED as error:
         return BAD, " ".join(message_of(error).split())
     return FINE, f"composes to {config.name}"

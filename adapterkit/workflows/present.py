@@ -18,7 +18,7 @@ from adapterkit.data.readers import read_splits
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
 from adapterkit.registry import Entry, Look, Reason
-from adapterkit.training.run_key import TRAINING_SCHEMA, WATCHING_ONLY, rows_digest, settings_digest
+from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings, settings_digest
 from adapterkit.workflows.recorded import recorded_config
 
 # Reading rows takes from a millisecond to seconds, and a changed file may be that of thousands of adapters.
@@ -196,15 +196,14 @@ def asked_of(recipe: Mapping[str, Any]) -> Asked:
 
 def _differences(before: TrainConfig, now: TrainConfig) -> Iterator[str]:
     """One line for each setting, of those that the run key covers, that differs."""
-    old, new = dataclasses.asdict(before), dataclasses.asdict(now)
-    for key in ("adapter", "trainer", "seed"):
+    old, new = settings(before), settings(now)
+    for key in old:
         yield from _leaves(key, old[key], new[key])
-    yield from _leaves("data.max_length", old["data"]["max_length"], new["data"]["max_length"])
 
 
 def _leaves(key: str, was: Any, now: Any) -> Iterator[str]:
     if isinstance(was, dict) and isinstance(now, dict):
-        for part in sorted({*was, *now} - set(WATCHING_ONLY)):
+        for part in sorted({*was, *now}):
             yield from _leaves(f"{key}.{part}", was.get(part), now.get(part))
     elif was != now:
         yield f"{key} {was} -> {now}"

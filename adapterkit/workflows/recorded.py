@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.artifacts import MAX_YAML_BYTES, yaml_problem
+from adapterkit.config.literal import literal
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import TRAINING_CONFIG_FILE
@@ -38,12 +39,3 @@ def recorded_config(artifact: Path) -> TrainConfig:
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             what = f"is not the config of a training that this adapterkit knows: {str(error).strip().splitlines()[0]}"
     raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [f"{TRAINING_CONFIG_FILE}: {what}"])
-
-
-def literal(value: Any) -> Any:
-    """The value with every `${` escaped: what was recorded is data, and must not ask the environment for anything."""
-    if isinstance(value, dict):
-        return {key: literal(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [literal(entry) for entry in value]
-    return value.replace("${", "\\${") if isinstance(value, str) else value

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,10 +16,13 @@ from typing import Any
 import numpy as np
 
 from adapterkit.artifacts import Artifact, read_header, verified_weights
-from adapterkit.errors import TrainingError
+from adapterkit.config.redaction import REDACTED
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import TrainingError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE, Manifest
 from adapterkit.registry import Registry
 from adapterkit.workflows.recorded import recorded_config
+from adapterkit.workflows.shown import run_shown
 
 _log = logging.getLogger(__name__)
 
@@ -55,16 +57,20 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
         registry: where it is published; nothing in it is changed.
         ref: the adapter.
         device: where to train; null: as recorded.
-        keep: a new folder for the run and its registry; null: a temporary one.
+        keep: a new or empty folder for the run and its registry; null: a temporary one.
 
     Raises:
+        UsageError: `keep` holds something already, or the training took a secret, which is not recorded.
         RefNotFoundError: the registry does not hold it.
         ArtifactError: it, or an ancestor, is not intact, or it records no training.
         TrainingError: the training failed; the message is that of the training.
     """
+    if keep is not None:
+        _require_empty(keep)
     members = registry.lineage_artifacts(ref)
     original = members[-1]
     config = recorded_config(original.path)
+    _require_whole(config, ref)
     with tempfile.TemporaryDirectory(prefix="adapterkit-reproduce-") as scratch:
         where = keep or Path(scratch)
         where.mkdir(parents=True, exist_ok=True)
@@ -79,23 +85,37 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
         return _compare(original, again)
 
 
-def _train_in_a_process(config: Any, where: Path, manifest: Manifest) -> None:
+def _require_whole(config: TrainConfig, ref: str) -> None:
+    if REDACTED in str([config.model, config.data]):
+        raise UsageError(
+            f"{ref} was trained with a secret in its data or model settings, which is not kept: give its command again."
+        )
+
+
+def _require_empty(folder: Path) -> None:
+    try:
+        taken = any(folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"--keep {folder} cannot be used: {error.strerror}. Name a folder that is not there yet."
+        ) from error
+    if taken:
+        raise UsageError(f"--keep {folder} is not empty, and nothing in it may be mixed up. Name a new folder.")
+
+
+def _train_in_a_process(config: TrainConfig, where: Path, manifest: Manifest) -> None:
     from dataclasses import asdict
 
     request = where / "request.json"
     request.write_text(json.dumps(asdict(config)), encoding="utf-8")
     # Sums of floats depend on how many threads share them.
     threads = {"OMP_NUM_THREADS": str(manifest.environment["threads"])} if "threads" in manifest.environment else {}
-    done = subprocess.run(
-        [sys.executable, "-m", "adapterkit.workflows.rerun", str(request)],
-        env={**os.environ, **threads},
-        stderr=subprocess.PIPE,
-        stdout=sys.stderr,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise TrainingError(f"Training {manifest.ref} again failed: {_reason(done.stderr)}")
+    command = [sys.executable, "-m", "adapterkit.workflows.rerun", str(request)]
+    code, errors = run_shown(command, env={**os.environ, **threads})
+    if code != 0:
+        raise TrainingError(f"Training {manifest.ref} again failed: {_reason(errors)}")
 
 
 def _reason(output: str) -> str:

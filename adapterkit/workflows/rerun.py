@@ -11,9 +11,9 @@ from typing import cast
 from omegaconf import OmegaConf
 
 from adapterkit.base.quiet import quiet_libraries
+from adapterkit.config.literal import literal
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import AdapterKitError
-from adapterkit.workflows.recorded import literal
 
 
 def main(request: str) -> int:

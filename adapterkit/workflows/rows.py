@@ -22,7 +22,12 @@ _log = logging.getLogger(__name__)
 class TokenRows:
     """The three splits as token rows, and what the manifest says of them.
 
-    `digest` is the hex sha256 of all ids and labels: the same words under another chat template are other rows.
+    Attributes:
+        train: ids and labels of each row, as many of both as it has tokens.
+        validation: likewise; empty for none.
+        test: likewise; empty for none, and never one row alone.
+        record: for the manifest: source, digest of the words, rows and tokens of the training split.
+        digest: hex sha256 of all ids and labels: the same words under another chat template are other rows.
     """
 
     train: Sequence[EncodedRow]
@@ -35,8 +40,13 @@ class TokenRows:
 def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenRows:
     """Read, encode and count.
 
+    Args:
+        config: which rows, and at most how many tokens each (`max_length`).
+        persona: whose rows; null: everybody's.
+        tokenizer: of the base, with its chat template.
+
     Raises:
-        DataError: the data is unusable; the message names the file and line.
+        DataError: the data is unusable, leaves no training row, or has a test split of one; file and line are named.
         UnknownNameError: there is no such reader or persona.
     """
     splits = read_splits(config, persona)

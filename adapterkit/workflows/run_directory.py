@@ -56,7 +56,13 @@ class RunDirectory:
         return self.path / "final_artifact"
 
     def write_baseline(self, identity: BaseIdentity, before: Fingerprint, after: Fingerprint | None = None) -> None:
-        """Record the base's fingerprint: before training, and again with both sides after it."""
+        """Record the base's fingerprint: before training, and again with both sides after it.
+
+        Args:
+            identity: the base.
+            before: its fingerprint before training.
+            after: the one after it; null while that is not known.
+        """
         record: dict[str, Any] = {
             "run_key": self._run_key,
             "base": dataclasses.asdict(identity),
@@ -70,7 +76,13 @@ class RunDirectory:
         self._write(BASELINE_FILE, record)
 
     def write_results(self, name: str, result: Fit, test: PairedChange | None) -> None:
-        """Write summary, results, test metrics and the curves."""
+        """Write summary, results, test metrics and the curves.
+
+        Args:
+            name: the adapter's, for summary and title.
+            result: metrics, history and environment; losses in nats a token.
+            test: the test split without and with the adapter; null without test rows.
+        """
         summary: dict[str, Any] = {"name": name, "run_key": self._run_key, "steps": result.steps, **result.metrics}
         if test is not None:
             summary |= {"test_loss_before": test.before, "test_loss": test.after}

@@ -33,7 +33,15 @@ def published(
     test: PairedChange | None,
     base_folder: Path,
 ) -> None:
-    """Say where the adapter is, what it changed, and how to load it."""
+    """Say where the adapter is, what it changed, and how to load it.
+
+    Args:
+        artifact: what was published, or stood there already.
+        registry: where.
+        base: how many tensors of the base were compared.
+        test: the change of the test loss, in nats a token; null without test rows.
+        base_folder: where plain PEFT loads the base from.
+    """
     manifest = artifact.manifest
     verb = "Published" if artifact.new else "Trained to the same weights as before, and left published as it was:"
     lines = ["", f"{verb} {manifest.ref}: {artifact.path}", f"  lineage        {manifest.lineage}"]

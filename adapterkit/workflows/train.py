@@ -27,6 +27,7 @@ from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.fit import require_dora_trains
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
@@ -73,10 +74,13 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
     registry.require_writable(name)
+    require_dora_trains(config.adapter.use_dora, identity.quantization, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train)
     require_base(parents, identity)
+    on_dora = any("dora" in parent.manifest.adapter.variant for parent in parents)
+    require_dora_trains(on_dora, identity.quantization, device)
     require_room(parents, name)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
@@ -131,6 +135,11 @@ def lora_config(config: AdapterConfig) -> LoraConfig:
 def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirectory) -> BaseRecord:
     """Hash the base and every frozen member once more, after the last forward pass and before the artifact is written.
 
+    Args:
+        guard: holds the fingerprint from before training, and the frozen members.
+        identity: the base.
+        run: where both fingerprints are recorded.
+
     Raises:
         FrozenChangedError: anything frozen moved; nothing may be published.
     """
@@ -141,7 +150,17 @@ def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirector
 
 
 def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int) -> PairedChange | None:
-    """The test split, once: the stack without its new member, then with it, row by row."""
+    """The test split, once: the stack without its new member, then with it, row by row.
+
+    Args:
+        stack: with its trainee on top.
+        rows: whose test split is measured.
+        base: brings the tokenizer that pads.
+        batch_size: rows at once.
+
+    Returns:
+        Losses in nats a token with a paired interval; None with fewer than two test rows.
+    """
     if len(rows.test) < 2:
         return None
     collate = PadCollator(base.tokenizer.pad_token_id)

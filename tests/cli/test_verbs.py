@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
 from adapterkit.cli import main
-from adapterkit.manifest import Manifest
+from adapterkit.manifest import DataRecord, Manifest, RecipeRecord
 from adapterkit.registry import Registry
 
 
@@ -84,6 +85,41 @@ def test_show(command: Command, registry: Registry) -> None:
     assert shown["path"] == str(registry.path / "persona_lincoln" / "1.0.0")
 
 
+def test_show_names_the_four_digests_the_parents_and_the_command(
+    command: Command, registry: Registry, tmp_path: Path
+) -> None:
+    parent = registry.artifact("unified")
+    overrides = ("trainer.max_steps=2", "description='two words'")
+    recipe = RecipeRecord("mine", overrides, "my confs", {"train": "a" * 64}, "unified", "b" * 64, "c" * 64, None, 4)
+    adapter = write_adapter(tmp_path / "asked", tensors=lora_tensors(seed=2))
+    registry.publish(draft_of(adapter, name="asked", parents=parent.manifest.lineage.members, recipe=recipe))
+    artifact = registry.artifact("asked")
+    digests = {
+        "weights": artifact.manifest.weights_digest,
+        "artifact": artifact.digest,
+        "run_key": artifact.manifest.run_key,
+        "base": artifact.manifest.lineage.base.source_digest,
+    }
+    assert command("show", "asked") == 0
+    assert all(digest in command.out for digest in digests.values())
+    assert f"unified@1.0.0, weights digest {parent.manifest.weights_digest}" in command.out
+    line = shlex.join(["adapterkit", "train", "--config-dir", "my confs", "+recipe=mine", *overrides])
+    assert line in command.out
+    shown = command.json("show", "asked")
+    assert shown["digests"] == digests
+    assert shown["parents"] == [{"ref": "unified@1.0.0", "weights_digest": parent.manifest.weights_digest}]
+    assert shown["command"] == line
+    assert shown["manifest"]["recipe"]["overrides"] == list(overrides)
+
+
+def test_show_without_a_recorded_command_or_a_table_of_checksums(command: Command, registry: Registry) -> None:
+    (registry.path / "unified" / "1.0.0" / "checksums.json").unlink()
+    shown = command.json("show", "unified")
+    assert (shown["command"], shown["digests"]["artifact"], shown["parents"]) == (None, None, [])
+    assert command("show", "unified") == 0
+    assert "checksums.json cannot be read" in command.out
+
+
 def test_control_characters_from_a_manifest_do_not_reach_the_terminal(command: Command, registry: Registry) -> None:
     path = registry.resolve("unified").path
     edit_json(path, "metadata.json", description="\x1b]0;owned\x07[bold]plain[/bold]")
@@ -153,3 +189,14 @@ def test_debug_lets_the_error_through(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("ADAPTERKIT_DEBUG", "1")
     with pytest.raises(RefNotFoundError):
         main(["show", "nobody", "--registry", str(tmp_path)])
+
+
+def test_one_of_a_kind_is_said_in_the_singular(command: Command, registry: Registry, tmp_path: Path) -> None:
+    adapter = write_adapter(tmp_path / "one", tensors=lora_tensors(seed=2))
+    registry.publish(draft_of(adapter, name="one", data=DataRecord("presidents", "c" * 64, 1, 1)))
+    assert command("show", "one") == 0
+    assert "presidents: 1 row, 1 token," in command.out
+    assert "1 row, 1 token (" in (registry.path / "one" / "1.0.0" / "README.md").read_text()
+    (registry.path / "one" / "1.0.0" / "README.md").unlink()
+    assert command("verify", "one") == 1
+    assert "1 problem in" in command.out

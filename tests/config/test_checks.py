@@ -61,3 +61,9 @@ def test_every_schedule_is_one_of_transformers() -> None:
     from transformers import SchedulerType
 
     assert set(SCHEDULERS) <= {kind.value for kind in SchedulerType}
+
+
+@pytest.mark.parametrize("targets", [[], "", 5, {"q_proj": 1}, ["q_proj", 5], [""], None])
+def test_targets_that_name_no_module_are_refused(targets: object) -> None:
+    with pytest.raises(UsageError, match=r"adapter\.target_modules="):
+        check_values(with_value("adapter.target_modules", targets))

@@ -131,6 +131,24 @@ def test_credentials_in_addresses(address: str, saved: str) -> None:
     assert redact_overrides([f"data.train={address}"]) == [f"data.train={saved}"]
 
 
+@pytest.mark.parametrize(
+    ("text", "saved"),
+    [
+        ("ask with api_key=abc, please", f"ask with api_key={REDACTED}, please"),
+        ("a=1,hub.token=abc,b=2", f"a=1,hub.token={REDACTED},b=2"),
+        ("x password='a b' y", f"x password={REDACTED} y"),
+        ("max_tokens=5 and page=2", "max_tokens=5 and page=2"),
+        ("use_auth_token=true here", "use_auth_token=true here"),
+    ],
+)
+def test_assignments_within_a_text(text: str, saved: str) -> None:
+    assert redact(f"Now: {text}") == f"Now: {saved}"
+
+
+def test_keys_that_hold_a_secret() -> None:
+    assert redact({f"file:https://me:pw@host/{HF}": "x"}) == {f"file:https://{REDACTED}@host/{REDACTED}": "x"}
+
+
 def test_overrides_with_tables_inside() -> None:
     given = ["hub={token: hf_abc, name: x}", "hub={password:'a, b',name:x}", "~token", "+recipe=unified", "a=[1,2]"]
     assert redact_overrides(given) == [

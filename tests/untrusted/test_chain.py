@@ -114,6 +114,6 @@ def test_the_longest_lineage_has_a_manifest(tmp_path: Path) -> None:
 
 def test_no_training_begins_on_a_lineage_that_is_full(three: Registry) -> None:
     artifact = three.artifact("a")
-    require_room([artifact] * (MAX_LINEAGE - 1))
+    require_room([artifact] * (MAX_LINEAGE - 1), "b")
     with pytest.raises(UsageError, match=r"Train on an earlier one: parent=a@1\.0\.0"):
-        require_room([artifact] * MAX_LINEAGE)
+        require_room([artifact] * MAX_LINEAGE, "b")

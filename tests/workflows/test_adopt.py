@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,27 @@ def test_importing_twice_publishes_once(imported) -> None:
     assert len(imported().versions("guest")) == 1
 
 
+def test_the_name_of_the_folder_is_not_part_of_what_is_imported(imported, foreign: Path) -> None:
+    first = imported().manifest("guest")
+    foreign.rename(foreign.with_name("elsewhere"))
+    registry = imported(folder=foreign.with_name("elsewhere"))
+    assert registry.versions("guest") == [first.version]
+    assert registry.manifest("guest") == first
+    files = (registry.path / "guest" / "1.0.0").iterdir()
+    assert not [file.name for file in files if str(foreign).encode() in file.read_bytes()]
+    assert "foreign" not in first.description
+
+
+def test_another_base_or_another_parent_is_another_import(imported, tiny_base_dir: Path, tmp_path: Path) -> None:
+    shop = Workshop(tiny_base_dir, tmp_path)
+    train(shop.config("unified"))
+    keys = {
+        imported(name=name, **changes).manifest(name).run_key
+        for name, changes in {"a": {}, "b": {"quantization": "bf16"}, "c": {"parents": ("unified",)}}.items()
+    }
+    assert len(keys) == 3
+
+
 def test_it_can_stand_on_a_parent(imported, tiny_base_dir: Path, tmp_path: Path) -> None:
     shop = Workshop(tiny_base_dir, tmp_path)
     train(shop.config("unified"))
@@ -104,10 +126,62 @@ def test_layers_that_the_base_has_not_are_refused(imported, foreign: Path) -> No
         imported()
 
 
+def only(foreign: Path, keep: Callable[[str], bool]) -> None:
+    save_file({name: t for name, t in load_file(foreign / WEIGHTS).items() if keep(name)}, foreign / WEIGHTS)
+
+
+def test_a_target_without_weights_in_one_layer_is_refused_and_named(imported, foreign: Path) -> None:
+    only(foreign, lambda name: "layers.1.self_attn.v_proj" not in name)
+    with pytest.raises(ArtifactError, match="2 tensors missing") as refused:
+        imported()
+    module = "base_model.model.model.layers.1.self_attn.v_proj"
+    assert refused.value.problems == tuple(f"{WEIGHTS}: missing: {module}.lora_{part}.weight" for part in "AB")
+    assert str(foreign) in str(refused.value)
+    assert "save_pretrained" in str(refused.value)
+
+
+def test_a_target_without_any_weights_is_refused(imported, foreign: Path) -> None:
+    only(foreign, lambda name: "v_proj" not in name)
+    with pytest.raises(ArtifactError, match="no weights for the target 'v_proj'") as refused:
+        imported()
+    assert "save_pretrained" in str(refused.value)
+    assert str(foreign) in str(refused.value)
+
+
+@pytest.mark.parametrize("part", ["lora_A", "lora_B"])
+def test_half_of_a_pair_is_refused(imported, foreign: Path, part: str) -> None:
+    only(foreign, lambda name: not ("layers.0" in name and part in name))
+    with pytest.raises(ArtifactError, match=rf"lacks \['{part}.weight'\]"):
+        imported()
+
+
+def test_a_target_that_names_one_layer_claims_that_layer_alone(imported, foreign: Path) -> None:
+    names = ["layers.0.self_attn.q_proj", "v_proj"]
+    config = foreign / "adapter_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"target_modules": names}))
+    only(foreign, lambda name: "layers.1.self_attn.q_proj" not in name)
+    assert imported().verify("guest").ok
+
+
 @pytest.mark.parametrize("name", ["Guest", "../guest", ""])
 def test_a_name_that_no_adapter_may_bear(imported, name: str) -> None:
     with pytest.raises(UsageError):
         imported(name=name)
+
+
+@pytest.mark.parametrize("config", ["{", "[]", '{"peft_type": "LORA"}'])
+def test_a_config_that_is_none_is_told_with_the_folder_and_the_way_out(imported, foreign: Path, config: str) -> None:
+    (foreign / "adapter_config.json").write_text(config)
+    with pytest.raises(ArtifactError, match="save_pretrained") as refused:
+        imported()
+    assert str(foreign) in str(refused.value)
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", WEIGHTS])
+def test_a_missing_file_is_told_with_the_folder_and_the_way_out(imported, foreign: Path, file: str) -> None:
+    (foreign / file).unlink()
+    with pytest.raises(ArtifactError, match=rf"{foreign} holds no {file}.*save_pretrained"):
+        imported()
 
 
 def test_a_folder_that_is_none(imported, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from artifacts.samples import draft_of, write_adapter
 
+from adapterkit.cli import main
 from adapterkit.registry import Registry
 from adapterkit.workflows.doctor import BAD, Finding, examine
 
@@ -40,6 +41,22 @@ def test_a_recipe_that_does_not_compose_is_told(registry: Registry, tmp_path: Pa
     (tmp_path / "mine/recipe").mkdir(parents=True)
     (tmp_path / "mine/recipe/wrong.yaml").write_text("# @package _global_\ntrainer:\n  learning_rat: 1\n")
     assert "learning_rat" in bad(examine(registry, tmp_path / "mine"), "configs")["recipe wrong"]
+
+
+def test_a_recipe_of_a_persona_that_is_not_said_is_no_fault(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "mine/recipe").mkdir(parents=True)
+    (tmp_path / "mine/recipe/child.yaml").write_text("# @package _global_\nname: child_${persona}\n")
+    findings = examine(registry, tmp_path / "mine")
+    assert "persona=VALUE" in next(found.told for found in findings if found.what == "recipe child")
+    assert not bad(findings, "configs")
+    assert "None" not in " ".join(found.told for found in findings)
+
+
+def test_a_folder_of_configs_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["doctor", "--config-dir", str(tmp_path / "nope"), "--registry", str(tmp_path / "adapters")])
+    assert left.value.code == 2
+    assert f"--config-dir {tmp_path / 'nope'} is not a folder" in capsys.readouterr().err
 
 
 def test_a_registry_that_does_not_exist_yet_is_no_fault(tmp_path: Path) -> None:

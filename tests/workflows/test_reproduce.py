@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
+import sys
 
 import pytest
 
+from adapterkit.workflows.shown import run_shown
 from tests.workflows.project import ALL_FRESH, Project
 from tests.workflows.tiny import TRAIN, write_chats
 
@@ -26,3 +30,35 @@ def test_reproduce_is_bit_identical_or_says_what_differs(project: Project) -> No
 def test_reproduce_says_why_it_cannot(project: Project) -> None:
     project.data.unlink()
     project.run("reproduce", "child_ann", code=1)
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_keep_names_must_be_new_or_empty(project: Project, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = project.folder / "kept"
+    if kind == "file":
+        kept.write_text("mine")
+    else:
+        (kept / "adapters").mkdir(parents=True)
+    project.run("reproduce", "child_ann", "--keep", "kept", code=2)
+    said = capsys.readouterr().err
+    assert "kept" in said
+    assert "--keep" in said
+    assert not (kept / "request.json").exists()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_training_in_a_process_is_shown_where_stderr_has_no_file(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    found = run_shown([sys.executable, "-c", f"import sys; print('at work'); sys.exit('error: why' if {code} else 0)"])
+    assert shown.getvalue() == "at work\n"
+    assert found == (code, "error: why\n" if code else "")

@@ -7,13 +7,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from artifacts.samples import draft_of
 
+from adapterkit.base.load import identify
 from adapterkit.base.resident import release_resident_base
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import QuantizationConfig
 from adapterkit.digest import sha256_file
-from adapterkit.errors import BaseMismatchError, DataError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.errors import BaseMismatchError, DataError, RefNotFoundError, RegistryError, StackError, UsageError
+from adapterkit.manifest import BaseRecord
 from adapterkit.registry import Registry
+from adapterkit.stack.fit import require_dora_trains
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import Workshop, write_chats
 
@@ -185,3 +190,31 @@ def test_another_chat_template_is_another_training(tiny_base_dir, tmp_path):
     template = base / "chat_template.jinja"
     template.write_text("Hello! " + template.read_text())
     assert train(shop.config("talk")).trained
+
+
+def test_dora_on_an_8_bit_base_is_refused_on_the_processor_before_the_base_is_loaded(shared, monkeypatch):
+    monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
+    config = shared.config("eight_bit", use_dora=True)
+    config.quantization = QuantizationConfig(kind="int8", dtype="float32")
+    with pytest.raises(StackError, match=r"quantization=nf4.*use_dora=false.*device=cuda"):
+        train(config)
+    assert shared.published("eight_bit") == []
+
+
+def test_a_child_of_a_dora_is_too(shared, monkeypatch):
+    config = shared.config("on_dora", "dora_in_8_bit")
+    config.quantization = QuantizationConfig(kind="int8", dtype="float32")
+    identity, _ = identify(config.model, config.quantization)
+    dora = train(shared.config("dora", use_dora=True)).artifact
+    base = BaseRecord(identity, "b" * 64, "b" * 64, 20)
+    shared.registry.publish(draft_of(dora.path, name="dora_in_8_bit", base=base))
+    monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
+    with pytest.raises(StackError, match="nor anything on top of it"):
+        train(config)
+
+
+@pytest.mark.parametrize(
+    ("dora", "kind", "device"), [(False, "int8", "cpu"), (True, "nf4", "cpu"), (True, "int8", "cuda")]
+)
+def test_only_that_is_refused(dora: bool, kind: str, device: str):
+    require_dora_trains(dora, {"kind": kind}, torch.device(device))

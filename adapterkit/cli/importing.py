@@ -1,0 +1,40 @@
+"""`adapterkit import`: a LoRA folder that PEFT wrote, and what is said of it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapterkit.cli.options import Json, RegistryOption
+
+
+def import_folder(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A LoRA folder that PEFT wrote.")],
+    name: Annotated[str, typer.Option("--name", help="The adapter's name from now on.")],
+    quantization: Annotated[
+        str, typer.Option("--quantization", help="How the base was held in training: nf4, int8, bf16 or fp32.")
+    ],
+    base: Annotated[str | None, typer.Option("--base", help="Default: what adapter_config.json names.")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Of the base, on the hub.")] = None,
+    parent: Annotated[list[str] | None, typer.Option("--parent", help="What it was trained on top of.")] = None,
+    description: Annotated[str, typer.Option("--description")] = "",
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a LoRA folder that PEFT wrote, its base and parents stated. The folder stays as it is."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.output import print_json
+    from adapterkit.registry import Registry
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.adopt")
+    request = story.ImportRequest(folder, name, base, quantization, tuple(parent or ()), revision, description)
+    published = story.adopt(Registry(registry), request)
+    ref, path = str(published.manifest.ref), str(published.path)
+    if as_json:
+        print_json({"ref": ref, "path": path, "new": published.new, "lineage": str(published.manifest.lineage)})
+    else:
+        print(f"{'Imported as' if published.new else 'Already imported as'} {ref}: {path}")
