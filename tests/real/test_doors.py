@@ -25,6 +25,7 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_one_seed_gives_the_same_bytes_in_two_processes_and_the_example_asks_them(tmp_path: Path) -> None:
     digests = set()
     for name in ("first", "second"):

@@ -13,7 +13,7 @@ import adapterkit
 from adapterkit.artifacts import parse_adapter_config, read_verified, yaml_problem
 from adapterkit.cli.listing import listing
 from adapterkit.digest import canonical_json, json_digest
-from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, UsageError
+from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, CHECKSUMS_FILE, MANIFEST_FILE, TRAINING_CONFIG_FILE
 from adapterkit.names import AdapterRef, Version, as_name, check_name
@@ -162,11 +162,11 @@ def test_folders_that_look_like_versions(name: str, artifact: Path, registry: Re
         registry.resolve("unified")
 
 
-def test_a_name_that_is_a_link_holds_nothing(artifact: Path, registry: Registry) -> None:
+def test_a_name_that_is_a_link_is_not_followed(artifact: Path, registry: Registry) -> None:
     (registry.path / "linked").symlink_to(artifact.parent)
     assert registry.names() == ["unified"]
     assert registry.versions("linked") == []
-    with pytest.raises(RefNotFoundError):
+    with pytest.raises(RegistryError, match="linked is a symbolic link, and is not followed"):
         registry.resolve("linked")
 
 

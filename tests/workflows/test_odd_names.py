@@ -15,10 +15,10 @@ from tests.workflows.project import FAMILY, Project
 TEXT = 'it\'s "so", a\\b\\ {c} [d] = 50% 語'
 
 
-@pytest.mark.parametrize("folder", ["it's 50%=語", 'say "x", $HOME'])
 def test_a_training_from_an_odd_folder_is_rebuilt(
-    folder: str, tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = 'it\'s 50%="x", $HOME 語'
     project = Project(tmp_path, tiny_base_dir)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").rename(folder)
