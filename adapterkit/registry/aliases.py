@@ -132,23 +132,42 @@ def last_move(folder: Path, alias: str) -> AliasMove | None:
     return _read(folder, alias, numbers[-1]) if numbers else None
 
 
+def last_number(folder: Path, alias: str) -> int:
+    """The number of an alias's newest move, readable or not; 0 when it was never moved.
+
+    Raises:
+        RegistryError: the history cannot be listed.
+    """
+    numbers = _numbers(folder, alias)
+    return numbers[-1] if numbers else 0
+
+
 def move_alias(
-    folder: Path, alias: str, action: str, version: Version, artifact_digest: str, highest: Version
+    folder: Path, alias: str, action: str, version: Version, artifact_digest: str, highest: Version, *, after: int
 ) -> AliasMove:
     """Append a move; after this returns, every reader sees the alias at that version.
 
+    Args:
+        folder: the adapter's folder.
+        alias: which alias.
+        action: promote or rollback.
+        version: where to.
+        artifact_digest: of that version.
+        highest: the highest version when the move was decided.
+        after: the number of the newest move when it was decided; 0 when there was none.
+
     Raises:
-        RegistryError: somebody else moved the alias at the same time, or the disk refuses.
+        RegistryError: somebody else moved the alias since then, or the disk refuses.
     """
-    numbers = _numbers(folder, alias)
-    if numbers and numbers[-1] >= _LAST:
+    if after >= _LAST:
         raise RegistryError(
-            f"The history of {folder.name}@{alias} has no number left after {_file(folder, alias, numbers[-1])}, which "
+            f"The history of {folder.name}@{alias} has no number left after {_file(folder, alias, after)}, which "
             "was probably made by hand. Move that file away, and decide again."
         )
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    move = AliasMove(numbers[-1] + 1 if numbers else 1, action, version, artifact_digest, highest, now)
-    if not create_file(_file(folder, alias, move.number), pretty_json(move.to_json(), alias)):
+    move = AliasMove(after + 1, action, version, artifact_digest, highest, now)
+    written = pretty_json(move.to_json(), alias)
+    if last_number(folder, alias) != after or not create_file(_file(folder, alias, move.number), written):
         raise RegistryError(
             f"The alias {folder.name}@{alias} was moved by somebody else at the same moment. See where it is now, with "
             f"adapterkit history {folder.name}, and decide again."

@@ -31,7 +31,7 @@ _SINCE_SCHEMA_2: _Kinds = {"recipe": _TABLE_OR_NULL, "started_from": _TEXT_OR_NU
 _BASE: _Kinds = {"identity": _TABLE}
 _IDENTITY: _Kinds = {"id": _TEXT, "revision": _TEXT_OR_NULL, "source_digest": _TEXT, "quantization": _TABLE}
 _DATA: _Kinds = {"source": _TEXT, "digest": _TEXT, "rows": _NUMBER, "tokens": _NUMBER}
-_SHAPE: _Kinds = {"variant": _TEXT, "rank": _NUMBER, "parameters": _NUMBER}
+_SHAPE: _Kinds = {"variant": _TEXT, "rank": _NUMBER, "parameters": _NUMBER, "bytes": _NUMBER}
 _RECIPE: _Kinds = {
     **dict.fromkeys(("recipe", "config_dir", "parent", "persona"), _TEXT_OR_NULL),
     **dict.fromkeys(("settings", "rows"), _TEXT),

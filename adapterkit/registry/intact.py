@@ -1,4 +1,4 @@
-"""Find intact artifacts by what they were made from."""
+"""Find intact artifacts, standing on intact ancestors, by what they were made from."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from adapterkit.registry.shelf import Shelf
 
 
 def intact(registry: Shelf, name: str, run_key: str) -> Iterator[Artifact]:
-    """The intact artifacts of an adapter with a run key, newest first; damaged ones are passed over."""
+    """The artifacts of an adapter with a run key that verify with all their ancestors, newest first."""
     for version in reversed(registry.versions(name)):
         ref = AdapterRef(name, version)
         try:
-            if registry.manifest(ref).run_key == run_key:
+            if registry.manifest(ref).run_key == run_key and registry.verify(ref).ok:
                 yield registry.artifact(ref)
         except AdapterKitError:
             continue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, move_alias, settle_alias
+from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, last_number, move_alias, settle_alias
 from adapterkit.registry.pointing import goes_back_to, standing
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
@@ -22,17 +22,32 @@ class Moved:
     now: Version
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a move was decided on: verifying takes a while, and others may publish or move the alias meanwhile."""
+
+    number: int
+    highest: Version | None
+
+    @classmethod
+    def now(cls, registry: Shelf, name: str, alias: str) -> _Seen:
+        versions = registry.versions(name)
+        return cls(last_number(registry.path / name, alias), versions[-1] if versions else None)
+
+
 def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
     """Point an alias at a version that verifies with all its ancestors."""
     with adding_to(registry.path):
-        return _move(registry, registry.exact(ref), alias, PROMOTE)
+        target = registry.exact(ref)
+        return _move(registry, target, alias, PROMOTE, _Seen.now(registry, target.name, alias))
 
 
 def rollback(registry: Shelf, name: str, alias: str, to: Version | None) -> Moved:
     """Point an alias back at the version it meant before, or at a chosen one."""
     with adding_to(registry.path):
+        seen = _Seen.now(registry, name, alias)
         chosen = to if to is not None else _before(registry, name, alias)
-        return _move(registry, registry.exact(AdapterRef(name, chosen)), alias, ROLLBACK)
+        return _move(registry, registry.exact(AdapterRef(name, chosen)), alias, ROLLBACK, seen)
 
 
 def stack_of(registry: Shelf, name: str, alias: str) -> list[Version]:
@@ -58,7 +73,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
     )
 
 
-def _move(registry: Shelf, target: AdapterRef, alias: str, action: str) -> Moved:
+def _move(registry: Shelf, target: AdapterRef, alias: str, action: str, seen: _Seen) -> Moved:
     assert isinstance(target.selector, Version)
     report = registry.verify(target)
     if not report.ok or report.digest is None:
@@ -71,8 +86,9 @@ def _move(registry: Shelf, target: AdapterRef, alias: str, action: str) -> Moved
         )
     now = _points_at(registry, target.name, alias)
     if now != target.selector:
-        highest = registry.versions(target.name)[-1]
-        move_alias(registry.path / target.name, alias, action, target.selector, report.digest, highest)
+        highest = max(target.selector, seen.highest or target.selector)
+        folder = registry.path / target.name
+        move_alias(folder, alias, action, target.selector, report.digest, highest, after=seen.number)
     else:
         settle_alias(registry.path / target.name, alias)
     return Moved(target.name, alias, now, target.selector)

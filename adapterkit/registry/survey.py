@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.errors import RegistryError, excerpt
-from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE
+from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE, WEIGHTS_FILE
 from adapterkit.names import Version
 from adapterkit.registry.aliases import ALIASES_FOLDER
 from adapterkit.registry.glance import manifest_bytes, parse_at_a_glance
@@ -98,11 +98,12 @@ def _without_collector() -> Iterator[None]:
 def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
     plain: dict[str, Any] = {}
     try:
-        missing = sorted(_MANDATORY.difference(_plain_files(path)))
+        files = _plain_files(path)
+        missing = sorted(_MANDATORY.difference(files))
         problem = f"{', '.join(missing)} missing" if missing else None
         if MANIFEST_FILE not in missing:
             plain = parse_at_a_glance(manifest_bytes(f"{path}/{MANIFEST_FILE}"))
-            problem = problem or _contradiction(plain, name, version)
+            problem = problem or _contradiction(plain, name, version) or _cut(files[WEIGHTS_FILE].stat().st_size, plain)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
     except (ValueError, RecursionError) as error:
@@ -110,9 +111,15 @@ def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
     return Entry(name, version, path, plain if plain.get("name") == name else {}, problem, moved)
 
 
-def _plain_files(folder: str) -> Iterator[str]:
+def _plain_files(folder: str) -> dict[str, os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+        return {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
+
+
+def _cut(size: int, plain: Mapping[str, Any]) -> str | None:
+    """Whether the weights are shorter than their numbers, the header of the file not counted."""
+    least = plain["adapter"]["bytes"]
+    return None if size > least else f"{WEIGHTS_FILE} was cut: {size:,} bytes are left of more than {least:,}"
 
 
 def _contradiction(plain: Mapping[str, Any], name: str, version: Version) -> str | None:

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from adapterkit.artifacts import VerificationReport
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE
-from adapterkit.names import Version
+from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry
-from adapterkit.registry.aliases import move_alias
+from adapterkit.registry.aliases import last_number, move_alias
 from tests.registry.conftest import Publish
 
 
@@ -121,9 +122,11 @@ def test_of_two_who_move_an_alias_at_once_one_is_told(publish: Publish, registry
 
     def move(_: int) -> str | None:
         try:
+            seen = last_number(registry.path / "unified", "canary")
             move_alias(
-                registry.path / "unified", "canary", "promote", Version(1, 0, 0), published.digest, Version(1, 0, 0)
-            )
+                registry.path / "unified", "canary", "promote", Version(1, 0, 0), published.digest, Version(1, 0, 0),
+                after=seen,
+            )  # fmt: skip
         except RegistryError as error:
             return str(error)
         return None
@@ -133,6 +136,44 @@ def test_of_two_who_move_an_alias_at_once_one_is_told(publish: Publish, registry
     numbers = sorted(int(path.stem) for path in (registry.path / "unified/aliases/canary").iterdir())
     assert numbers == list(range(1, told.count(None) + 1))
     assert all("somebody else" in what for what in told if what is not None)
+
+
+@pytest.mark.parametrize("move", ["promote", "rollback"])
+def test_what_was_decided_on_a_move_that_is_not_the_newest_is_told(
+    publish: Publish, registry: Registry, monkeypatch: pytest.MonkeyPatch, move: str
+) -> None:
+    """Verifying takes long on real weights: somebody else may move the alias meanwhile, or publish."""
+    for seed in range(3):
+        publish(seed=seed)
+    for version in ("1.0.0", "1.1.0"):
+        registry.promote(f"unified@{version}")
+    verify = registry.verify
+
+    def slowly(ref: AdapterRef) -> VerificationReport:
+        monkeypatch.setattr(registry, "verify", verify)
+        registry.promote("unified@1.2.0")
+        return verify(ref)
+
+    monkeypatch.setattr(registry, "verify", slowly)
+    with pytest.raises(RegistryError, match="moved by somebody else"):
+        registry.promote("unified@1.0.0") if move == "promote" else registry.rollback("unified", "production")
+    assert str(registry.exact("unified@production")) == "unified@1.2.0"
+
+
+def test_what_is_published_while_latest_is_rolled_back_is_not_held_back(
+    publish: Publish, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(seed=0), publish(seed=1)
+    verify = registry.verify
+
+    def slowly(ref: AdapterRef) -> VerificationReport:
+        monkeypatch.setattr(registry, "verify", verify)
+        publish(seed=2)
+        return verify(ref)
+
+    monkeypatch.setattr(registry, "verify", slowly)
+    registry.rollback("unified")
+    assert str(registry.exact("unified")) == "unified@1.2.0"
 
 
 def test_a_lost_version_is_no_target(publish: Publish, registry: Registry) -> None:

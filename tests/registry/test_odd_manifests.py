@@ -17,7 +17,7 @@ from adapterkit.cli.output import print_json
 from adapterkit.cli.standing import print_tree, standings
 from adapterkit.errors import RegistryError
 from adapterkit.lineage import LineageMember
-from adapterkit.manifest import MANIFEST_FILE, DataRecord, RecipeRecord
+from adapterkit.manifest import MANIFEST_FILE, WEIGHTS_FILE, DataRecord, RecipeRecord
 from adapterkit.registry import Registry
 from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
@@ -51,6 +51,17 @@ def odd(publish: Publish, registry: Registry, tmp_path: Path) -> Path:
     publish("child", seed=2, on=parent)
     registry.rollback("child")
     return path
+
+
+@pytest.mark.parametrize("left", [0, 8, 100])
+def test_weights_that_were_cut_are_seen_at_a_glance(publish: Publish, registry: Registry, left: int) -> None:
+    weights = publish().path / WEIGHTS_FILE
+    publish("child", seed=1, on=publish())
+    weights.write_bytes(weights.read_bytes()[:left])
+    rows = {row["ref"]: row["problem"] for row in listing(registry)}
+    assert rows["child@1.0.0"] is None
+    assert rows["unified@1.0.0"] == f"{WEIGHTS_FILE} was cut: {left} bytes are left of more than 7,168"
+    assert not registry.verify("unified").ok
 
 
 def places(plain: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

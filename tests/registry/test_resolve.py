@@ -82,6 +82,22 @@ def test_a_run_key_finds_the_newest_intact_artifact(publish: Publish, registry: 
     assert registry.find_run_key("nobody", key) is None
 
 
+def test_what_stands_on_a_damaged_parent_is_made_anew(publish: Publish, registry: Registry) -> None:
+    key, parent = "7" * 64, publish()
+    child = publish("child", seed=1, on=parent, run_key=key)
+    (parent.path / "README.md").write_bytes(b"x")
+    assert registry.find_run_key("child", key) is None
+    again = publish()
+    assert (str(again.ref), again.manifest.weights_digest) == ("unified@1.1.0", parent.manifest.weights_digest)
+    healed = publish("child", seed=1, on=again, run_key=key)
+    assert healed.new
+    assert healed.ref != child.ref
+    assert registry.verify(healed.ref).ok
+    found = registry.find_run_key("child", key)
+    assert found is not None
+    assert found.path == healed.path
+
+
 def test_a_renamed_directory_is_found_out(publish: Publish, registry: Registry) -> None:
     publish().path.rename(registry.path / "unified" / "2.0.0")
     report = registry.verify("unified@2.0.0")
