@@ -21,6 +21,7 @@ def standings(found: Sequence[Standing]) -> list[dict[str, Any]]:
             "base": _base(standing),
             "parent": standing.entry.parents[-1][0] if standing.entry.parents else None,
             "state": standing.state,
+            "held": standing.held or None,
             "reasons": [{"part": reason.part, "what": reason.what} for reason in standing.reasons],
             "unknown": [{"part": reason.part, "what": reason.what} for reason in standing.unknown],
         }
@@ -91,7 +92,8 @@ def _parent(standing: Standing) -> str | None:
 def _told(standing: Standing) -> str:
     why = f": {'; '.join(map(str, standing.reasons))}" if standing.reasons else ""
     state = standing.state.upper() if standing.state == BROKEN else standing.state
-    return f"{standing.entry.ref}  {state}{why}"
+    held = f", {standing.held}" if standing.held else ""
+    return f"{standing.entry.ref}  {state}{held}{why}"
 
 
 def _print_unknown(found: Sequence[Standing]) -> None:

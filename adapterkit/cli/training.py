@@ -30,7 +30,7 @@ def rebuild(
     from adapterkit.base.quiet import quiet_libraries
     from adapterkit.cli.retraining import log_to_stderr, print_plan, print_rebuilt
     from adapterkit.registry import Registry
-    from adapterkit.workflows.rebuild import planned
+    from adapterkit.workflows.planning import planned
     from adapterkit.workflows.rebuild import rebuild as rebuild_stale
 
     quiet_libraries()

@@ -7,7 +7,7 @@ from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, defa
 from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
-from adapterkit.registry.resolving import Pointer, Resolved
+from adapterkit.registry.resolving import Pointer, Resolved, given_up
 from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry
 from adapterkit.registry.verification import verify
@@ -34,6 +34,7 @@ __all__ = [
     "Stray",
     "VersionFacts",
     "default_registry",
+    "given_up",
     "history_of",
     "judge",
     "next_version",

@@ -11,7 +11,7 @@ from typing import Any
 from adapterkit.errors import AdapterKitError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST
-from adapterkit.registry.resolving import meaning, pointers
+from adapterkit.registry.resolving import given_up, meaning, pointers
 from adapterkit.registry.survey import Entry
 
 FRESH, STALE, BROKEN = "fresh", "stale", "broken"
@@ -38,6 +38,9 @@ class Standing:
         reasons: why it is not fresh.
         unknown: what could not be compared on this machine, such as data that lies elsewhere.
         stands_on: names of what it was built on, or would be now.
+        held: why it is fresh although a training of today would make another: somebody rolled back from that one.
+            Empty where nobody did.
+        wanted: exact ref of the version that a training of today would make, where that is there already.
     """
 
     entry: Entry
@@ -45,6 +48,8 @@ class Standing:
     reasons: tuple[Reason, ...] = ()
     unknown: tuple[Reason, ...] = ()
     stands_on: frozenset[str] = frozenset()
+    held: str = ""
+    wanted: str | None = None
 
 
 @dataclass
@@ -67,7 +72,11 @@ Probe = Callable[[Entry, Look], None]
 
 
 def judge(
-    family: Mapping[str, Sequence[Entry]], folder_of: Callable[[str], Any], probes: Sequence[Probe]
+    family: Mapping[str, Sequence[Entry]],
+    folder_of: Callable[[str], Any],
+    probes: Sequence[Probe],
+    *,
+    foreseeing: bool = False,
 ) -> list[Standing]:
     """Judge every adapter of a registry, parents before the adapters built on them.
 
@@ -75,16 +84,23 @@ def judge(
         family: what `survey` found.
         folder_of: from a name to its folder, where aliases are.
         probes: what compares base, data and recipe with the present.
+        foreseeing: look for what a stale one wants among all its versions, and judge its children by that one.
     """
-    judging = _Judging(family, folder_of, probes)
+    judging = _Judging(family, folder_of, probes, foreseeing)
     return [judging.standing(name) for name in family]
 
 
 class _Judging:
     """Judges each adapter once, its parents on the way."""
 
-    def __init__(self, family: Mapping[str, Sequence[Entry]], folder_of: Callable[[str], Any], probes: Sequence[Probe]):
-        self._family, self._folder_of, self._probes = family, folder_of, probes
+    def __init__(
+        self,
+        family: Mapping[str, Sequence[Entry]],
+        folder_of: Callable[[str], Any],
+        probes: Sequence[Probe],
+        foreseeing: bool,
+    ):
+        self._family, self._folder_of, self._probes, self._foreseeing = family, folder_of, probes, foreseeing
         self._by_ref = {entry.ref: entry for entries in family.values() for entry in entries}
         self._known: dict[str, Standing] = {}
         self._open: set[str] = set()
@@ -92,10 +108,27 @@ class _Judging:
     def standing(self, name: str) -> Standing:
         if name not in self._known:
             self._open.add(name)
-            found = self._judge(self._latest(name))
+            found = self._settled(self._judge(self._latest(name)))
             self._known[name] = dataclasses.replace(found, unknown=(*found.unknown, *self._astray(found)))
             self._open.discard(name)
         return self._known[name]
+
+    def _settled(self, found: Standing) -> Standing:
+        """A stale one with the version that it wants, where that is there; held, where somebody rolled back from it."""
+        entry = found.entry
+        entries = self._family[entry.name]
+        if found.state != STALE or not (entry.moved or self._foreseeing):
+            return found
+        folder = Path(self._folder_of(entry.name))
+        refused = given_up(folder, [each.version for each in entries]) if entry.moved else []
+        for other in reversed(entries):
+            looked_at = other.version != entry.version and (self._foreseeing or other.version in refused)
+            if looked_at and self._judge(other).state == FRESH:
+                if other.version not in refused:
+                    return dataclasses.replace(found, wanted=other.ref)
+                told = f"held at {entry.version} by a rollback; {other.version} would be the one asked for"
+                return dataclasses.replace(found, state=FRESH, reasons=(), held=told, wanted=other.ref)
+        return found
 
     def _judge(self, entry: Entry) -> Standing:
         if entry.problem is not None:
@@ -149,7 +182,7 @@ class _Judging:
             look.unknown.append(Reason("parent", f"{asked} is not here"))
             return
         try:
-            now = self._meant(wanted.name, LATEST if wanted.selector is None else wanted.selector)
+            now = self._now(wanted)
         except RegistryError as error:
             look.unknown.append(Reason("parent", str(error)))
             return
@@ -157,8 +190,20 @@ class _Judging:
             look.stale.append(Reason("parent", f"{asked} is, or stands on, this adapter itself: a circle"))
         elif now.weights_digest != bound:
             look.stale.append(Reason("parent", f"{asked} moved on: {bound_ref} -> {now.ref}"))
-        elif not isinstance(wanted.selector, Version) and self.standing(wanted.name).state == STALE:
+        elif not isinstance(wanted.selector, Version) and _left_stale(self.standing(wanted.name)):
             look.stale.append(Reason("parent", f"{asked} is stale itself"))
+
+    def _now(self, ref: AdapterRef) -> Entry:
+        """The version that a ref means; for a look ahead, what its name will mean.
+
+        Raises:
+            RegistryError: as `_meant`.
+        """
+        if self._foreseeing and ref.selector in (None, LATEST) and ref.name not in self._open:
+            will_be = self.standing(ref.name)
+            if will_be.state == STALE and will_be.wanted is not None:
+                return self._by_ref[will_be.wanted]
+        return self._meant(ref.name, LATEST if ref.selector is None else ref.selector)
 
     def _latest(self, name: str) -> Entry:
         try:
@@ -199,6 +244,11 @@ def _asked(entry: Entry) -> str | None:
         return None
     ref = entry.parents[-1][0]
     return ref.partition("@")[0] if entry.plain.get("schema_version") == 1 else ref
+
+
+def _left_stale(standing: Standing) -> bool:
+    """Whether only a training would bring it up to date."""
+    return standing.state == STALE and standing.wanted is None
 
 
 def _names(entry: Entry, asked: str | None) -> frozenset[str]:
