@@ -37,10 +37,11 @@ def rebuild(
     log_to_stderr()
     shelf = Registry(registry)
     if dry_run:
-        print_plan(planned(shelf, names or ()), as_json)
-        return
-    done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
-    print_rebuilt(done, as_json)
+        done = planned(shelf, names or ())
+        print_plan(done, as_json)
+    else:
+        done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
+        print_rebuilt(done, as_json)
     if any(each.problem for each in done):
         raise typer.Exit(1)
 

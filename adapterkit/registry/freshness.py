@@ -19,10 +19,14 @@ FRESH, STALE, BROKEN = "fresh", "stale", "broken"
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an adapter is stale or broken: which part (parent, base, data, recipe, files) and what about it."""
+    """Why an adapter is stale or broken: which part (parent, base, data, recipe, files) and what about it.
+
+    `final` says that a training could not be started by it.
+    """
 
     part: str
     what: str
+    final: bool = False
 
     def __str__(self) -> str:
         return f"{self.part}: {self.what}"

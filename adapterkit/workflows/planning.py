@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from adapterkit.config.compose import composing
+from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 from adapterkit.registry import BROKEN, FRESH, Registry, Standing
+from adapterkit.workflows.own_command import asked_now, way_out
 from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
 
@@ -46,8 +49,9 @@ def planned(registry: Registry, names: Sequence[str] = ()) -> list[Rebuilt]:
     """
     found = wanted(look(registry, foreseeing=True), names)
     plan: dict[str, Rebuilt] = {}
-    for name in in_order(found):
-        plan[name] = _foreseen(found[name], plan)
+    with composing():
+        for name in in_order(found):
+            plan[name] = _foreseen(found[name], plan)
     return list(plan.values())
 
 
@@ -99,8 +103,7 @@ def not_to_be_trained(standing: Standing, done: Mapping[str, Rebuilt]) -> Rebuil
         note = f"to take that: adapterkit promote {standing.wanted} --to latest"
         return Rebuilt(name, HELD, standing.held, ref=standing.entry.ref, note=note)
     if standing.state == BROKEN:
-        problem = f"it is broken ({why}): train it again by its own command"
-        return Rebuilt(name, FAILED, why, problem=problem)
+        return Rebuilt(name, FAILED, why, problem=f"it is broken ({why}): {way_out(standing.entry)}")
     failed = sorted(other for other in standing.stands_on if (was := done.get(other)) and was.problem)
     if failed:
         return Rebuilt(name, FAILED, why, problem=f"its parent {failed[-1]} could not be rebuilt")
@@ -111,4 +114,10 @@ def _foreseen(standing: Standing, plan: Mapping[str, Rebuilt]) -> Rebuilt:
     if (told := not_to_be_trained(standing, plan)) is not None:
         return told
     name, why = standing.entry.name, "; ".join(map(str, standing.reasons))
+    try:
+        asked_now(standing.entry)
+    except EXPECTED as error:
+        return Rebuilt(name, FAILED, why, problem=message_of(error))
+    if final := [reason.what for reason in (*standing.reasons, *standing.unknown) if reason.final]:
+        return Rebuilt(name, FAILED, why, problem="; ".join(final))
     return Rebuilt(name, TRAINED if standing.wanted is None else TAKEN, why, ref=standing.wanted)

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from adapterkit.config.asked import UNASKED, Asked
-from adapterkit.config.compose import compose_asked, compose_recipe, composing
+from adapterkit.config.compose import compose_recipe, composing
 from adapterkit.config.outcome import EXPECTED, message_of
-from adapterkit.config.redaction import REDACTED
-from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import FRESH, Registry, Standing, given_up
 from adapterkit.registry.aliases import LATEST
+from adapterkit.workflows.own_command import asked_now
 from adapterkit.workflows.planning import (
     FAILED,
     LEFT,
@@ -27,8 +24,6 @@ from adapterkit.workflows.planning import (
     not_to_be_trained,
     wanted,
 )
-from adapterkit.workflows.present import asked_of
-from adapterkit.workflows.recorded import recorded_config
 
 _log = logging.getLogger(__name__)
 
@@ -65,10 +60,9 @@ def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: 
     _log.info("Rebuilding %s: %s", entry.name, why)
     try:
         with composing():
-            config, asked = _config_of(standing)
+            config, asked = asked_now(entry)
             config.registry, config.device = str(registry.path), device
             config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
-            _require_name(config, entry.name)
             outcome = train(config, asked=asked, compose_parent=compose_recipe)
     except EXPECTED as error:
         _log.error("%s could not be rebuilt: %s", entry.name, message_of(error))
@@ -76,13 +70,6 @@ def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: 
     ref = outcome.artifact.ref
     action, note = (TRAINED, "") if outcome.trained else _point_at(registry, ref)
     return Rebuilt(entry.name, action, why, ref=str(ref), note=note)
-
-
-def _require_name(config: TrainConfig, name: str) -> None:
-    if (made := config.name + config.suffix) != name:
-        raise UsageError(
-            f"The command of '{name}' makes '{made}' now. Train that by its own command, and retire '{name}'."
-        )
 
 
 def _point_at(registry: Registry, ref: AdapterRef) -> tuple[str, str]:
@@ -95,16 +82,3 @@ def _point_at(registry: Registry, ref: AdapterRef) -> tuple[str, str]:
         return LEFT, f"{told}; to take it: adapterkit promote {ref} --to latest"
     registry.promote(ref, LATEST)
     return TAKEN, "it was made already; the bare name means it again"
-
-
-def _config_of(standing: Standing) -> tuple[TrainConfig, Asked]:
-    """What the adapter's command asks for now; where no command was recorded, what it was trained from."""
-    recipe = standing.entry.plain.get("recipe")
-    if recipe is None or not recipe["sources"]:
-        return recorded_config(Path(standing.entry.path)), UNASKED
-    if any(REDACTED in word for word in recipe["overrides"]):
-        raise UsageError(
-            f"{standing.entry.ref} was asked for with a secret, which is not kept: give its command again."
-        )
-    composition = compose_asked(asked_of(recipe))
-    return composition.config, composition.asked
