@@ -49,6 +49,7 @@ class _Tree:
 
     def __init__(self, found: Sequence[Standing]) -> None:
         self._found = found
+        self._shown = {standing.entry.name: standing.entry.ref for standing in found}
         self._below: dict[str, list[Standing]] = defaultdict(list)
         self._parents = {standing.entry.name: _parent(standing) for standing in found}
         for standing in found:
@@ -67,8 +68,14 @@ class _Tree:
         """The lines of some siblings and of all that stands on them."""
         for standing in level:
             last = standing is level[-1]
-            yield f"{indent}{'└─' if last else '├─'} {_told(standing)}"
+            yield f"{indent}{'└─' if last else '├─'} {_told(standing, self._elsewhere(standing))}"
             yield from self.branches(self._below.get(standing.entry.name, ()), indent + ("   " if last else "│  "))
+
+    def _elsewhere(self, standing: Standing) -> str:
+        """The very version that it stands on, where the tree shows another one above it."""
+        above = self._shown.get(_parent(standing) or "")
+        built_on = standing.entry.parents[-1][0] if standing.entry.parents else None
+        return "" if above in (None, built_on) else f" (on {built_on})"
 
     def _is_root(self, name: str) -> bool:
         """Whether its parent is not here, or leads back to it: a circle is opened at its first name."""
@@ -89,11 +96,11 @@ def _parent(standing: Standing) -> str | None:
     return standing.entry.parents[-1][0].partition("@")[0] if standing.entry.parents else None
 
 
-def _told(standing: Standing) -> str:
+def _told(standing: Standing, elsewhere: str) -> str:
     why = f": {'; '.join(map(str, standing.reasons))}" if standing.reasons else ""
     state = standing.state.upper() if standing.state == BROKEN else standing.state
     held = f", {standing.held}" if standing.held else ""
-    return f"{standing.entry.ref}  {state}{held}{why}"
+    return f"{standing.entry.ref}{elsewhere}  {state}{held}{why}"
 
 
 def _print_unknown(found: Sequence[Standing]) -> None:

@@ -36,6 +36,10 @@ class BaseRecord:
         return record
 
 
+# The source of the data of what was imported.
+IMPORTED = "not recorded: imported"
+
+
 @dataclass(frozen=True)
 class DataRecord:
     """What the adapter was trained on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class Standing:
         state: fresh, stale or broken.
         reasons: why it is not fresh.
         unknown: what could not be compared on this machine, such as data that lies elsewhere.
-        stands_on: names of what it was built on, or would be now.
+        stands_on: names of what a training of today would build it on, whichever version they mean by then.
         held: why it is fresh although a training of today would make another: somebody rolled back from that one.
             Empty where nobody did.
         wanted: exact ref of the version that a training of today would make, where that is there already.
@@ -136,9 +137,9 @@ class _Judging:
 
     def _judge(self, entry: Entry) -> Standing:
         if entry.problem is not None:
-            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_names(entry, None))
+            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_follows(entry, _asked(entry)))
         if broken := self._lost_parents(entry):
-            return Standing(entry, BROKEN, tuple(broken), stands_on=_names(entry, None))
+            return Standing(entry, BROKEN, tuple(broken), stands_on=_follows(entry, _asked(entry)))
         look = Look(_asked(entry))
         try:
             for probe in self._probes:
@@ -146,11 +147,11 @@ class _Judging:
         except (AdapterKitError, OSError, ValueError) as error:
             # What it records is a path of a million letters, or its config is none: its own fault, not the table's.
             told = Reason("files", f"cannot be compared: {' '.join(str(error).split())}")
-            return Standing(entry, BROKEN, (told,), stands_on=_names(entry, None))
+            return Standing(entry, BROKEN, (told,), stands_on=_follows(entry, _asked(entry)))
         parents = Look(look.asked)
         self._probe_parents(entry, parents)
         stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
-        return Standing(entry, STALE if stale else FRESH, stale, unknown, _names(entry, look.asked))
+        return Standing(entry, STALE if stale else FRESH, stale, unknown, _follows(entry, look.asked))
 
     def _lost_parents(self, entry: Entry) -> list[Reason]:
         found = []
@@ -255,6 +256,11 @@ def _left_stale(standing: Standing) -> bool:
     return standing.state == STALE and standing.wanted is None
 
 
-def _names(entry: Entry, asked: str | None) -> frozenset[str]:
-    refs = [*(ref for ref, _ in entry.parents), *(member["ref"] for member in entry.plain.get("merged_from", ()))]
-    return frozenset(ref.partition("@")[0] for ref in (*refs, *([asked] if asked else [])))
+def _follows(entry: Entry, asked: str | None) -> frozenset[str]:
+    """Whose next version it would be built on; what asks for an exact version, as an import does, follows nobody."""
+    refs = [member["ref"].partition("@")[0] for member in entry.plain.get("merged_from", ())]
+    for ref in (*refs, *([asked] if asked else [])):
+        with contextlib.suppress(UsageError):
+            if not isinstance((wanted := AdapterRef.parse(ref)).selector, Version):
+                refs.append(wanted.name)
+    return frozenset(refs)

@@ -10,10 +10,12 @@ from adapterkit.config.compose import compose_asked
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UsageError
-from adapterkit.manifest import RecipeRecord
+from adapterkit.manifest import IMPORTED, RecipeRecord
 from adapterkit.registry import Entry
 from adapterkit.workflows.present import asked_of
 from adapterkit.workflows.recorded import recorded_config
+
+_IMPORT = "import it again: adapterkit import FOLDER --name NAME --quantization KIND --base BASE --parent PARENT"
 
 
 def asked_now(entry: Entry) -> tuple[TrainConfig, Asked]:
@@ -40,14 +42,22 @@ def way_out(entry: Entry) -> str:
         return (
             f"its manifest cannot be read, so nobody knows its command: bring its files back, or move {entry.path} away"
         )
+    if _is_imported(entry):
+        return _IMPORT
     if recipe is None:
         return "no training is recorded: bring its files back, or make it again as it was made"
     command = RecipeRecord(**{each.name: recipe[each.name] for each in dataclasses.fields(RecipeRecord)}).command_line
     return f"train it again: {command}" if command else "train it again as it was, from Python: no command is recorded"
 
 
+def _is_imported(entry: Entry) -> bool:
+    return bool(entry.plain) and entry.plain["data"]["source"] == IMPORTED
+
+
 def _config_of(entry: Entry) -> tuple[TrainConfig, Asked]:
     recipe = entry.plain.get("recipe")
+    if _is_imported(entry):
+        raise UsageError(f"{entry.ref} was imported, and nobody here knows how it was trained: {_IMPORT}")
     if recipe is None or not recipe["sources"]:
         return recorded_config(Path(entry.path)), UNASKED
     if any(REDACTED in word for word in recipe["overrides"]):
