@@ -12,6 +12,7 @@ from typing import Any
 from adapterkit.errors import AdapterKitError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST
+from adapterkit.registry.lost_parents import by_ref, lost_parents
 from adapterkit.registry.resolving import given_up, meaning, pointers
 from adapterkit.registry.survey import Entry
 
@@ -106,7 +107,7 @@ class _Judging:
         foreseeing: bool,
     ):
         self._family, self._folder_of, self._probes, self._foreseeing = family, folder_of, probes, foreseeing
-        self._by_ref = {entry.ref: entry for entries in family.values() for entry in entries}
+        self._by_ref = by_ref(family)
         self._known: dict[str, Standing] = {}
         self._open: set[str] = set()
 
@@ -138,7 +139,7 @@ class _Judging:
     def _judge(self, entry: Entry) -> Standing:
         if entry.problem is not None:
             return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_follows(entry, _asked(entry)))
-        if broken := self._lost_parents(entry):
+        if broken := [Reason("parent", what) for what in lost_parents(entry, self._by_ref)]:
             return Standing(entry, BROKEN, tuple(broken), stands_on=_follows(entry, _asked(entry)))
         look = Look(_asked(entry))
         try:
@@ -152,18 +153,6 @@ class _Judging:
         self._probe_parents(entry, parents)
         stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
         return Standing(entry, STALE if stale else FRESH, stale, unknown, _follows(entry, look.asked))
-
-    def _lost_parents(self, entry: Entry) -> list[Reason]:
-        found = []
-        for ref, bound in entry.parents:
-            parent = self._by_ref.get(ref)
-            if parent is None:
-                found.append(Reason("parent", f"{ref} is missing"))
-            elif parent.problem is not None:
-                found.append(Reason("parent", f"{ref} is broken"))
-            elif parent.weights_digest != bound:
-                found.append(Reason("parent", f"{ref} is not the one that was built on"))
-        return found
 
     def _probe_parents(self, entry: Entry, look: Look) -> None:
         bound = entry.parents[-1] if entry.parents else None
