@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from adapterkit.cli.output import print_table
+from adapterkit.cli.output import brief, print_table
 from adapterkit.registry import Entry, Pointer, Registry, by_ref, problem_of, strays
 from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
@@ -72,7 +72,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    state = "published" if row["ok"] else f"BROKEN: {row['problem']}"
+    state = "published" if row["ok"] else f"BROKEN: {brief(row['problem'])}"
     aliases = ", ".join(row["aliases"])
     if "variant" not in row:
         return row["ref"], "", "", "", "", "", aliases, state

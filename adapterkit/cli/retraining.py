@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from adapterkit.cli.output import print_json, printable
+from adapterkit.cli.output import first_line, print_json, printable
 from adapterkit.workflows.planning import FAILED, HELD, LEFT, TAKEN, TRAINED, Rebuilt
 from adapterkit.workflows.reproduce import Reproduction
 
@@ -37,7 +37,8 @@ def _print_steps(steps: Sequence[Rebuilt], forms: dict[str, str], as_json: bool)
         print("Everything is up to date.")
     kept = {FAILED: "NOT rebuilt: {0.name}: {0.problem}", HELD: "{0.name} is {0.why}", LEFT: "{0.ref}: {0.why}"}
     for each in steps:
-        told = (forms | kept)[each.action].format(each)
+        shown = dataclasses.replace(each, problem=first_line(each.problem or ""))
+        told = (forms | kept)[each.action].format(shown)
         print(printable(f"{told} ({each.note})" if each.note else told))
 
 

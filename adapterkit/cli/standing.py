@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from adapterkit.cli.output import printable
+from adapterkit.cli.output import brief, printable
 from adapterkit.errors import counted
-from adapterkit.registry import BROKEN, Standing
+from adapterkit.registry import BROKEN, Reason, Standing
 
 _UNREADABLE = "(base unknown)"
 
@@ -23,6 +23,7 @@ def standings(found: Sequence[Standing]) -> list[dict[str, Any]]:
             "state": standing.state,
             "held": standing.held or None,
             "reasons": [{"part": reason.part, "what": reason.what} for reason in standing.reasons],
+            "problems": [{"part": reason.part, "what": reason.what} for reason in standing.problems],
             "unknown": [{"part": reason.part, "what": reason.what} for reason in standing.unknown],
         }
         for standing in found
@@ -41,6 +42,7 @@ def print_tree(found: Sequence[Standing]) -> None:
     counts = Counter(standing.state for standing in found)
     told = ", ".join(f"{counts[state]:,} {state}" for state in ("fresh", "stale", "broken"))
     print(f"\n{counted(len(found), 'adapter')}: {told}")
+    _print_problems(found)
     _print_unknown(found)
 
 
@@ -97,10 +99,22 @@ def _parent(standing: Standing) -> str | None:
 
 
 def _told(standing: Standing, elsewhere: str) -> str:
-    why = f": {'; '.join(map(str, standing.reasons))}" if standing.reasons else ""
+    told = [_brief(reason, standing.state) for reason in standing.reasons]
+    why = f": {'; '.join(told)}" if told else ""
     state = standing.state.upper() if standing.state == BROKEN else standing.state
     held = f", {standing.held}" if standing.held else ""
     return f"{standing.entry.ref}{elsewhere}  {state}{held}{why}"
+
+
+def _brief(reason: Reason, state: str) -> str:
+    """What moved on is told whole, setting by setting; of what is wrong the first sentence."""
+    return brief(str(reason)) if reason.final or state == BROKEN else str(reason)
+
+
+def _print_problems(found: Sequence[Standing]) -> None:
+    for standing in found:
+        for reason in standing.problems:
+            print(printable(f"problem: {' '.join(reason.what.split())}"))
 
 
 def _print_unknown(found: Sequence[Standing]) -> None:

@@ -43,6 +43,7 @@ class Standing:
         state: fresh, stale or broken.
         reasons: why it is not fresh.
         unknown: what could not be compared on this machine, such as data that lies elsewhere.
+        problems: what is wrong beside it, and makes nothing stale or broken: aliases that lead nowhere.
         stands_on: names of what a training of today would build it on, whichever version they mean by then.
         held: why it is fresh although a training of today would make another: somebody rolled back from that one.
             Empty where nobody did.
@@ -55,6 +56,7 @@ class Standing:
     unknown: tuple[Reason, ...] = ()
     stands_on: frozenset[str] = frozenset()
     held: str = ""
+    problems: tuple[Reason, ...] = ()
     wanted: str | None = None
 
 
@@ -115,7 +117,7 @@ class _Judging:
         if name not in self._known:
             self._open.add(name)
             found = self._settled(self._judge(self._latest(name)))
-            self._known[name] = dataclasses.replace(found, unknown=(*found.unknown, *self._astray(found)))
+            self._known[name] = dataclasses.replace(found, problems=tuple(self._astray(found)))
             self._open.discard(name)
         return self._known[name]
 
