@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def details(manifest: Manifest, path: Path) -> dict[str, Any]:
         "parents": [
             {"ref": str(member.ref), "weights_digest": member.weights_digest} for member in manifest.lineage.parents
         ],
-        "command": _command(manifest.recipe),
+        "command": manifest.recipe.command_line if manifest.recipe else None,
         "manifest": manifest.to_json(),
     }
 
@@ -82,17 +81,8 @@ def _trained_by(recipe: RecipeRecord | None) -> Iterator[tuple[str, str]]:
         return
     yield "recipe", recipe.recipe or "none"
     yield from (("override", word) for word in recipe.overrides)
-    if (command := _command(recipe)) is not None:
+    if (command := recipe.command_line) is not None:
         yield "trained by", command
-
-
-def _command(recipe: RecipeRecord | None) -> str | None:
-    """The command line as a shell takes it; a training that was called from Python has none."""
-    if recipe is None or not recipe.sources:
-        return None
-    own = ["--config-dir", recipe.config_dir] if recipe.config_dir else []
-    named = [f"+recipe={recipe.recipe}"] if recipe.recipe else []
-    return shlex.join(["adapterkit", "train", *own, *named, *recipe.overrides])
 
 
 def _artifact_digest(path: Path) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from adapterkit.cli.output import print_table
-from adapterkit.registry import Entry, Pointer, Registry, strays
+from adapterkit.cli.output import brief, print_table
+from adapterkit.registry import Entry, Pointer, Registry, by_ref, problem_of, strays
 from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
 _HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
@@ -20,10 +20,12 @@ def listing(registry: Registry) -> list[dict[str, Any]]:
     of an adapter and is none; their `version` is null.
     """
     rows, family = [], registry.survey()
+    there = by_ref(family)
     for name, entries in family.items():
         found = registry.pointers(name) if entries[-1].moved else [Pointer(LATEST, entries[-1].version)]
         for entry in entries:
-            rows.append(_row(entry, [pointer.alias for pointer in found if pointer.version == entry.version]))
+            aliases = [pointer.alias for pointer in found if pointer.version == entry.version]
+            rows.append(_row(entry, problem_of(entry, there), aliases))
         place = registry.path / name / ALIASES_FOLDER
         for pointer in found:
             if pointer.problem:
@@ -42,10 +44,10 @@ def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
     print_table(_HEADINGS, [_cells(row) for row in rows])
 
 
-def _row(entry: Entry, aliases: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": entry.problem is None}
+def _row(entry: Entry, problem: str | None, aliases: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": problem is None}
     found |= {"name": entry.name, "version": str(entry.version)}
-    return found | {"problem": entry.problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
+    return found | {"problem": problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
 
 
 def _astray(name: str, ref: str, path: Path, problem: str) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    state = "published" if row["ok"] else f"BROKEN: {row['problem']}"
+    state = "published" if row["ok"] else f"BROKEN: {brief(row['problem'])}"
     aliases = ", ".join(row["aliases"])
     if "variant" not in row:
         return row["ref"], "", "", "", "", "", aliases, state

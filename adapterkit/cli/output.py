@@ -35,6 +35,21 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
         print(f"{_emphasized(_padded(name, width))}  {value}")
 
 
+def brief(text: str, limit: int = 100) -> str:
+    """The first sentence of a message on one line, of so many letters at most; three dots stand for the rest."""
+    first = first_line(text)
+    sentence, dot, _ = first.partition(". ")
+    told = sentence + dot.rstrip()
+    if told != first or len(text.strip().splitlines()) > 1 or len(told) > limit:
+        return f"{told[: limit - 4]} ..."
+    return told
+
+
+def first_line(text: str) -> str:
+    """The first line of a message, with a space for whatever space is in it."""
+    return " ".join(text.strip().partition("\n")[0].split())
+
+
 def printable(text: str) -> str:
     """The text without control characters: a manifest is a file from somewhere, and may try to steer a terminal."""
     if text.isprintable():

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from adapterkit.cli.output import print_json, print_table, printable
-from adapterkit.registry import Standing
-from adapterkit.workflows.rebuild import Rebuilt
+from adapterkit.cli.output import first_line, print_json, printable
+from adapterkit.workflows.planning import FAILED, HELD, LEFT, TAKEN, TRAINED, Rebuilt
 from adapterkit.workflows.reproduce import Reproduction
 
 
@@ -19,25 +18,27 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-def print_plan(found: Sequence[Standing], as_json: bool) -> None:
-    """Print what a rebuild would train, parents first."""
-    rows = [{"name": each.entry.name, "why": "; ".join(map(str, each.reasons))} for each in found]
-    if as_json:
-        print_json(rows)
-    elif rows:
-        print_table(("would train", "because of"), [tuple(row.values()) for row in rows])
-    else:
-        print("Everything is up to date.")
+def print_plan(plan: Sequence[Rebuilt], as_json: bool) -> None:
+    """Print what a rebuild would do, parents first."""
+    would = {TRAINED: "would train {0.name}: {0.why}", TAKEN: "would take {0.ref} again: {0.why}"}
+    _print_steps(plan, would, as_json)
 
 
 def print_rebuilt(done: Sequence[Rebuilt], as_json: bool) -> None:
     """Print what was trained, and what could not be."""
+    _print_steps(done, dict.fromkeys((TRAINED, TAKEN), "{0.ref}: {0.why}"), as_json)
+
+
+def _print_steps(steps: Sequence[Rebuilt], forms: dict[str, str], as_json: bool) -> None:
     if as_json:
-        print_json([dataclasses.asdict(each) for each in done])
-    elif not done:
+        print_json([dataclasses.asdict(each) for each in steps])
+        return
+    if all(each.action == HELD for each in steps):
         print("Everything is up to date.")
-    for each in () if as_json else done:
-        told = f"{each.ref}: {each.why}" if each.ref else f"NOT rebuilt: {each.name}: {each.problem}"
+    kept = {FAILED: "NOT rebuilt: {0.name}: {0.problem}", HELD: "{0.name} is {0.why}", LEFT: "{0.ref}: {0.why}"}
+    for each in steps:
+        shown = dataclasses.replace(each, problem=first_line(each.problem or ""))
+        told = (forms | kept)[each.action].format(shown)
         print(printable(f"{told} ({each.note})" if each.note else told))
 
 

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from adapterkit.cli.output import printable
+from adapterkit.cli.output import brief, printable
 from adapterkit.errors import counted
-from adapterkit.registry import BROKEN, Standing
+from adapterkit.registry import BROKEN, Reason, Standing
 
 _UNREADABLE = "(base unknown)"
 
@@ -21,7 +21,9 @@ def standings(found: Sequence[Standing]) -> list[dict[str, Any]]:
             "base": _base(standing),
             "parent": standing.entry.parents[-1][0] if standing.entry.parents else None,
             "state": standing.state,
+            "held": standing.held or None,
             "reasons": [{"part": reason.part, "what": reason.what} for reason in standing.reasons],
+            "problems": [{"part": reason.part, "what": reason.what} for reason in standing.problems],
             "unknown": [{"part": reason.part, "what": reason.what} for reason in standing.unknown],
         }
         for standing in found
@@ -40,6 +42,7 @@ def print_tree(found: Sequence[Standing]) -> None:
     counts = Counter(standing.state for standing in found)
     told = ", ".join(f"{counts[state]:,} {state}" for state in ("fresh", "stale", "broken"))
     print(f"\n{counted(len(found), 'adapter')}: {told}")
+    _print_problems(found)
     _print_unknown(found)
 
 
@@ -48,6 +51,7 @@ class _Tree:
 
     def __init__(self, found: Sequence[Standing]) -> None:
         self._found = found
+        self._shown = {standing.entry.name: standing.entry.ref for standing in found}
         self._below: dict[str, list[Standing]] = defaultdict(list)
         self._parents = {standing.entry.name: _parent(standing) for standing in found}
         for standing in found:
@@ -66,8 +70,14 @@ class _Tree:
         """The lines of some siblings and of all that stands on them."""
         for standing in level:
             last = standing is level[-1]
-            yield f"{indent}{'└─' if last else '├─'} {_told(standing)}"
+            yield f"{indent}{'└─' if last else '├─'} {_told(standing, self._elsewhere(standing))}"
             yield from self.branches(self._below.get(standing.entry.name, ()), indent + ("   " if last else "│  "))
+
+    def _elsewhere(self, standing: Standing) -> str:
+        """The very version that it stands on, where the tree shows another one above it."""
+        above = self._shown.get(_parent(standing) or "")
+        built_on = standing.entry.parents[-1][0] if standing.entry.parents else None
+        return "" if above in (None, built_on) else f" (on {built_on})"
 
     def _is_root(self, name: str) -> bool:
         """Whether its parent is not here, or leads back to it: a circle is opened at its first name."""
@@ -88,10 +98,23 @@ def _parent(standing: Standing) -> str | None:
     return standing.entry.parents[-1][0].partition("@")[0] if standing.entry.parents else None
 
 
-def _told(standing: Standing) -> str:
-    why = f": {'; '.join(map(str, standing.reasons))}" if standing.reasons else ""
+def _told(standing: Standing, elsewhere: str) -> str:
+    told = [_brief(reason, standing.state) for reason in standing.reasons]
+    why = f": {'; '.join(told)}" if told else ""
     state = standing.state.upper() if standing.state == BROKEN else standing.state
-    return f"{standing.entry.ref}  {state}{why}"
+    held = f", {standing.held}" if standing.held else ""
+    return f"{standing.entry.ref}{elsewhere}  {state}{held}{why}"
+
+
+def _brief(reason: Reason, state: str) -> str:
+    """What moved on is told whole, setting by setting; of what is wrong the first sentence."""
+    return brief(str(reason)) if reason.final or state == BROKEN else str(reason)
+
+
+def _print_problems(found: Sequence[Standing]) -> None:
+    for standing in found:
+        for reason in standing.problems:
+            print(printable(f"problem: {' '.join(reason.what.split())}"))
 
 
 def _print_unknown(found: Sequence[Standing]) -> None:

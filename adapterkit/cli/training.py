@@ -30,17 +30,18 @@ def rebuild(
     from adapterkit.base.quiet import quiet_libraries
     from adapterkit.cli.retraining import log_to_stderr, print_plan, print_rebuilt
     from adapterkit.registry import Registry
-    from adapterkit.workflows.rebuild import planned
+    from adapterkit.workflows.planning import planned
     from adapterkit.workflows.rebuild import rebuild as rebuild_stale
 
     quiet_libraries()
     log_to_stderr()
     shelf = Registry(registry)
     if dry_run:
-        print_plan(planned(shelf, names or ()), as_json)
-        return
-    done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
-    print_rebuilt(done, as_json)
+        done = planned(shelf, names or ())
+        print_plan(done, as_json)
+    else:
+        done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
+        print_rebuilt(done, as_json)
     if any(each.problem for each in done):
         raise typer.Exit(1)
 

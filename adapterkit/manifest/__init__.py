@@ -12,12 +12,13 @@ from adapterkit.manifest.files import (
     WEIGHTS_FILE,
 )
 from adapterkit.manifest.manifest import SCHEMA_VERSION, Manifest
-from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, RecipeRecord
+from adapterkit.manifest.records import IMPORTED, AdapterShape, BaseRecord, DataRecord, RecipeRecord
 
 __all__ = [
     "ADAPTER_CONFIG_FILE",
     "CARD_FILE",
     "CHECKSUMS_FILE",
+    "IMPORTED",
     "MANDATORY_FILES",
     "MANIFEST_FILE",
     "OPTIONAL_FILES",

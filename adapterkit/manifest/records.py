@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,10 @@ class BaseRecord:
         record = cls(**{**plain, "identity": identity})
         text(record.fingerprint_before), text(record.fingerprint_after), count(record.tensors)
         return record
+
+
+# The source of the data of what was imported.
+IMPORTED = "not recorded: imported"
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,15 @@ class RecipeRecord:
     rows: str
     persona: str | None
     schema: int
+
+    @property
+    def command_line(self) -> str | None:
+        """The command line as a shell takes it; a training that was called from Python has none."""
+        if not self.sources:
+            return None
+        own = ["--config-dir", self.config_dir] if self.config_dir else []
+        named = [f"+recipe={self.recipe}"] if self.recipe else []
+        return shlex.join(["adapterkit", "train", *own, *named, *self.overrides])
 
     @classmethod
     def from_json(cls, plain: dict[str, Any] | None) -> RecipeRecord | None:

@@ -4,10 +4,11 @@ from adapterkit.registry.collect import KEEP, Collection
 from adapterkit.registry.freshness import BROKEN, FRESH, STALE, Look, Reason, Standing, judge
 from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
+from adapterkit.registry.lost_parents import by_ref, problem_of
 from adapterkit.registry.moving import Moved
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
-from adapterkit.registry.resolving import Pointer, Resolved
+from adapterkit.registry.resolving import Pointer, Resolved, given_up
 from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry
 from adapterkit.registry.verification import verify
@@ -33,10 +34,13 @@ __all__ = [
     "Standing",
     "Stray",
     "VersionFacts",
+    "by_ref",
     "default_registry",
+    "given_up",
     "history_of",
     "judge",
     "next_version",
+    "problem_of",
     "publish",
     "strays",
     "verify",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import Any
 from adapterkit.errors import AdapterKitError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST
-from adapterkit.registry.resolving import meaning, pointers
+from adapterkit.registry.lost_parents import by_ref, lost_parents
+from adapterkit.registry.resolving import given_up, meaning, pointers
 from adapterkit.registry.survey import Entry
 
 FRESH, STALE, BROKEN = "fresh", "stale", "broken"
@@ -19,10 +21,14 @@ FRESH, STALE, BROKEN = "fresh", "stale", "broken"
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an adapter is stale or broken: which part (parent, base, data, recipe, files) and what about it."""
+    """Why an adapter is stale or broken: which part (parent, base, data, recipe, files) and what about it.
+
+    `final` says that a training could not be started by it.
+    """
 
     part: str
     what: str
+    final: bool = False
 
     def __str__(self) -> str:
         return f"{self.part}: {self.what}"
@@ -37,7 +43,11 @@ class Standing:
         state: fresh, stale or broken.
         reasons: why it is not fresh.
         unknown: what could not be compared on this machine, such as data that lies elsewhere.
-        stands_on: names of what it was built on, or would be now.
+        problems: what is wrong beside it, and makes nothing stale or broken: aliases that lead nowhere.
+        stands_on: names of what a training of today would build it on, whichever version they mean by then.
+        held: why it is fresh although a training of today would make another: somebody rolled back from that one.
+            Empty where nobody did.
+        wanted: exact ref of the version that a training of today would make, where that is there already.
     """
 
     entry: Entry
@@ -45,6 +55,9 @@ class Standing:
     reasons: tuple[Reason, ...] = ()
     unknown: tuple[Reason, ...] = ()
     stands_on: frozenset[str] = frozenset()
+    held: str = ""
+    problems: tuple[Reason, ...] = ()
+    wanted: str | None = None
 
 
 @dataclass
@@ -67,7 +80,11 @@ Probe = Callable[[Entry, Look], None]
 
 
 def judge(
-    family: Mapping[str, Sequence[Entry]], folder_of: Callable[[str], Any], probes: Sequence[Probe]
+    family: Mapping[str, Sequence[Entry]],
+    folder_of: Callable[[str], Any],
+    probes: Sequence[Probe],
+    *,
+    foreseeing: bool = False,
 ) -> list[Standing]:
     """Judge every adapter of a registry, parents before the adapters built on them.
 
@@ -75,33 +92,57 @@ def judge(
         family: what `survey` found.
         folder_of: from a name to its folder, where aliases are.
         probes: what compares base, data and recipe with the present.
+        foreseeing: look for what a stale one wants among all its versions, and judge its children by that one.
     """
-    judging = _Judging(family, folder_of, probes)
+    judging = _Judging(family, folder_of, probes, foreseeing)
     return [judging.standing(name) for name in family]
 
 
 class _Judging:
     """Judges each adapter once, its parents on the way."""
 
-    def __init__(self, family: Mapping[str, Sequence[Entry]], folder_of: Callable[[str], Any], probes: Sequence[Probe]):
-        self._family, self._folder_of, self._probes = family, folder_of, probes
-        self._by_ref = {entry.ref: entry for entries in family.values() for entry in entries}
+    def __init__(
+        self,
+        family: Mapping[str, Sequence[Entry]],
+        folder_of: Callable[[str], Any],
+        probes: Sequence[Probe],
+        foreseeing: bool,
+    ):
+        self._family, self._folder_of, self._probes, self._foreseeing = family, folder_of, probes, foreseeing
+        self._by_ref = by_ref(family)
         self._known: dict[str, Standing] = {}
         self._open: set[str] = set()
 
     def standing(self, name: str) -> Standing:
         if name not in self._known:
             self._open.add(name)
-            found = self._judge(self._latest(name))
-            self._known[name] = dataclasses.replace(found, unknown=(*found.unknown, *self._astray(found)))
+            found = self._settled(self._judge(self._latest(name)))
+            self._known[name] = dataclasses.replace(found, problems=tuple(self._astray(found)))
             self._open.discard(name)
         return self._known[name]
 
+    def _settled(self, found: Standing) -> Standing:
+        """A stale one with the version that it wants, where that is there; held, where somebody rolled back from it."""
+        entry = found.entry
+        entries = self._family[entry.name]
+        if found.state != STALE or not (entry.moved or self._foreseeing):
+            return found
+        folder = Path(self._folder_of(entry.name))
+        refused = given_up(folder, [each.version for each in entries]) if entry.moved else []
+        for other in reversed(entries):
+            looked_at = other.version != entry.version and (self._foreseeing or other.version in refused)
+            if looked_at and self._judge(other).state == FRESH:
+                if other.version not in refused:
+                    return dataclasses.replace(found, wanted=other.ref)
+                told = f"held at {entry.version} by a rollback; {other.version} would be the one asked for"
+                return dataclasses.replace(found, state=FRESH, reasons=(), held=told, wanted=other.ref)
+        return found
+
     def _judge(self, entry: Entry) -> Standing:
         if entry.problem is not None:
-            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_names(entry, None))
-        if broken := self._lost_parents(entry):
-            return Standing(entry, BROKEN, tuple(broken), stands_on=_names(entry, None))
+            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_follows(entry, _asked(entry)))
+        if broken := [Reason("parent", what) for what in lost_parents(entry, self._by_ref)]:
+            return Standing(entry, BROKEN, tuple(broken), stands_on=_follows(entry, _asked(entry)))
         look = Look(_asked(entry))
         try:
             for probe in self._probes:
@@ -109,23 +150,11 @@ class _Judging:
         except (AdapterKitError, OSError, ValueError) as error:
             # What it records is a path of a million letters, or its config is none: its own fault, not the table's.
             told = Reason("files", f"cannot be compared: {' '.join(str(error).split())}")
-            return Standing(entry, BROKEN, (told,), stands_on=_names(entry, None))
+            return Standing(entry, BROKEN, (told,), stands_on=_follows(entry, _asked(entry)))
         parents = Look(look.asked)
         self._probe_parents(entry, parents)
         stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
-        return Standing(entry, STALE if stale else FRESH, stale, unknown, _names(entry, look.asked))
-
-    def _lost_parents(self, entry: Entry) -> list[Reason]:
-        found = []
-        for ref, bound in entry.parents:
-            parent = self._by_ref.get(ref)
-            if parent is None:
-                found.append(Reason("parent", f"{ref} is missing"))
-            elif parent.problem is not None:
-                found.append(Reason("parent", f"{ref} is broken"))
-            elif parent.weights_digest != bound:
-                found.append(Reason("parent", f"{ref} is not the one that was built on"))
-        return found
+        return Standing(entry, STALE if stale else FRESH, stale, unknown, _follows(entry, look.asked))
 
     def _probe_parents(self, entry: Entry, look: Look) -> None:
         bound = entry.parents[-1] if entry.parents else None
@@ -149,7 +178,7 @@ class _Judging:
             look.unknown.append(Reason("parent", f"{asked} is not here"))
             return
         try:
-            now = self._meant(wanted.name, LATEST if wanted.selector is None else wanted.selector)
+            now = self._now(wanted)
         except RegistryError as error:
             look.unknown.append(Reason("parent", str(error)))
             return
@@ -157,8 +186,20 @@ class _Judging:
             look.stale.append(Reason("parent", f"{asked} is, or stands on, this adapter itself: a circle"))
         elif now.weights_digest != bound:
             look.stale.append(Reason("parent", f"{asked} moved on: {bound_ref} -> {now.ref}"))
-        elif not isinstance(wanted.selector, Version) and self.standing(wanted.name).state == STALE:
+        elif not isinstance(wanted.selector, Version) and _left_stale(self.standing(wanted.name)):
             look.stale.append(Reason("parent", f"{asked} is stale itself"))
+
+    def _now(self, ref: AdapterRef) -> Entry:
+        """The version that a ref means; for a look ahead, what its name will mean.
+
+        Raises:
+            RegistryError: as `_meant`.
+        """
+        if self._foreseeing and ref.selector in (None, LATEST) and ref.name not in self._open:
+            will_be = self.standing(ref.name)
+            if will_be.state == STALE and will_be.wanted is not None:
+                return self._by_ref[will_be.wanted]
+        return self._meant(ref.name, LATEST if ref.selector is None else ref.selector)
 
     def _latest(self, name: str) -> Entry:
         try:
@@ -201,6 +242,16 @@ def _asked(entry: Entry) -> str | None:
     return ref.partition("@")[0] if entry.plain.get("schema_version") == 1 else ref
 
 
-def _names(entry: Entry, asked: str | None) -> frozenset[str]:
-    refs = [*(ref for ref, _ in entry.parents), *(member["ref"] for member in entry.plain.get("merged_from", ()))]
-    return frozenset(ref.partition("@")[0] for ref in (*refs, *([asked] if asked else [])))
+def _left_stale(standing: Standing) -> bool:
+    """Whether only a training would bring it up to date."""
+    return standing.state == STALE and standing.wanted is None
+
+
+def _follows(entry: Entry, asked: str | None) -> frozenset[str]:
+    """Whose next version it would be built on; what asks for an exact version, as an import does, follows nobody."""
+    refs = [member["ref"].partition("@")[0] for member in entry.plain.get("merged_from", ())]
+    for ref in (*refs, *([asked] if asked else [])):
+        with contextlib.suppress(UsageError):
+            if not isinstance((wanted := AdapterRef.parse(ref)).selector, Version):
+                refs.append(wanted.name)
+    return frozenset(refs)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapterkit.errors import RefNotFoundError, RegistryError
 from adapterkit.names import AdapterRef, Version, nearest
-from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, last_move
+from adapterkit.registry.aliases import LATEST, ROLLBACK, AliasMove, alias_names, last_move
 from adapterkit.registry.layout import list_names, list_versions, refuse_links
 from adapterkit.registry.pointing import pointed_at
 
@@ -90,6 +90,18 @@ def meaning(folder: Path, alias: str, versions: Sequence[Version]) -> tuple[Vers
     """
     move = last_move(folder, alias)
     return pointed_at(alias, move, versions), move
+
+
+def given_up(folder: Path, versions: Sequence[Version]) -> list[Version]:
+    """The versions that somebody rolled `latest` back from; none once something newer was published, or promoted.
+
+    Raises:
+        RegistryError: the history of the alias is damaged, or cannot be listed.
+    """
+    means, move = meaning(folder, LATEST, versions)
+    if move is None or means is None or move.action != ROLLBACK or move.version != means:
+        return []
+    return [version for version in versions if version > means]
 
 
 def _pointer(folder: Path, alias: str, versions: Sequence[Version]) -> Pointer:

@@ -17,7 +17,7 @@ from adapterkit.config.schema import ModelConfig
 from adapterkit.digest import json_digest
 from adapterkit.errors import ArtifactError, UsageError
 from adapterkit.lineage import BaseIdentity, LineageMember
-from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, BaseRecord, DataRecord
+from adapterkit.manifest import ADAPTER_CONFIG_FILE, IMPORTED, WEIGHTS_FILE, BaseRecord, DataRecord
 from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
 from adapterkit.stores import copy_file, read_file, write_file
@@ -87,7 +87,7 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
             parents=parents,
             base=BaseRecord(identity, "", "", 0),
             base_location=str(base_folder),
-            data=DataRecord("not recorded: imported", "", 0, 0),
+            data=DataRecord(IMPORTED, "", 0, 0),
             run_key=_run_key(measured.digest, identity, parents),
             training_config=yaml.safe_dump({"imported": told}, sort_keys=True),
             training_metrics={},

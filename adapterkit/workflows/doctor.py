@@ -16,7 +16,7 @@ from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted
-from adapterkit.registry import Registry, strays
+from adapterkit.registry import Registry, by_ref, problem_of, strays
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
 _CORE = (
@@ -187,9 +187,10 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
         return
     versions = [entry for entries in family.values() for entry in entries]
     yield "contents", FINE, f"{counted(len(family), 'adapter')}, {counted(len(versions), 'version')}"
-    broken = [entry for entry in versions if entry.problem]
-    for entry in broken[:5]:
-        yield entry.ref, BAD, f"{entry.problem}. See: adapterkit verify {entry.ref}"
+    there = by_ref(family)
+    broken = [(entry.ref, problem) for entry in versions if (problem := problem_of(entry, there))]
+    for ref, problem in broken[:5]:
+        yield ref, BAD, f"{problem}. See: adapterkit verify {ref}"
     if len(broken) > 5:
         yield "further versions", BAD, f"{counted(len(broken) - 5, 'more version')} broken. See: adapterkit list"
     for name, entries in family.items():

@@ -77,7 +77,7 @@ class Present:
         found = self._recomposed(asked_of(recipe))
         if found.config is None:
             told = f"{', '.join(moved)} changed, and cannot be asked for any more: {found.failure}"
-            look.stale.append(Reason("recipe", told))
+            look.stale.append(Reason("recipe", told, final=True))
             return
         self._configs[entry.ref] = found.config
         look.asked = found.config.parent
@@ -107,7 +107,7 @@ class Present:
         config = self._configs.get(entry.ref)
         named_otherwise = config is not None and rows_digest(config) != entry.plain["recipe"]["rows"]
         if lost and not named_otherwise:
-            look.unknown.append(Reason("data", f"{', '.join(lost)} is not here"))
+            look.unknown.append(Reason("data", f"{', '.join(lost)} is not here", final=True))
         elif moved or named_otherwise or self._whose_changed(entry):
             self._compare_rows(entry, look, ", ".join(moved) or entry.plain["data"]["source"])
 
@@ -121,7 +121,8 @@ class Present:
         try:
             same = self._rows(entry) == entry.plain["data"]["digest"]
         except AdapterKitError as error:
-            look.stale.append(Reason("data", f"{source} changed, and cannot be used any more: {_one_line(error)}"))
+            told = f"{source} changed, and cannot be used any more: {_one_line(error)}"
+            look.stale.append(Reason("data", told, final=True))
             return
         if not same:
             look.stale.append(Reason("data", f"{source} has other rows now"))

@@ -1,0 +1,66 @@
+"""The command that made an adapter: what it asks for now, and how it is given again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from adapterkit.config.asked import UNASKED, Asked
+from adapterkit.config.compose import compose_asked
+from adapterkit.config.redaction import REDACTED
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import UsageError
+from adapterkit.manifest import IMPORTED, RecipeRecord
+from adapterkit.registry import Entry
+from adapterkit.workflows.present import asked_of
+from adapterkit.workflows.recorded import recorded_config
+
+_IMPORT = "import it again: adapterkit import FOLDER --name NAME --quantization KIND --base BASE --parent PARENT"
+
+
+def asked_now(entry: Entry) -> tuple[TrainConfig, Asked]:
+    """What the adapter's command asks for now; where no command was recorded, what it was trained from.
+
+    Raises:
+        UsageError: it was asked for with a secret, or its command makes another adapter now.
+        AdapterKitError: nothing is recorded that could be trained.
+        HydraException: it cannot be composed any more; OmegaConf and the disk raise theirs.
+    """
+    config, asked = _config_of(entry)
+    if (made := config.name + config.suffix) != entry.name:
+        raise UsageError(
+            f"The command of '{entry.name}' makes '{made}' now. Train that by its own command, and retire "
+            f"'{entry.name}'."
+        )
+    return config, asked
+
+
+def way_out(entry: Entry) -> str:
+    """How one that is broken is made again."""
+    recipe = entry.plain.get("recipe")
+    if not entry.plain:
+        return (
+            f"its manifest cannot be read, so nobody knows its command: bring its files back, or move {entry.path} away"
+        )
+    if _is_imported(entry):
+        return _IMPORT
+    if recipe is None:
+        return "no training is recorded: bring its files back, or make it again as it was made"
+    command = RecipeRecord(**{each.name: recipe[each.name] for each in dataclasses.fields(RecipeRecord)}).command_line
+    return f"train it again: {command}" if command else "train it again as it was, from Python: no command is recorded"
+
+
+def _is_imported(entry: Entry) -> bool:
+    return bool(entry.plain) and entry.plain["data"]["source"] == IMPORTED
+
+
+def _config_of(entry: Entry) -> tuple[TrainConfig, Asked]:
+    recipe = entry.plain.get("recipe")
+    if _is_imported(entry):
+        raise UsageError(f"{entry.ref} was imported, and nobody here knows how it was trained: {_IMPORT}")
+    if recipe is None or not recipe["sources"]:
+        return recorded_config(Path(entry.path)), UNASKED
+    if any(REDACTED in word for word in recipe["overrides"]):
+        raise UsageError(f"{entry.ref} was asked for with a secret, which is not kept: give its command again.")
+    composition = compose_asked(asked_of(recipe))
+    return composition.config, composition.asked
