@@ -155,6 +155,10 @@ class ArtifactError(AdapterKitError):
         super().__init__(what)
 
 
+class NotSignedError(ArtifactError):
+    """An artifact's files are as its checksums list them, and none of the given keys vouches for them."""
+
+
 class SigningError(AdapterKitError):
     """A signature cannot be made, or would replace another one."""
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES, LoraSettings, parse_adapter_config
 from adapterkit.artifacts.checksums import read_checksums
+from adapterkit.artifacts.signatures import UNSIGNED, WAYS_OUT
 from adapterkit.artifacts.verify import MAX_WEIGHTS_BYTES, VerificationReport, verify_directory
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import ArtifactError
+from adapterkit.errors import ArtifactError, NotSignedError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, CHECKSUMS_FILE, WEIGHTS_FILE, Manifest
 from adapterkit.names import AdapterRef
 from adapterkit.stores import read_file
@@ -48,8 +49,11 @@ def from_report(report: VerificationReport) -> Artifact:
     """The artifact that a report found intact.
 
     Raises:
+        NotSignedError: its files are as published, and no given key vouches for them.
         ArtifactError: the report names problems; every one is listed.
     """
+    if report.agrees and report.problems:
+        raise _not_signed(report)
     if report.problems or report.manifest is None or report.digest is None:
         lines = [str(problem) for problem in report.problems]
         listed = "".join(f"\n  {line}" for line in lines)
@@ -59,6 +63,15 @@ def from_report(report: VerificationReport) -> Artifact:
             lines,
         )
     return Artifact(report.path, report.manifest, report.digest)
+
+
+def _not_signed(report: VerificationReport) -> NotSignedError:
+    assert report.manifest is not None
+    lines = [str(problem) for problem in report.problems]
+    kind = report.problems[0].kind
+    state = "is intact, and not signed by a given key" if kind == UNSIGNED else "bears a signature that does not match"
+    listed, ref = "".join(f"\n  {line}" for line in lines), report.manifest.ref
+    return NotSignedError(f"{ref} in {report.path} {state}.{listed}\n{WAYS_OUT[kind].format(ref=ref)}", lines)
 
 
 def verified_weights(artifact: Artifact) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
 from adapterkit.artifacts.keys import KeyPath
+from adapterkit.artifacts.signatures import UNSIGNED
 from adapterkit.errors import UsageError
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
@@ -49,7 +50,7 @@ def _verify_alone(path: Path, keys: Sequence[PublicKey]) -> VerificationReport:
     report = verify_directory(path, keys=keys)
     parents = report.manifest.lineage.parents if report.manifest and keys else ()
     unseen = "is not at hand, so its signature cannot be checked; verify the artifact in its registry, by its ref"
-    problems = [Problem(str(member.ref), unseen) for member in parents]
+    problems = [Problem(str(member.ref), unseen, UNSIGNED) for member in parents]
     return dataclasses.replace(report, problems=(*report.problems, *problems))
 
 
