@@ -51,7 +51,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
     if moves and moves[0].number > 1:
         why = f"is {stack[0]}, and what it was before cannot be read any more"
     else:
-        why = f"has been {stack[0]} all along"
+        why = f"is {stack[-1]}, and of what it was before nothing is left"
     raise UsageError(
         f"{name}@{alias} {why}: there is nothing to go back to. Choose a version with --to VERSION; see: "
         f"adapterkit history {name}"
