@@ -175,3 +175,16 @@ def test_a_child_that_asks_for_an_alias_that_leads_astray_is_not_compared(moved:
     (child,) = [each for each in found if each.entry.name == "child"]
     assert (child.state, len(child.unknown)) == ("fresh", 1)
     assert "damaged" in child.unknown[0].what
+
+
+def test_a_version_is_called_the_first_only_where_none_can_have_been_before(
+    publish: Publish, registry: Registry
+) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    assert history_of(registry, "unified")[0].note == "first"
+    (registry.path / "unified" / "1.0.0" / "metadata.json").write_text("{")
+    assert history_of(registry, "unified")[1].note == "the earliest that can be read"
+    for version in ("1.0.0", "1.1.0"):
+        shutil.rmtree(registry.path / "unified" / version)
+    assert history_of(registry, "unified")[0].note == "the earliest that is left"
