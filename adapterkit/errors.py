@@ -187,10 +187,10 @@ class RefNotFoundError(RegistryError):
         nearest: refs that exist and look alike.
     """
 
-    def __init__(self, ref: str, registry: str | Path, nearest: Sequence[str] = ()) -> None:
+    def __init__(self, ref: str, registry: str | Path, nearest: Sequence[str] = (), *, why: str = "") -> None:
         self.ref, self.nearest = ref, tuple(nearest)
         meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
-        super().__init__(f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
+        super().__init__(why or f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
 
 
 class VersionTakenError(RegistryError):

@@ -46,6 +46,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
         return back
     stack = standing(alias, moves, versions)
     if not stack:
+        registry.exact(AdapterRef(name, alias))  # says why
         known = [f"{name}@{version}" for version in reversed(versions[-3:])]
         raise RefNotFoundError(f"{name}@{alias}", registry.path, known)
     if moves and moves[0].number > 1:
