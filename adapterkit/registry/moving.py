@@ -24,12 +24,15 @@ class Moved:
 
 def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
     """Point an alias at a version that verifies with all its ancestors."""
+    registry.exact(ref)  # before the lock, which would make a folder of a mistyped name
     with adding_to(registry.path):
         return _move(registry, registry.exact(ref), alias, PROMOTE)
 
 
 def rollback(registry: Shelf, name: str, alias: str, to: Version | None) -> Moved:
     """Point an alias back at the version it meant before, or at a chosen one."""
+    if not registry.versions(name):
+        registry.exact(AdapterRef(name, alias))  # as above
     with adding_to(registry.path):
         chosen = to if to is not None else _before(registry, name, alias)
         return _move(registry, registry.exact(AdapterRef(name, chosen)), alias, ROLLBACK)

@@ -180,6 +180,9 @@ def _cache() -> Iterator[tuple[str, str, str]]:
 
 def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
     yield _place("folder", registry.path, "choose another with --registry or $ADAPTERKIT_REGISTRY")
+    if not registry.path.is_dir():
+        yield "contents", NOTE, f"{registry.path} is not there yet (there is no such folder): nothing was published"
+        return
     try:
         family = registry.survey()
     except AdapterKitError as error:

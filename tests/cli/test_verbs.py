@@ -200,3 +200,38 @@ def test_one_of_a_kind_is_said_in_the_singular(command: Command, registry: Regis
     (registry.path / "one" / "1.0.0" / "README.md").unlink()
     assert command("verify", "one") == 1
     assert "1 problem in" in command.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("promote", "unified@1.0.0"), 1),
+        (("promote", "unified"), 1),
+        (("rollback", "unified"), 1),
+        (("rollback", "unified@production"), 1),
+        (("rollback", "unified", "--to", "1.0.0"), 1),
+        (("gc",), 0),
+        (("gc", "--apply"), 0),
+        (("rebuild",), 2),
+        (("rebuild", "--dry-run"), 2),
+        (("doctor",), None),
+    ],
+)
+def test_a_mistyped_registry_is_told_and_not_made(
+    command: Command, tmp_path: Path, registry: Registry, words: tuple[str, ...], code: int | None
+) -> None:
+    registry.path = tmp_path / "adaptres"
+    assert command(*words) == code or code is None
+    told = command.out + command.err
+    assert "there is no such folder" in told or "There is no folder" in told
+    assert str(tmp_path / "adaptres") in told
+    assert not registry.path.exists()
+
+
+def test_signing_in_a_mistyped_registry_does_not_make_it(command: Command, tmp_path: Path, registry: Registry) -> None:
+    from artifacts.keyring import key_pair
+
+    registry.path = tmp_path / "adaptres"
+    assert command("sign", "unified", "--key", str(key_pair(tmp_path / "keys").private)) == 1
+    assert "(there is no such folder)" in command.err
+    assert not registry.path.exists()
