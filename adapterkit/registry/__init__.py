@@ -5,6 +5,7 @@ from adapterkit.registry.freshness import BROKEN, FRESH, STALE, Look, Reason, St
 from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
 from adapterkit.registry.moving import Moved
+from adapterkit.registry.oddities import oddities
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Pointer, Resolved
@@ -37,6 +38,7 @@ __all__ = [
     "history_of",
     "judge",
     "next_version",
+    "oddities",
     "publish",
     "strays",
     "verify",
