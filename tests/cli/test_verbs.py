@@ -9,6 +9,7 @@ import pytest
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
 from adapterkit.cli import main
+from adapterkit.errors import ArtifactError
 from adapterkit.manifest import DataRecord, Manifest, RecipeRecord
 from adapterkit.registry import Registry
 
@@ -235,3 +236,19 @@ def test_signing_in_a_mistyped_registry_does_not_make_it(command: Command, tmp_p
     assert command("sign", "unified", "--key", str(key_pair(tmp_path / "keys").private)) == 1
     assert "(there is no such folder)" in command.err
     assert not registry.path.exists()
+
+
+def test_an_empty_folder_in_the_place_of_a_version_is_named_with_the_way_out(
+    command: Command, registry: Registry
+) -> None:
+    (place := registry.path / "unified" / "4.0.0").mkdir()
+    for verb in ("show", "lineage"):
+        assert command(verb, "unified") == 1
+        assert f"{place} stands in the place of a version, and is empty" in command.err
+        assert f"rmdir {place}" in command.err
+    with pytest.raises(ArtifactError, match="rmdir"):
+        registry.artifact("unified")
+    (place / "notes.txt").write_text("")
+    assert command("show", "unified") == 1
+    assert "holds 'notes.txt' and no file of an artifact" in command.err
+    assert command("verify", "unified") == 1
