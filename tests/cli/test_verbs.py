@@ -252,3 +252,11 @@ def test_an_empty_folder_in_the_place_of_a_version_is_named_with_the_way_out(
     assert command("show", "unified") == 1
     assert "holds 'notes.txt' and no file of an artifact" in command.err
     assert command("verify", "unified") == 1
+
+
+def test_history_takes_a_bare_name(command: Command) -> None:
+    for ref in ("unified@1.0.0", "unified@production"):
+        assert command("history", ref) == 2
+        assert "takes a bare name: adapterkit history unified" in command.err
+    assert command("history", "Unified") == 2
+    assert "For example: unified" in command.err
