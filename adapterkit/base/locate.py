@@ -33,6 +33,11 @@ def locate_base(base_id: str, *, revision: str | None = None, install: str | Non
     return _from_hub(base_id, revision)
 
 
+def from_hub(base_id: str) -> bool:
+    """Whether an id means a model on the hub, and no folder or wheel."""
+    return not (base_id.startswith(wheel.PREFIX) or _looks_like_path(base_id) or _folder(base_id) is not None)
+
+
 def _folder(base_id: str) -> Path | None:
     try:
         folder = Path(base_id).expanduser()

@@ -12,6 +12,7 @@ import yaml
 from adapterkit.artifacts import Artifact, ArtifactDraft, parse_json, pretty_json
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
 from adapterkit.base.load import identify
+from adapterkit.base.locate import from_hub
 from adapterkit.config.groups import quantization_named
 from adapterkit.config.schema import ModelConfig
 from adapterkit.digest import json_digest
@@ -71,6 +72,11 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
     base_id = request.base or measured.settings.base_id
     if not base_id:
         raise UsageError(f"{request.folder} does not say which base it was trained on. Say it with --base.")
+    if request.revision is not None and not from_hub(base_id):
+        raise UsageError(
+            f"--revision {request.revision} chooses among the revisions that the hub keeps, and the base {base_id} "
+            "does not come from there. Leave --revision out, or name the hub's id with --base."
+        )
     model = ModelConfig(id=base_id, revision=request.revision)
     identity, base_folder = identify(model, quantization_named(request.quantization))
     require_fit(copy, request.folder, measured.settings, identity.id, base_folder)

