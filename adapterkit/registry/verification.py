@@ -10,13 +10,13 @@ from pathlib import Path
 from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
 from adapterkit.artifacts.keys import KeyPath
 from adapterkit.artifacts.signatures import UNSIGNED
-from adapterkit.errors import UsageError
+from adapterkit.errors import UsageError, excerpt
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
 
 
 def verify(
-    target: str | os.PathLike[str],
+    target: str | os.PathLike[str] | AdapterRef,
     *,
     registry: str | os.PathLike[str] | None = None,
     keys: KeyPath | Sequence[KeyPath] = (),
@@ -32,12 +32,19 @@ def verify(
             one of them; none means that signatures are not looked at.
 
     Raises:
-        UsageError: the text is neither a ref nor a path.
+        UsageError: the target is neither a ref nor a path, or a key is not the path of a file.
         KeyFileError: a file holds no public key that signatures are checked with.
         RefNotFoundError: the registry does not hold the ref.
         MissingExtraError: a signature cannot be checked without a package that is not installed.
     """
     shelf, trusted = Registry(registry), public_keys(keys)
+    if isinstance(target, AdapterRef):
+        return shelf.verify(target, keys=trusted)
+    if not _is_named(target):
+        raise UsageError(
+            f"{excerpt(target)} is nothing to verify: give a ref (name, name@1.2.0, name@alias), or the path of an "
+            "artifact's folder."
+        )
     if isinstance(target, str) and not _is_path(shelf, target):
         return shelf.verify(target, keys=trusted)
     path = Path(target)
@@ -52,6 +59,10 @@ def _verify_alone(path: Path, keys: Sequence[PublicKey]) -> VerificationReport:
     unseen = "is not at hand, so its signature cannot be checked; verify the artifact in its registry, by its ref"
     problems = [Problem(str(member.ref), unseen, UNSIGNED) for member in parents]
     return dataclasses.replace(report, problems=(*report.problems, *problems))
+
+
+def _is_named(target: object) -> bool:
+    return isinstance(target, str | os.PathLike) and bool(os.fspath(target))
 
 
 def _is_path(registry: Registry, text: str) -> bool:
