@@ -83,6 +83,7 @@ class VerificationReport:
         files: how many files were hashed.
         tensors: how many tensors were hashed and searched for NaN.
         ancestors: how many ancestors were verified with it.
+        ancestors_in: the registry that these were looked for in, where it is not simply the one that was named.
         signatures: the signature files that are there, checked or not.
         signers: fingerprints of the given keys that signed it; empty when no key was given.
     """
@@ -95,6 +96,7 @@ class VerificationReport:
     files: int = 0
     tensors: int = 0
     ancestors: int = 0
+    ancestors_in: Path | None = None
     signatures: tuple[str, ...] = ()
     signers: tuple[str, ...] = ()
 

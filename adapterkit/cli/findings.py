@@ -22,6 +22,7 @@ def findings(report: VerificationReport) -> dict[str, Any]:
         "files": report.files,
         "tensors": report.tensors,
         "ancestors": report.ancestors,
+        "ancestors_in": str(report.ancestors_in) if report.ancestors_in else None,
         "signatures": list(report.signatures),
         "signers": list(report.signers),
     }
@@ -32,6 +33,8 @@ def print_findings(report: VerificationReport) -> None:
     for problem in report.problems:
         print(printable(str(problem)))
     name = str(report.ref or report.path)
+    if report.ancestors_in:
+        print(printable(f"Its ancestors were looked for in the registry {report.ancestors_in}"))
     if report.problems and report.agrees:
         print(printable(_unsigned(report, name)))
         return

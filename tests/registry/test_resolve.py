@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +154,10 @@ def test_verify_takes_refs_and_paths(
     assert verify("child", registry=registry.path).ancestors == 1
     assert verify(child.path, registry=registry.path).ancestors == 1
     assert verify(str(child.path), registry=registry.path).ancestors == 1
-    alone = verify(child.path, registry=tmp_path / "other")
-    assert alone.ok
-    assert alone.ancestors == 0
+    elsewhere = verify(child.path, registry=tmp_path / "other")
+    assert (elsewhere.ok, elsewhere.ancestors, elsewhere.ancestors_in) == (True, 1, registry.path)
+    alone = verify(shutil.copytree(child.path, tmp_path / "copy"))
+    assert (alone.ok, alone.ancestors, alone.ancestors_in) == (True, 0, None)
     monkeypatch.chdir(child.path.parent)
     assert verify("1.0.0", registry=tmp_path / "other").ok
     monkeypatch.chdir(child.path)
