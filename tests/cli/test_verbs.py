@@ -285,3 +285,31 @@ def test_history_takes_a_bare_name(command: Command) -> None:
         assert "takes a bare name: adapterkit history unified" in command.err
     assert command("history", "Unified") == 2
     assert "For example: unified" in command.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (("show", "nobody"), 1, "RefNotFoundError"),
+        (("verify", "No Body"), 2, "UsageError"),
+        (("promote", "unified@9.0.0"), 1, "RefNotFoundError"),
+        (("rollback", "unified"), 2, "UsageError"),
+        (("sign", "unified", "--key", "none.pem"), 2, "KeyFileError"),
+    ],
+)
+def test_an_error_is_json_too_where_json_was_asked_for(
+    command: Command, words: tuple[str, ...], code: int, kind: str
+) -> None:
+    assert command(*words) == code
+    assert command.out == ""
+    told = command.json(*words)
+    assert command.code == code
+    assert set(told) == {"error", "kind"}
+    assert told["kind"] == kind
+    assert command.err == f"error: {told['error']}\n"
+
+
+def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry: Registry, tmp_path: Path) -> None:
+    registry.path = tmp_path / "\udcff"
+    told = command.json("show", "unified")
+    assert r"\udcff (there is no such folder)" in told["error"]
