@@ -9,7 +9,6 @@ import pytest
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
 from adapterkit.cli import main
-from adapterkit.errors import ArtifactError
 from adapterkit.manifest import DataRecord, Manifest, RecipeRecord
 from adapterkit.registry import Registry
 
@@ -226,90 +225,3 @@ def test_one_of_a_kind_is_said_in_the_singular(command: Command, registry: Regis
     (registry.path / "one" / "1.0.0" / "README.md").unlink()
     assert command("verify", "one") == 1
     assert "1 problem in" in command.out
-
-
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [
-        (("promote", "unified@1.0.0"), 1),
-        (("promote", "unified"), 1),
-        (("rollback", "unified"), 1),
-        (("rollback", "unified@production"), 1),
-        (("rollback", "unified", "--to", "1.0.0"), 1),
-        (("gc",), 0),
-        (("gc", "--apply"), 0),
-        (("rebuild",), 2),
-        (("rebuild", "--dry-run"), 2),
-        (("doctor",), None),
-    ],
-)
-def test_a_mistyped_registry_is_told_and_not_made(
-    command: Command, tmp_path: Path, registry: Registry, words: tuple[str, ...], code: int | None
-) -> None:
-    registry.path = tmp_path / "adaptres"
-    assert command(*words) == code or code is None
-    told = command.out + command.err
-    assert "there is no such folder" in told or "There is no folder" in told
-    assert str(tmp_path / "adaptres") in told
-    assert not registry.path.exists()
-
-
-def test_signing_in_a_mistyped_registry_does_not_make_it(command: Command, tmp_path: Path, registry: Registry) -> None:
-    from artifacts.keyring import key_pair
-
-    registry.path = tmp_path / "adaptres"
-    assert command("sign", "unified", "--key", str(key_pair(tmp_path / "keys").private)) == 1
-    assert "(there is no such folder)" in command.err
-    assert not registry.path.exists()
-
-
-def test_an_empty_folder_in_the_place_of_a_version_is_named_with_the_way_out(
-    command: Command, registry: Registry
-) -> None:
-    (place := registry.path / "unified" / "4.0.0").mkdir()
-    for verb in ("show", "lineage"):
-        assert command(verb, "unified") == 1
-        assert f"{place} stands in the place of a version, and is empty" in command.err
-        assert f"rmdir {place}" in command.err
-    with pytest.raises(ArtifactError, match="rmdir"):
-        registry.artifact("unified")
-    (place / "notes.txt").write_text("")
-    assert command("show", "unified") == 1
-    assert "holds 'notes.txt' and no file of an artifact" in command.err
-    assert command("verify", "unified") == 1
-
-
-def test_history_takes_a_bare_name(command: Command) -> None:
-    for ref in ("unified@1.0.0", "unified@production"):
-        assert command("history", ref) == 2
-        assert "takes a bare name: adapterkit history unified" in command.err
-    assert command("history", "Unified") == 2
-    assert "For example: unified" in command.err
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "kind"),
-    [
-        (("show", "nobody"), 1, "RefNotFoundError"),
-        (("verify", "No Body"), 2, "UsageError"),
-        (("promote", "unified@9.0.0"), 1, "RefNotFoundError"),
-        (("rollback", "unified"), 2, "UsageError"),
-        (("sign", "unified", "--key", "none.pem"), 2, "KeyFileError"),
-    ],
-)
-def test_an_error_is_json_too_where_json_was_asked_for(
-    command: Command, words: tuple[str, ...], code: int, kind: str
-) -> None:
-    assert command(*words) == code
-    assert command.out == ""
-    told = command.json(*words)
-    assert command.code == code
-    assert set(told) == {"error", "kind"}
-    assert told["kind"] == kind
-    assert command.err == f"error: {told['error']}\n"
-
-
-def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry: Registry, tmp_path: Path) -> None:
-    registry.path = tmp_path / "\udcff"
-    told = command.json("show", "unified")
-    assert r"\udcff (there is no such folder)" in told["error"]
