@@ -155,6 +155,10 @@ class ArtifactError(AdapterKitError):
         super().__init__(what)
 
 
+class NotSignedError(ArtifactError):
+    """An artifact's files are as its checksums list them, and none of the given keys vouches for them."""
+
+
 class SigningError(AdapterKitError):
     """A signature cannot be made, or would replace another one."""
 
@@ -183,10 +187,10 @@ class RefNotFoundError(RegistryError):
         nearest: refs that exist and look alike.
     """
 
-    def __init__(self, ref: str, registry: str | Path, nearest: Sequence[str] = ()) -> None:
+    def __init__(self, ref: str, registry: str | Path, nearest: Sequence[str] = (), *, why: str = "") -> None:
         self.ref, self.nearest = ref, tuple(nearest)
         meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
-        super().__init__(f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
+        super().__init__(why or f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
 
 
 class VersionTakenError(RegistryError):

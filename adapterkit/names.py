@@ -75,8 +75,12 @@ class AdapterRef:
         return self.name if self.selector is None else f"{self.name}@{self.selector}"
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, *, said_as: str = "") -> str:
     """Return the name when an adapter may bear it.
+
+    Args:
+        name: the name.
+        said_as: what stands before a name where it was said, such as `name=` or `--name `; for the message.
 
     Raises:
         UsageError: the name holds anything but small letters, digits, `_`, `-` and inner dots, holds `..`, is longer
@@ -87,7 +91,7 @@ def check_name(name: str) -> str:
     taken = " (Windows keeps this name for a device)" if _DEVICE.fullmatch(name) else ""
     raise UsageError(
         f"{excerpt(name)} cannot name an adapter{taken}: use small letters, digits, '_', '-' and inner dots, at most "
-        f"128 characters. For example: name={as_name(name[:200]) or 'my_adapter'}"
+        f"128 characters. For example: {said_as}{as_name(name[:200]) or 'my_adapter'}"
     )
 
 

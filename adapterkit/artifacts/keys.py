@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import KeyFileError
+from adapterkit.errors import KeyFileError, UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -73,10 +73,13 @@ def public_keys(paths: KeyPath | Sequence[KeyPath]) -> tuple[PublicKey, ...]:
     """Read the keys that somebody trusts.
 
     Raises:
+        UsageError: one is not a path; the message does not quote it, since it may be the key itself.
         KeyFileError: a file is not the public half of an Ed25519 or elliptic-curve key.
     """
-    listed = [paths] if isinstance(paths, str | os.PathLike) else paths
-    return tuple(_public_key(Path(path)) for path in listed)
+    listed: Any = [paths] if isinstance(paths, str | os.PathLike) else paths
+    if not isinstance(listed, Iterable) or isinstance(listed, bytes):
+        raise UsageError(_no_path(listed))
+    return tuple(_public_key(_as_path(path)) for path in listed)
 
 
 def private_key(path: KeyPath) -> PrivateKey:
@@ -92,6 +95,20 @@ def private_key(path: KeyPath) -> PrivateKey:
         raise KeyFileError(where, "is a public key, and signing takes the private half", f"Make a key: {_MAKE_PRIVATE}")
     key, password = _open(where, data)
     return PrivateKey(where, key, password, _described(where, key.public_key()))
+
+
+def _as_path(path: KeyPath) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise UsageError(_no_path(path)) from None
+
+
+def _no_path(found: object) -> str:
+    return (
+        f"A {type(found).__name__} is not the path of a public key: give the paths of PEM files, such as "
+        'keys=["ed25519_key.pub.pem"]; an empty list demands no signature.'
+    )
 
 
 def _public_key(path: Path) -> PublicKey:

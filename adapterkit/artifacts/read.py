@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES, LoraSettings, parse_adapter_config
 from adapterkit.artifacts.checksums import read_checksums
+from adapterkit.artifacts.signatures import UNSIGNED, WAYS_OUT
 from adapterkit.artifacts.verify import MAX_WEIGHTS_BYTES, VerificationReport, verify_directory
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import ArtifactError
-from adapterkit.manifest import ADAPTER_CONFIG_FILE, CHECKSUMS_FILE, WEIGHTS_FILE, Manifest
+from adapterkit.errors import ArtifactError, NotSignedError, excerpt
+from adapterkit.manifest import (
+    ADAPTER_CONFIG_FILE,
+    CHECKSUMS_FILE,
+    MANDATORY_FILES,
+    MANIFEST_FILE,
+    WEIGHTS_FILE,
+    Manifest,
+)
 from adapterkit.names import AdapterRef
 from adapterkit.stores import read_file
 
@@ -48,8 +58,12 @@ def from_report(report: VerificationReport) -> Artifact:
     """The artifact that a report found intact.
 
     Raises:
+        NotSignedError: its files are as published, and no given key vouches for them.
         ArtifactError: the report names problems; every one is listed.
     """
+    refuse_hollow(report.path)
+    if report.agrees and report.problems:
+        raise _not_signed(report)
     if report.problems or report.manifest is None or report.digest is None:
         lines = [str(problem) for problem in report.problems]
         listed = "".join(f"\n  {line}" for line in lines)
@@ -59,6 +73,35 @@ def from_report(report: VerificationReport) -> Artifact:
             lines,
         )
     return Artifact(report.path, report.manifest, report.digest)
+
+
+def refuse_hollow(path: Path) -> None:
+    """Go on unless a folder holds not one file of an artifact: something else stands in the place of a version.
+
+    Raises:
+        ArtifactError: that is so; a folder that is not there, or cannot be listed, passes.
+    """
+    try:
+        names = sorted(os.listdir(path))
+    except (OSError, ValueError):
+        return
+    if any(name in MANDATORY_FILES for name in names):
+        return
+    held = f"holds {excerpt(names[0])} and no file of an artifact" if names else "is empty"
+    fix = "Move it away" if names else f"Remove it: rmdir {shlex.quote(str(path))}"
+    raise ArtifactError(
+        f"{path} stands in the place of a version, and {held}: it was made by hand, or by another program. {fix}",
+        [f"{MANIFEST_FILE}: is missing"],
+    )
+
+
+def _not_signed(report: VerificationReport) -> NotSignedError:
+    assert report.manifest is not None
+    lines = [str(problem) for problem in report.problems]
+    kind = report.problems[0].kind
+    state = "is intact, and not signed by a given key" if kind == UNSIGNED else "bears a signature that does not match"
+    listed, ref = "".join(f"\n  {line}" for line in lines), report.manifest.ref
+    return NotSignedError(f"{ref} in {report.path} {state}.{listed}\n{WAYS_OUT[kind].format(ref=ref)}", lines)
 
 
 def verified_weights(artifact: Artifact) -> bytes:

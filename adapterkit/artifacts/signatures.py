@@ -14,15 +14,28 @@ from adapterkit.errors import ArtifactError
 from adapterkit.manifest import CHECKSUMS_FILE
 from adapterkit.stores import read_file
 
+UNSIGNED, MISMATCH = "unsigned", "mismatch"
+# Whoever changes the files can write their table anew, or take a signature away: neither is called sound.
+WAYS_OUT: Mapping[str, str] = {
+    UNSIGNED: "Give the public half of the key that it was signed with, --key KEY.pub.pem; or, where you made it "
+    "yourself and it was never signed: adapterkit sign {ref} --key KEY.pem",
+    MISMATCH: "It was signed with another key, or the files and their checksums were replaced since. Give the public "
+    "half of the key that you expect, --key KEY.pub.pem; if it still does not match, get the artifact again. Where you "
+    "made it yourself: adapterkit sign {ref} --key KEY.pem --replace",
+}
 _KINDS: Mapping[str, str] = {"ed25519": "an Ed25519 key", "openssf": "an elliptic-curve key"}
 
 
 @dataclass(frozen=True)
 class SignatureCheck:
-    """What was found: lines that begin with a file's name, and the fingerprints of the keys that signed."""
+    """What was found: lines that begin with a file's name, and the fingerprints of the keys that signed.
+
+    `kind` is what the problems are: `unsigned` where no given key could check anything, else `mismatch`.
+    """
 
     problems: tuple[str, ...]
     signers: tuple[str, ...]
+    kind: str = UNSIGNED
 
 
 def present_signatures(directory: Path) -> tuple[str, ...]:
@@ -53,9 +66,10 @@ def check_signatures(directory: Path, digest: str, keys: Sequence[PublicKey]) ->
         signers += valid
         if fitting and not valid:
             problems.append(f"{file}: {'; '.join(dict.fromkeys(what for what in refusals.values() if what))}")
+    kind = MISMATCH if problems else UNSIGNED
     if not signers and not problems:
         problems += _unsigned(there, keys)
-    return SignatureCheck(tuple(problems), tuple(signers))
+    return SignatureCheck(tuple(problems), tuple(signers), kind)
 
 
 def signature_problem(directory: Path, digest: str, key: PublicKey) -> str | None:
@@ -105,6 +119,6 @@ def _ed25519_problem(data: bytes, signature: bytes, key: PublicKey) -> str | Non
 def _unsigned(there: Mapping[str, str], keys: Sequence[PublicKey]) -> Iterator[str]:
     if not there:
         given = " or ".join(str(key.path) for key in keys)
-        yield f"{ED25519_FILE}: is missing, and a signature by {given} was asked for: adapterkit sign REF --key KEY.pem"
+        yield f"{ED25519_FILE}: is missing, and a signature by {given} was asked for"
     for kind, file in there.items():
         yield f"{file}: cannot be checked: it takes {_KINDS[kind]}, and none was given"

@@ -51,15 +51,20 @@ _LIMITS: Mapping[str, int] = {
     ED25519_FILE: ED25519_BYTES,
     OPENSSF_FILE: MAX_OPENSSF_BYTES,
 }
+DAMAGE = "damage"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing found wrong: the file (or, for an ancestor, `ref` or `ref/file`) and what is the matter with it."""
+    """One thing found wrong: the file (or, for an ancestor, `ref` or `ref/file`) and what is the matter with it.
+
+    `kind` is `damage`, `unsigned` (no signature that a given key could check) or `mismatch` (one that is none's).
+    """
 
     file: str
     what: str
+    kind: str = DAMAGE
 
     def __str__(self) -> str:
         return f"{self.file}: {self.what}"
@@ -78,6 +83,7 @@ class VerificationReport:
         files: how many files were hashed.
         tensors: how many tensors were hashed and searched for NaN.
         ancestors: how many ancestors were verified with it.
+        ancestors_in: the registry that these were looked for in, where it is not simply the one that was named.
         signatures: the signature files that are there, checked or not.
         signers: fingerprints of the given keys that signed it; empty when no key was given.
     """
@@ -90,13 +96,20 @@ class VerificationReport:
     files: int = 0
     tensors: int = 0
     ancestors: int = 0
+    ancestors_in: Path | None = None
     signatures: tuple[str, ...] = ()
     signers: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong: no problem was found, and nothing stayed unread."""
-        return not self.problems and self.manifest is not None and self.digest is not None
+        return not self.problems and self.agrees
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all files are as `checksums.json` lists them; only signatures by given keys may be amiss."""
+        damaged = any(problem.kind == DAMAGE for problem in self.problems)
+        return not damaged and self.manifest is not None and self.digest is not None
 
 
 def verify_directory(path: Path, *, keys: Sequence[PublicKey] = ()) -> VerificationReport:
@@ -138,7 +151,8 @@ def _with_signatures(report: VerificationReport, digest: str, keys: Sequence[Pub
     if not keys:
         return report
     found = check_signatures(report.path, digest, keys)
-    return replace(report, problems=(*report.problems, *_problems(found.problems)), signers=found.signers)
+    amiss = (replace(problem, kind=found.kind) for problem in _problems(found.problems))
+    return replace(report, problems=(*report.problems, *amiss), signers=found.signers)
 
 
 def _layout_problems(path: Path) -> Iterator[Problem]:

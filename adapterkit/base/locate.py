@@ -8,6 +8,7 @@ from pathlib import Path
 from adapterkit.base import wheel
 from adapterkit.errors import BaseLoadError
 
+_SAID_AS = "model.id=ID in a training, --base ID in an import"
 _FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.txt"]
 
 
@@ -28,10 +29,13 @@ def locate_base(base_id: str, *, revision: str | None = None, install: str | Non
     if (folder := _folder(base_id)) is not None:
         return folder
     if _looks_like_path(base_id):
-        raise BaseLoadError(
-            base_id, "there is no such folder. Write model.id=<folder or hub id>, such as model=smollm2"
-        )
+        raise BaseLoadError(base_id, f"there is no such folder. Give a folder that is there, or a hub id: {_SAID_AS}")
     return _from_hub(base_id, revision)
+
+
+def from_hub(base_id: str) -> bool:
+    """Whether an id means a model on the hub, and no folder or wheel."""
+    return not (base_id.startswith(wheel.PREFIX) or _looks_like_path(base_id) or _folder(base_id) is not None)
 
 
 def _folder(base_id: str) -> Path | None:
@@ -63,12 +67,13 @@ def _from_hub(base_id: str, revision: str | None) -> Path:
         raise BaseLoadError(base_id, f"the hub asks for permission; {fix}") from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise BaseLoadError(
-            base_id, "neither a folder here nor a model on the hub bears this id. Check the spelling of model.id"
+            base_id, f"neither a folder here nor a model on the hub bears this id. Check its spelling: {_SAID_AS}"
         ) from error
     except (LocalEntryNotFoundError, OSError, ValueError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BaseLoadError(
             base_id,
             f"it is not in the local hub cache and could not be downloaded ({first}). Check network and disk space, "
-            "or use a base that needs no hub: model=smollm2_demo",
+            f"or give a folder that holds it: {_SAID_AS}. A training can take a base that needs no hub: "
+            "model=smollm2_demo",
         ) from error

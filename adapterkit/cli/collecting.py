@@ -40,7 +40,11 @@ def _plain(found: Collection, command: str | None) -> dict[str, Any]:
 def _all_of(kept: int, place: Path) -> str:
     if kept > 1:
         return f"all {kept:,} versions are needed, or among the newest"
-    return "its only version is among the newest" if kept else f"{place} holds no version"
+    return "its only version is among the newest" if kept else f"{place} holds no version{_missing(place)}"
+
+
+def _missing(place: Path) -> str:
+    return "" if place.is_dir() else " (there is no such folder)"
 
 
 def _size(found: Collection) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from adapterkit.artifacts import VerificationReport
+from adapterkit.artifacts.signatures import MISMATCH, UNSIGNED, WAYS_OUT
 from adapterkit.cli.output import printable
 from adapterkit.errors import counted
+from adapterkit.manifest import CHECKSUMS_FILE
 
 
 def findings(report: VerificationReport) -> dict[str, Any]:
@@ -15,11 +17,12 @@ def findings(report: VerificationReport) -> dict[str, Any]:
         "ref": str(report.ref) if report.ref else None,
         "path": str(report.path),
         "ok": report.ok,
-        "problems": [{"file": problem.file, "what": problem.what} for problem in report.problems],
+        "problems": [{"file": problem.file, "what": problem.what, "kind": problem.kind} for problem in report.problems],
         "digest": report.digest,
         "files": report.files,
         "tensors": report.tensors,
         "ancestors": report.ancestors,
+        "ancestors_in": str(report.ancestors_in) if report.ancestors_in else None,
         "signatures": list(report.signatures),
         "signers": list(report.signers),
     }
@@ -30,6 +33,11 @@ def print_findings(report: VerificationReport) -> None:
     for problem in report.problems:
         print(printable(str(problem)))
     name = str(report.ref or report.path)
+    if report.ancestors_in:
+        print(printable(f"Its ancestors were looked for in the registry {report.ancestors_in}"))
+    if report.problems and report.agrees:
+        print(printable(_unsigned(report, name)))
+        return
     if not report.ok:
         print(f"NOT intact: {printable(name)}: {counted(len(report.problems), 'problem')} in {report.path}")
         return
@@ -46,3 +54,13 @@ def print_findings(report: VerificationReport) -> None:
     if unchecked:
         refs = ", ".join(str(member.ref) for member in unchecked)
         print(f"Not checked: the ancestors {refs}. Verify it in its registry, by its ref, to include them.")
+
+
+def _unsigned(report: VerificationReport, name: str) -> str:
+    kind = MISMATCH if any(problem.kind == MISMATCH for problem in report.problems) else UNSIGNED
+    ref = next((problem.file.rpartition("/")[0] for problem in report.problems if problem.kind == kind), "") or name
+    state = {
+        UNSIGNED: f"NOT signed by a given key: {name}: every file is as {CHECKSUMS_FILE} lists it",
+        MISMATCH: f"The signature does NOT match a given key: {name}",
+    }
+    return f"{state[kind]}, in {report.path}. {WAYS_OUT[kind].format(ref=ref)}"

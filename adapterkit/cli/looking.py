@@ -90,11 +90,10 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show every version of an adapter with what changed in it, and every move of its aliases."""
+    from adapterkit.cli.moves import bare_name, print_history
     from adapterkit.cli.moves import history as facts_of
-    from adapterkit.cli.moves import print_history
     from adapterkit.cli.output import print_json
-    from adapterkit.names import check_name
     from adapterkit.registry import Registry
 
-    facts = facts_of(Registry(registry), check_name(name))
+    facts = facts_of(Registry(registry), bare_name(name))
     print_json(facts) if as_json else print_history(facts)

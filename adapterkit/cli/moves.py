@@ -8,7 +8,7 @@ from typing import Any
 
 from adapterkit.cli.output import print_json, print_table, printable
 from adapterkit.errors import UsageError
-from adapterkit.names import AdapterRef, Version
+from adapterkit.names import AdapterRef, Version, check_name
 from adapterkit.registry import Event, Moved, Registry, history_of
 
 _HEADINGS = ("when", "what", "version", "note")
@@ -27,6 +27,21 @@ def which_alias(text: str) -> AdapterRef:
             f"adapterkit rollback {ref.name} --to {ref.selector}"
         )
     return AdapterRef(ref.name, ref.selector or "latest")
+
+
+def bare_name(text: str) -> str:
+    """Read a name that no version and no alias follows.
+
+    Raises:
+        UsageError: one does, or no adapter may bear the name.
+    """
+    name, at, _ = text.partition("@")
+    if at:
+        raise UsageError(
+            f"The history is that of an adapter with all its versions and aliases, and takes a bare name: adapterkit "
+            f"history {check_name(name)}"
+        )
+    return check_name(name)
 
 
 def print_moved(moved: Moved, as_json: bool) -> None:

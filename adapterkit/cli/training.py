@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.errors import UsageError
 
 
 def train(context: typer.Context) -> None:
@@ -36,6 +37,8 @@ def rebuild(
     quiet_libraries()
     log_to_stderr()
     shelf = Registry(registry)
+    if not shelf.path.is_dir():
+        raise UsageError(f"There is no folder {shelf.path}: nothing was ever published there. Name it with --registry.")
     if dry_run:
         done = planned(shelf, names or ())
         print_plan(done, as_json)

@@ -6,6 +6,7 @@ from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
 from adapterkit.registry.lost_parents import by_ref, problem_of
 from adapterkit.registry.moving import Moved
+from adapterkit.registry.oddities import oddities
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Pointer, Resolved, given_up
@@ -40,6 +41,7 @@ __all__ = [
     "history_of",
     "judge",
     "next_version",
+    "oddities",
     "problem_of",
     "publish",
     "strays",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from adapterkit.artifacts import Problem, VerificationReport
 from adapterkit.lineage import Lineage, LineageMember
@@ -36,7 +37,7 @@ def _member_problems(
     if report is None:
         yield Problem(ref, "is missing from the registry, and this adapter is another model without it")
         return
-    yield from (Problem(f"{ref}/{found.file}", found.what) for found in report.problems)
+    yield from (replace(found, file=f"{ref}/{found.file}") for found in report.problems)
     if report.manifest is None:
         return
     found, bound = report.manifest.weights_digest, chain[-1].weights_digest

@@ -89,6 +89,8 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
     Raises:
         RegistryError: as `plan_collection`; or the disk refuses, and what was not removed is whole.
     """
+    if not registry.path.is_dir():
+        return planned  # The lock would make the folder.
     with taking_from(registry.path):
         now = plan_collection(registry, keep=keep)
         chosen = tuple(ref for ref in now.versions if ref in set(planned.versions))

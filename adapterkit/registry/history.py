@@ -13,6 +13,8 @@ from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, alias_re
 from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import replaced_parts
 
+# What `next_version` gives to an adapter that had none.
+_FIRST = Version(1, 0, 0)
 PUBLISHED, DAMAGED = "published", "damaged"
 
 
@@ -66,13 +68,19 @@ def _timed(events: Iterable[Event]) -> list[tuple[str, Event]]:
 
 def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
     before: Manifest | None = None
-    for version in registry.versions(name):
+    for position, version in enumerate(registry.versions(name)):
         try:
             manifest = registry.manifest(AdapterRef(name, version))
         except AdapterKitError as error:
             yield Event("", PUBLISHED, version, None, f"BROKEN: {error}")
             continue
-        yield Event(manifest.created, PUBLISHED, version, None, _note(before, manifest))
+        yield Event(
+            manifest.created,
+            PUBLISHED,
+            version,
+            None,
+            _note(before, manifest) if before else _opening(version, position),
+        )
         before = manifest
 
 
@@ -87,9 +95,14 @@ def _moves(folder: Path, alias: str) -> Iterator[Event]:
         yield Event("", DAMAGED, None, alias, str(error))
 
 
-def _note(before: Manifest | None, now: Manifest) -> str:
-    if before is None:
-        return "first"
+def _opening(version: Version, position: int) -> str:
+    """What is known of a version with which none can be compared, at its place among all that are there."""
+    if position > 0:
+        return "the earliest that can be read"
+    return "first" if version == _FIRST else "the earliest that is left"
+
+
+def _note(before: Manifest, now: Manifest) -> str:
     changed = replaced_parts(before, now.lineage.base, now.lineage.parents, now.adapter)
     if now.started_from is not None and now.started_from == before.weights_digest:
         return "trained on from the version before"

@@ -37,6 +37,7 @@ class _Seen:
 
 def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
     """Point an alias at a version that verifies with all its ancestors."""
+    registry.exact(ref)  # before the lock, which would make a folder of a mistyped name
     with adding_to(registry.path):
         target = registry.exact(ref)
         return _move(registry, target, alias, PROMOTE, _Seen.now(registry, target.name, alias))
@@ -44,6 +45,8 @@ def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
 
 def rollback(registry: Shelf, name: str, alias: str, to: Version | None) -> Moved:
     """Point an alias back at the version it meant before, or at a chosen one."""
+    if not registry.versions(name):
+        registry.exact(AdapterRef(name, alias))  # as above
     with adding_to(registry.path):
         seen = _Seen.now(registry, name, alias)
         chosen = to if to is not None else _before(registry, name, alias)
@@ -61,12 +64,13 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
         return back
     stack = standing(alias, moves, versions)
     if not stack:
+        registry.exact(AdapterRef(name, alias))  # says why
         known = [f"{name}@{version}" for version in reversed(versions[-3:])]
         raise RefNotFoundError(f"{name}@{alias}", registry.path, known)
     if moves and moves[0].number > 1:
         why = f"is {stack[0]}, and what it was before cannot be read any more"
     else:
-        why = f"has been {stack[0]} all along"
+        why = f"is {stack[-1]}, and of what it was before nothing is left"
     raise UsageError(
         f"{name}@{alias} {why}: there is nothing to go back to. Choose a version with --to VERSION; see: "
         f"adapterkit history {name}"

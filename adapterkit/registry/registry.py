@@ -19,6 +19,7 @@ from adapterkit.artifacts import (
     parse_json,
     verify_directory,
 )
+from adapterkit.artifacts.read import refuse_hollow
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
@@ -150,6 +151,7 @@ class Registry:
             RegistryError: the manifest names another adapter or version than its directory does.
         """
         found = self.resolve(ref)
+        refuse_hollow(found.path)
         data = read_file(found.path / MANIFEST_FILE, limit=MAX_TEXT_BYTES)
         manifest = Manifest.from_json(parse_json(data, MANIFEST_FILE))
         if manifest.ref != found.ref:

@@ -131,6 +131,8 @@ def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Ver
 
 def _not_found(registry: Path, ref: AdapterRef, versions: list[Version]) -> RefNotFoundError:
     where = str(registry) if registry.is_dir() else f"{registry} (there is no such folder)"
+    if isinstance(ref.selector, str) and (astray := _pointer(registry / ref.name, ref.selector, versions).problem):
+        return RefNotFoundError(str(ref), where, [f"{ref.name}@{version}" for version in versions[-3:]], why=astray)
     if versions:
         newest = [f"{ref.name}@{version}" for version in reversed(versions[-3:])]
         return RefNotFoundError(str(ref), where, newest)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import yaml
 
-from adapterkit.artifacts import ArtifactDraft, parse_json, pretty_json
+from adapterkit.artifacts import Artifact, ArtifactDraft, parse_json, pretty_json
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
 from adapterkit.base.load import identify
+from adapterkit.base.locate import from_hub
 from adapterkit.config.groups import quantization_named
 from adapterkit.config.schema import ModelConfig
 from adapterkit.digest import json_digest
-from adapterkit.errors import ArtifactError, UsageError
+from adapterkit.errors import ArtifactError, BaseMismatchError, UsageError
 from adapterkit.lineage import BaseIdentity, LineageMember
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, IMPORTED, WEIGHTS_FILE, BaseRecord, DataRecord
 from adapterkit.names import check_name
@@ -60,7 +61,7 @@ def adopt(registry: Registry, request: ImportRequest) -> Published:
         BaseMismatchError: a parent was trained on another base.
         AdapterKitError: the base is not to be had, or the registry refuses.
     """
-    check_name(request.name)
+    check_name(request.name, said_as="--name ")
     _require_files(request.folder)
     with tempfile.TemporaryDirectory(prefix="adapterkit-import-") as scratch:
         return _adopt(registry, request, _plain_copy(request.folder, Path(scratch)))
@@ -71,6 +72,11 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
     base_id = request.base or measured.settings.base_id
     if not base_id:
         raise UsageError(f"{request.folder} does not say which base it was trained on. Say it with --base.")
+    if request.revision is not None and not from_hub(base_id):
+        raise UsageError(
+            f"--revision {request.revision} chooses among the revisions that the hub keeps, and the base {base_id} "
+            "does not come from there. Leave --revision out, or name the hub's id with --base."
+        )
     model = ModelConfig(id=base_id, revision=request.revision)
     identity, base_folder = identify(model, quantization_named(request.quantization))
     require_fit(copy, request.folder, measured.settings, identity.id, base_folder)
@@ -162,5 +168,35 @@ def _lineage(registry: Registry, refs: Sequence[str], identity: BaseIdentity) ->
             f"The parents {', '.join(exact)} are not one lineage: {exact[-1]} was built on "
             f"{', '.join(found[:-1]) or 'the bare base'}. Name the last parent alone, and its lineage is taken."
         )
-    require_base(members, identity)
+    _require_parents_base(members, identity)
     return tuple(member.manifest.lineage.members[-1] for member in members)
+
+
+def _require_parents_base(members: Sequence[Artifact], identity: BaseIdentity) -> None:
+    """`require_base`, in the words of an import."""
+    try:
+        require_base(members, identity)
+    except BaseMismatchError as error:
+        parent = next(each for each in members if identity.differs_from(each.manifest.lineage.base))
+        raise BaseMismatchError(_mismatch(parent, identity)) from error
+
+
+def _mismatch(parent: Artifact, identity: BaseIdentity) -> str:
+    theirs, ref = parent.manifest.lineage.base, parent.manifest.ref
+    then, now = _held(theirs), _held(identity)
+    if then != now:
+        return (
+            f"{ref} was trained on a base held as {then}, and --quantization says {now}. Where the adapter was trained "
+            f"on top of it, say --quantization {then}; else name with --parent what it was trained on top of, or leave "
+            "--parent out."
+        )
+    return (
+        f"{ref} was trained on another base: {'; '.join(identity.differs_from(theirs))}. Name the base that both were "
+        f"trained on with --base (that of {ref} is {theirs.id}), or another adapter with --parent."
+    )
+
+
+def _held(base: BaseIdentity) -> str:
+    """How a base is held, as --quantization says it."""
+    kind, dtype = base.quantization.get("kind"), str(base.quantization.get("dtype"))
+    return {"bfloat16": "bf16", "float32": "fp32"}.get(dtype, dtype) if kind == "none" else str(kind)

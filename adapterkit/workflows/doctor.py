@@ -16,7 +16,7 @@ from adapterkit.config.compose import compose_asked, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted
-from adapterkit.registry import Registry, by_ref, problem_of, strays
+from adapterkit.registry import Registry, by_ref, oddities, problem_of, strays
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
 _CORE = (
@@ -180,6 +180,9 @@ def _cache() -> Iterator[tuple[str, str, str]]:
 
 def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
     yield _place("folder", registry.path, "choose another with --registry or $ADAPTERKIT_REGISTRY")
+    if not registry.path.is_dir():
+        yield "contents", NOTE, f"{registry.path} is not there yet (there is no such folder): nothing was published"
+        return
     try:
         family = registry.survey()
     except AdapterKitError as error:
@@ -199,6 +202,16 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
                 yield f"{name}@{pointer.alias}", BAD, pointer.problem
     for stray in strays(registry.path, family):
         yield stray.name, BAD, stray.problem
+    yield from _odd(registry)
+
+
+def _odd(registry: Registry) -> Iterator[tuple[str, str, str]]:
+    """What is no part of the registry, and harms nothing."""
+    found = oddities(registry.path)
+    for odd in found[:5]:
+        yield odd.name, NOTE, odd.problem
+    if len(found) > 5:
+        yield "further oddities", NOTE, f"{len(found) - 5:,} more that are no part of the registry {registry.path}"
 
 
 def _place(what: str, folder: Path, fix: str) -> tuple[str, str, str]:

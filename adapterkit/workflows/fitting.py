@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,29 @@ def require_sound(copy: Path, folder: Path) -> Measured:
         ) from error
     if measured.problems:
         raise ArtifactError(
-            f"{folder} is no whole LoRA:{_listed(measured.problems)}\nIf weights are missing, {_SAVED_AGAIN}. If they "
-            "are not finite, the training diverged: train it again with a lower learning rate.",
+            f"{folder} is no whole LoRA:{_listed(measured.problems)}\n{_way_out(measured.problems)}",
             measured.problems,
         )
     return measured
+
+
+def _way_out(problems: Sequence[str]) -> str:
+    if any("lora_embedding_" in line for line in problems):
+        return (
+            "LoRA on an embedding is not taken, on linear layers alone: train it again without the embedding in "
+            "target_modules."
+        )
+    if any(".base_layer.weight " in line for line in problems):
+        # What `save_pretrained` does by itself where a target is the embedding or the output layer.
+        return (
+            "PEFT saved the base's own layer with it, because it is among target_modules. Save it again "
+            "without, in plain PEFT: PeftModel.from_pretrained(base, folder)"
+            ".save_pretrained(new_folder, save_embedding_layers=False)"
+        )
+    return (
+        f"If weights are missing, {_SAVED_AGAIN}. If they are not finite, the training diverged: train it again with a "
+        "lower learning rate."
+    )
 
 
 def require_fit(copy: Path, folder: Path, settings: LoraSettings, base_id: str, base_folder: Path) -> None:

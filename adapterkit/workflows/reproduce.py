@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from adapterkit.artifacts import Artifact, read_header, verified_weights
+from adapterkit.base.device import resolve_device
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
@@ -60,13 +61,16 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
         keep: a new or empty folder for the run and its registry; null: a temporary one.
 
     Raises:
-        UsageError: `keep` holds something already, or the training took a secret, which is not recorded.
+        UsageError: `keep` holds something already, there is no such device, or the training took a secret, which is
+            not recorded.
         RefNotFoundError: the registry does not hold it.
         ArtifactError: it, or an ancestor, is not intact, or it records no training.
         TrainingError: the training failed; the message is that of the training.
     """
     if keep is not None:
         _require_empty(keep)
+    if device is not None:
+        resolve_device(device)
     members = registry.lineage_artifacts(ref)
     original = members[-1]
     config = recorded_config(original.path)

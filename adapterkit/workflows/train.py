@@ -66,7 +66,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     Raises:
         AdapterKitError: anything a user can cause; nothing is published then.
     """
-    name = check_name(config.name + config.suffix)
+    name = check_name(config.name + config.suffix, said_as="name=")
     check_values(config)
     # What cannot be published must be said before hours are spent on it.
     config_yaml(config)

@@ -217,5 +217,7 @@ def test_every_ancestor_must_be_signed(tmp_path: Path, keys: Callable[..., Pair]
     ]
     shutil.copytree(child.path, tmp_path / "copy")
     report = adapterkit.verify(tmp_path / "copy", registry=registry.path, keys=pair.public)
+    assert [problem.file for problem in report.problems] == [f"unified@1.0.0/{KINDS[kind]}"]
+    report = adapterkit.verify(tmp_path / "copy", keys=pair.public)
     assert [problem.file for problem in report.problems] == ["unified@1.0.0"]
     assert "not at hand" in report.problems[0].what

@@ -56,11 +56,15 @@ def command(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Command:
 def test_sign_then_verify(command: Command, pair: Pair) -> None:
     assert command("verify", "child", "--key", pair.public) == 1
     assert "checksums.json.sig: is missing" in command.out
+    assert "NOT signed by a given key: child@1.0.0: every file is as checksums.json lists it" in command.out
+    assert "adapterkit sign child@1.0.0 --key KEY.pem" in command.out
+    assert "intact" not in command.out.lower()
     assert command("sign", "child", "--key", pair.private) == 0
     assert command.out.startswith("signed: child@1.0.0 by ")
     assert "Not signed in this format: unified@1.0.0." in command.out
     assert command("verify", "child", "--key", pair.public) == 1
     assert "unified@1.0.0/checksums.json.sig: is missing" in command.out
+    assert "adapterkit sign unified@1.0.0 --key KEY.pem" in command.out
     assert command("sign", "unified", "--key", pair.private) == 0
     assert "Not signed" not in command.out
     assert command("verify", "child", "--key", pair.public) == 0
@@ -98,7 +102,16 @@ def test_another_signature_is_replaced_only_when_told(command: Command, pair: Pa
     assert command("verify", "unified", "--key", pair.public) == 0
     assert command("sign", "unified", "--key", other.private, "--replace") == 0
     assert command("verify", "unified", "--key", pair.public) == 1
+    assert "The signature does NOT match a given key: unified@1.0.0" in command.out
+    assert "--replace" in command.out
+    assert "NOT signed" not in command.out
     assert command("verify", "unified", "--key", pair.public, "--key", other.public) == 0
+
+
+def test_damage_is_not_called_a_missing_signature(command: Command, pair: Pair, registry: Registry) -> None:
+    (registry.path / "unified" / "1.0.0" / "README.md").write_bytes(b"x")
+    assert command("verify", "child", "--key", pair.public) == 1
+    assert "NOT intact: child@1.0.0" in command.out
 
 
 def test_both_formats(command: Command, pair: Pair, registry: Registry) -> None:
@@ -153,7 +166,7 @@ def test_load_can_demand_signatures(tmp_path: Path, tiny_base_dir: Path, pair: P
     from adapterkit.base.load import identify
     from adapterkit.config.groups import quantization_named
     from adapterkit.config.schema import ModelConfig
-    from adapterkit.errors import ArtifactError
+    from adapterkit.errors import NotSignedError
     from adapterkit.manifest import BaseRecord
 
     identity, _ = identify(ModelConfig(id=str(tiny_base_dir)), quantization_named("fp32"))
@@ -161,10 +174,13 @@ def test_load_can_demand_signatures(tmp_path: Path, tiny_base_dir: Path, pair: P
     base = BaseRecord(identity, "b" * 64, "b" * 64, 20)
     published = registry.publish(draft_of(write_adapter(tmp_path / "raw"), base=base))
     where: dict[str, Any] = {"registry": registry.path, "device": "cpu"}
-    with pytest.raises(ArtifactError, match=r"checksums\.json\.sig: is missing"):
+    unsigned = (
+        r"(?s)unified@1\.0\.0 .* is intact, and not signed .*checksums\.json\.sig: is missing.*adapterkit sign uni"
+    )
+    with pytest.raises(NotSignedError, match=unsigned):
         adapterkit.load("unified", keys=[pair.public], **where)
     sign_artifact(published, private_key(pair.private))
     assert adapterkit.load("unified", keys=[pair.public], **where).lineage == published.manifest.lineage
     other = key_pair(Path("keys"), name="other")
-    with pytest.raises(ArtifactError, match="was not made with the key"):
+    with pytest.raises(NotSignedError, match=r"(?s)a signature that does not match.*was not made with the key"):
         adapterkit.load("unified", keys=os.fspath(other.public), **where)

@@ -146,12 +146,37 @@ def test_verify_prints_a_line_for_each_problem_and_fails(command: Command, regis
     assert report["problems"][0]["file"] == "extra.bin"
 
 
-def test_verify_of_a_copy_says_that_ancestors_were_not_checked(
-    command: Command, registry: Registry, tmp_path: Path
+def test_ancestors_of_a_copy_are_looked_for_where_a_registry_is_known(
+    command: Command, registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = registry.resolve("persona_lincoln").path.rename(tmp_path / "copy")
+    with pytest.raises(SystemExit) as left:
+        main(["verify", str(path)])
+    assert not left.value.code
+    assert "Not checked: the ancestors unified@1.0.0." in capsys.readouterr().out
     assert command("verify", str(path)) == 0
-    assert "Not checked: the ancestors unified@1.0.0." in command.out
+    assert f"Its ancestors were looked for in the registry {registry.path}" in command.out
+    assert "Not checked" not in command.out
+    assert command.json("verify", str(path))["ancestors_in"] == str(registry.path)
+    (registry.path / "unified" / "1.0.0" / "README.md").write_bytes(b"x")
+    assert command("verify", str(path)) == 1
+    assert "unified@1.0.0/README.md: its bytes were changed" in command.out
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    registry.path = empty
+    assert command("verify", str(path)) == 1
+    assert "unified@1.0.0: is missing from the registry" in command.out
+
+
+def test_ancestors_are_those_of_the_registry_that_a_folder_lies_in(
+    command: Command, registry: Registry, tmp_path: Path
+) -> None:
+    path, around = registry.resolve("persona_lincoln").path, registry.path
+    registry.path = tmp_path / "other"
+    for told in (0, 1):
+        assert command("verify", str(path)) == told
+        assert f"Its ancestors were looked for in the registry {around}" in command.out
+        (around / "unified" / "1.0.0" / "README.md").write_bytes(b"x")
 
 
 def test_lineage(command: Command, registry: Registry) -> None:

@@ -129,9 +129,10 @@ def test_a_history_that_has_no_number_left_is_refused(moved: Registry) -> None:
 
 def test_an_alias_whose_version_is_gone_is_shown_with_the_way_out(moved: Registry) -> None:
     shutil.rmtree(moved.resolve("unified@1.2.0").path)
-    with pytest.raises(RefNotFoundError):
-        moved.resolve("unified@production")
     problem = rows(moved)["unified@production"]["problem"]
+    with pytest.raises(RefNotFoundError) as gone:
+        moved.resolve("unified@production")
+    assert str(gone.value) == problem
     assert "1.2.0, which is gone" in problem
     assert "adapterkit promote unified@VERSION --to production" in problem
     assert problem in run(moved, "history", "unified")
@@ -175,3 +176,28 @@ def test_a_child_that_asks_for_an_alias_that_leads_astray_is_not_compared(moved:
     (child,) = [each for each in found if each.entry.name == "child"]
     assert (child.state, len(child.unknown)) == ("fresh", 1)
     assert "damaged" in child.unknown[0].what
+
+
+def test_a_version_is_called_the_first_only_where_none_can_have_been_before(
+    publish: Publish, registry: Registry
+) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    assert history_of(registry, "unified")[0].note == "first"
+    (registry.path / "unified" / "1.0.0" / "metadata.json").write_text("{")
+    assert history_of(registry, "unified")[1].note == "the earliest that can be read"
+    for version in ("1.0.0", "1.1.0"):
+        shutil.rmtree(registry.path / "unified" / version)
+    assert history_of(registry, "unified")[0].note == "the earliest that is left"
+
+
+def test_an_alias_whose_only_version_is_gone_is_told_by_every_verb(
+    moved: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved.promote("child@1.0.0")
+    shutil.rmtree(moved.resolve("child@1.0.0").path)
+    for words in (["verify"], ["rollback"], ["show"], ["lineage"]):
+        run(moved, *words, "child@production", code=1)
+        told = capsys.readouterr().err
+        assert "child@production was moved to 1.0.0, which is gone" in told
+        assert "No adapter" not in told

@@ -113,7 +113,7 @@ def test_the_command_and_the_library_keep_as_many() -> None:
 
 
 def test_one_is_one(publish: Publish, registry: Registry) -> None:
-    assert run(registry, "gc") == f"Nothing to collect: {registry.path} holds no version.\n"
+    assert run(registry, "gc") == f"Nothing to collect: {registry.path} holds no version (there is no such folder).\n"
     publish(seed=0)
     assert run(registry, "gc") == "Nothing to collect: its only version is among the newest.\n"
     stage(registry)

