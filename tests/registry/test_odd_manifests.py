@@ -59,7 +59,7 @@ def test_weights_that_were_cut_are_seen_at_a_glance(publish: Publish, registry: 
     publish("child", seed=1, on=publish())
     weights.write_bytes(weights.read_bytes()[:left])
     rows = {row["ref"]: row["problem"] for row in listing(registry)}
-    assert rows["child@1.0.0"] is None
+    assert rows["child@1.0.0"] == "parent unified@1.0.0 is broken"
     assert rows["unified@1.0.0"] == f"{WEIGHTS_FILE} was cut: {left} bytes are left of more than 7,168"
     assert not registry.verify("unified").ok
 
