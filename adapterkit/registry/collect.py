@@ -89,7 +89,7 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
     Raises:
         RegistryError: as `plan_collection`; or the disk refuses, and what was not removed is whole.
     """
-    if not registry.path.is_dir():
+    if not (planned.versions or planned.left_behind or os.path.isdir(registry.path)):
         return planned  # The lock would make the folder.
     with taking_from(registry.path):
         now = plan_collection(registry, keep=keep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,7 @@ def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Ver
 
 
 def _not_found(registry: Path, ref: AdapterRef, versions: list[Version]) -> RefNotFoundError:
-    where = str(registry) if registry.is_dir() else f"{registry} (there is no such folder)"
+    where = str(registry) if os.path.isdir(registry) else f"{registry} (there is no such folder)"
     if isinstance(ref.selector, str) and (astray := _pointer(registry / ref.name, ref.selector, versions).problem):
         return RefNotFoundError(str(ref), where, [f"{ref.name}@{version}" for version in versions[-3:]], why=astray)
     if versions:
