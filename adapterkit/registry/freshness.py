@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -250,8 +250,16 @@ def _left_stale(standing: Standing) -> bool:
 def _follows(entry: Entry, asked: str | None) -> frozenset[str]:
     """Whose next version it would be built on; what asks for an exact version, as an import does, follows nobody."""
     refs = [member["ref"].partition("@")[0] for member in entry.plain.get("merged_from", ())]
-    for ref in (*refs, *([asked] if asked else [])):
-        with contextlib.suppress(UsageError):
-            if not isinstance((wanted := AdapterRef.parse(ref)).selector, Version):
-                refs.append(wanted.name)
+    if asked and (name := _moving_name(asked)):
+        refs.append(name)
     return frozenset(refs)
+
+
+@functools.cache
+def _moving_name(ref: str) -> str | None:
+    """The adapter whose next version a ref would mean; null for an exact version, and for what is no ref."""
+    try:
+        wanted = AdapterRef.parse(ref)
+    except UsageError:
+        return None
+    return None if isinstance(wanted.selector, Version) else wanted.name

@@ -10,7 +10,7 @@ import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Entry:
         plain: the manifest as plain JSON values; empty when it cannot be read.
         problem: what is wrong at first sight; null when nothing is.
         moved: whether an alias of the adapter was ever moved.
+        ref: the exact ref.
+        parents: its ancestors root-first: exact ref and bound weights digest.
     """
 
     name: str
@@ -44,20 +46,19 @@ class Entry:
     problem: str | None
     moved: bool
 
-    @property
-    def ref(self) -> str:
-        """The exact ref."""
-        return f"{self.name}@{self.version}"
+    # Asked for many times each.
+    ref: str = field(init=False)
+    parents: list[tuple[str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive what follows from the rest."""
+        self.ref = f"{self.name}@{self.version}"
+        self.parents = [(member["ref"], member["weights_digest"]) for member in self.plain.get("lineage", ())[:-1]]
 
     @property
     def weights_digest(self) -> str:
         """What binds children to it; empty when the manifest cannot be read."""
         return str(self.plain.get("weights_digest", ""))
-
-    @property
-    def parents(self) -> list[tuple[str, str]]:
-        """Its ancestors root-first: exact ref and bound weights digest."""
-        return [(member["ref"], member["weights_digest"]) for member in self.plain.get("lineage", ())[:-1]]
 
 
 def survey(registry: Path) -> dict[str, list[Entry]]:
