@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from adapterkit.artifacts.header import Header, TensorEntry, read_header
 from adapterkit.digest import tensor_record
 
 _CHUNK = 1 << 22
 # A float is infinite or NaN exactly when all of its exponent bits are set; that also serves bfloat16, unknown to numpy.
-_EXPONENT: Mapping[str, tuple[np.dtype[np.unsignedinteger[Any]], int]] = {
-    "F16": (np.dtype("<u2"), 0x7C00),
-    "BF16": (np.dtype("<u2"), 0x7F80),
-    "F32": (np.dtype("<u4"), 0x7F800000),
-    "F64": (np.dtype("<u8"), 0x7FF0000000000000),
+_EXPONENT: Mapping[str, tuple[str, int]] = {
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+    "F32": ("<u4", 0x7F800000),
+    "F64": ("<u8", 0x7FF0000000000000),
 }
 
 
@@ -83,8 +81,10 @@ def _chunks(file: BinaryIO, entry: TensorEntry) -> Iterator[bytes]:
 def _all_finite(dtype: str, chunk: bytes) -> bool:
     if dtype not in _EXPONENT:
         return True
-    unsigned, mask = _EXPONENT[dtype]
-    whole = len(chunk) // unsigned.itemsize
-    bits = np.frombuffer(chunk, dtype=unsigned, count=whole)
+    import numpy as np
+
+    kind, mask = _EXPONENT[dtype]
+    unsigned = np.dtype(kind)
+    bits = np.frombuffer(chunk, dtype=unsigned, count=len(chunk) // unsigned.itemsize)
     wanted = unsigned.type(mask)
     return not bool(((bits & wanted) == wanted).any())

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import brief, print_table
-from adapterkit.registry import Entry, Pointer, Registry, by_ref, problem_of, strays
+from adapterkit.registry import Entry, Pointer, Registry, by_ref, problem_of, strays, without_collector
 from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
 _HEADINGS = ("ref", "built on", "variant", "rank", "parameters", "created", "aliases", "state")
 _WIDEST = 500
 
 
+@without_collector()
 def listing(registry: Registry) -> list[dict[str, Any]]:
     """The facts of every version, by name and then oldest first; only manifests are read, no bytes are hashed.
 
@@ -47,7 +48,7 @@ def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
 def _row(entry: Entry, problem: str | None, aliases: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"ref": entry.ref, "path": entry.path, "ok": problem is None}
     found |= {"name": entry.name, "version": str(entry.version)}
-    return found | {"problem": problem, "aliases": aliases} | (_facts(entry) if entry.plain else {})
+    return found | {"problem": problem, "aliases": aliases} | (_facts(entry) if entry.glance else {})
 
 
 def _astray(name: str, ref: str, path: Path, problem: str) -> dict[str, Any]:
@@ -57,17 +58,17 @@ def _astray(name: str, ref: str, path: Path, problem: str) -> dict[str, Any]:
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
-    plain, shape = entry.plain, entry.plain["adapter"]
+    manifest = entry.manifest
     return {
-        "base": plain["base"]["identity"]["id"],
+        "base": manifest.base.identity.id,
         "parent": entry.parents[-1][0] if entry.parents else None,
-        "variant": shape["variant"],
-        "rank": shape["rank"],
-        "parameters": shape["parameters"],
-        "created": plain["created"],
-        "weights_digest": entry.weights_digest,
-        "metrics": plain["metrics"],
-        "tags": plain["tags"],
+        "variant": manifest.adapter.variant,
+        "rank": manifest.adapter.rank,
+        "parameters": manifest.adapter.parameters,
+        "created": manifest.created,
+        "weights_digest": manifest.weights_digest,
+        "metrics": manifest.metrics,
+        "tags": manifest.tags,
     }
 
 

@@ -124,5 +124,5 @@ def _print_unknown(found: Sequence[Standing]) -> None:
 
 
 def _base(standing: Standing) -> str:
-    plain = standing.entry.plain
-    return str(plain["base"]["identity"]["id"]) if plain else _UNREADABLE
+    entry = standing.entry
+    return entry.manifest.base.identity.id if entry.glance else _UNREADABLE

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.override_parser.types import Quote, QuotedString
 
 from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
@@ -141,6 +140,8 @@ def quoted(value: Any) -> str:
 
 def in_quotes(text: str) -> str:
     """A text in Hydra's override grammar, for a key whose interpolations Hydra does not resolve: its search path."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
     return QuotedString(text, Quote.single).with_quotes()
 
 

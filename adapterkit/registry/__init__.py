@@ -11,7 +11,7 @@ from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Pointer, Resolved, given_up
 from adapterkit.registry.strays import Stray, strays
-from adapterkit.registry.survey import Entry
+from adapterkit.registry.survey import Entry, without_collector
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
 
@@ -46,4 +46,5 @@ __all__ = [
     "publish",
     "strays",
     "verify",
+    "without_collector",
 ]

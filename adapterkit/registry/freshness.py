@@ -117,7 +117,9 @@ class _Judging:
         if name not in self._known:
             self._open.add(name)
             found = self._settled(self._judge(self._latest(name)))
-            self._known[name] = dataclasses.replace(found, problems=tuple(self._astray(found)))
+            if found.entry.moved:
+                found = dataclasses.replace(found, problems=tuple(self._astray(found)))
+            self._known[name] = found
             self._open.discard(name)
         return self._known[name]
 
@@ -164,13 +166,13 @@ class _Judging:
             look.stale.append(Reason("parent", f"{look.asked} is asked for now, and it stands on the bare base"))
         elif bound is not None:
             look.stale.append(Reason("parent", f"none is asked for now, and it stands on {bound[0]}"))
-        for member in entry.plain.get("merged_from", ()):
-            self._probe_source(member["ref"].partition("@")[0], member["ref"], member["weights_digest"], look)
+        for member in entry.glance.merged_from if entry.glance else ():
+            self._probe_source(member.ref.partition("@")[0], member.ref, member.weights_digest, look)
 
     def _probe_source(self, asked: str, bound_ref: str, bound: str, look: Look) -> None:
         """Compare what a ref means now with what was built on under it."""
         try:
-            wanted = AdapterRef.parse(asked)
+            wanted = _parsed(asked)
         except UsageError as error:
             look.unknown.append(Reason("parent", str(error)))
             return
@@ -226,20 +228,19 @@ class _Judging:
     def _astray(self, found: Standing) -> Iterator[Reason]:
         """What is wrong with the aliases of an adapter that it is not judged by."""
         folder = Path(self._folder_of(found.entry.name))
-        for pointer in pointers(folder.parent, folder.name) if found.entry.moved else ():
+        for pointer in pointers(folder.parent, folder.name):
             if pointer.problem and pointer.problem != found.entry.problem:
                 yield Reason("alias", pointer.problem)
 
 
 def _asked(entry: Entry) -> str | None:
     """The ref under which the parent was asked for; an exact one where no command says so, as for an import."""
-    recipe = entry.plain.get("recipe")
-    if recipe is not None:
-        return recipe["parent"] if isinstance(recipe["parent"], str) else None
-    if not entry.parents:
+    if entry.recipe is not None:
+        return entry.recipe.parent
+    if entry.glance is None or not entry.parents:
         return None
     ref = entry.parents[-1][0]
-    return ref.partition("@")[0] if entry.plain.get("schema_version") == 1 else ref
+    return ref.partition("@")[0] if entry.glance.schema_version == 1 else ref
 
 
 def _left_stale(standing: Standing) -> bool:
@@ -249,17 +250,20 @@ def _left_stale(standing: Standing) -> bool:
 
 def _follows(entry: Entry, asked: str | None) -> frozenset[str]:
     """Whose next version it would be built on; what asks for an exact version, as an import does, follows nobody."""
-    refs = [member["ref"].partition("@")[0] for member in entry.plain.get("merged_from", ())]
+    refs = [member.ref.partition("@")[0] for member in entry.glance.merged_from] if entry.glance else []
     if asked and (name := _moving_name(asked)):
         refs.append(name)
     return frozenset(refs)
 
 
-@functools.cache
+# Many adapters ask for the same few.
+_parsed = functools.cache(AdapterRef.parse)
+
+
 def _moving_name(ref: str) -> str | None:
     """The adapter whose next version a ref would mean; null for an exact version, and for what is no ref."""
     try:
-        wanted = AdapterRef.parse(ref)
+        wanted = _parsed(ref)
     except UsageError:
         return None
     return None if isinstance(wanted.selector, Version) else wanted.name

@@ -45,11 +45,11 @@ def _built_on(registry: Path, name: str) -> Iterator[tuple[Version, str]]:
     for path in _others(registry, name):
         with suppress(OSError, ValueError, RecursionError, UsageError):
             if called in (data := manifest_bytes(path)):
-                plain = parse_at_a_glance(data)
-                for member in (*plain["lineage"], *plain["merged_from"]):
-                    ref = AdapterRef.parse(member["ref"])
+                manifest = parse_at_a_glance(data)
+                for member in (*manifest.lineage, *manifest.merged_from):
+                    ref = AdapterRef.parse(member.ref)
                     if ref.name == name and isinstance(ref.selector, Version):
-                        yield ref.selector, member["weights_digest"]
+                        yield ref.selector, member.weights_digest
 
 
 def _others(registry: Path, name: str) -> Iterator[str]:

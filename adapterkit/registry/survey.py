@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from adapterkit.errors import RegistryError, excerpt
-from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE, WEIGHTS_FILE
+from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE, WEIGHTS_FILE, RecipeRecord
 from adapterkit.names import Version
 from adapterkit.registry.aliases import ALIASES_FOLDER
-from adapterkit.registry.glance import manifest_bytes, parse_at_a_glance
+from adapterkit.registry.glance import Glance, manifest_bytes, parse_at_a_glance
 from adapterkit.registry.layout import folders_of, is_name, versions_among
 
 _MANDATORY = frozenset(MANDATORY_FILES)
@@ -32,7 +31,7 @@ class Entry:
         name: the adapter.
         version: its version.
         path: its directory.
-        plain: the manifest as plain JSON values; empty when it cannot be read.
+        glance: what it says of itself; null when that cannot be read.
         problem: what is wrong at first sight; null when nothing is.
         moved: whether an alias of the adapter was ever moved.
         ref: the exact ref.
@@ -42,7 +41,7 @@ class Entry:
     name: str
     version: Version
     path: str
-    plain: Mapping[str, Any]
+    glance: Glance | None
     problem: str | None
     moved: bool
 
@@ -53,25 +52,50 @@ class Entry:
     def __post_init__(self) -> None:
         """Derive what follows from the rest."""
         self.ref = f"{self.name}@{self.version}"
-        self.parents = [(member["ref"], member["weights_digest"]) for member in self.plain.get("lineage", ())[:-1]]
+        members = self.glance.lineage[:-1] if self.glance else []
+        self.parents = [(member.ref, member.weights_digest) for member in members]
+
+    @property
+    def manifest(self) -> Glance:
+        """What it says of itself.
+
+        Raises:
+            RegistryError: that cannot be read.
+        """
+        if self.glance is None:
+            raise RegistryError(f"{self.ref}: {self.problem}")
+        return self.glance
 
     @property
     def weights_digest(self) -> str:
         """What binds children to it; empty when the manifest cannot be read."""
-        return str(self.plain.get("weights_digest", ""))
+        return self.glance.weights_digest if self.glance else ""
+
+    @property
+    def recipe(self) -> RecipeRecord | None:
+        """How to train it again; null where nobody knows."""
+        return self.glance.recipe if self.glance else None
 
 
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """A survey and what follows from it make no garbage; looking for some again and again takes half the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@without_collector()
 def survey(registry: Path) -> dict[str, list[Entry]]:
     """Every version of every adapter: name -> entries, oldest first; names sorted.
 
     Raises:
         RegistryError: the folder cannot be listed.
     """
-    with _without_collector():
-        return _survey(registry)
-
-
-def _survey(registry: Path) -> dict[str, list[Entry]]:
     found = {}
     for name in folders_of(registry):
         try:
@@ -84,32 +108,20 @@ def _survey(registry: Path) -> dict[str, list[Entry]]:
     return found
 
 
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Nothing that is made here becomes garbage, and looking for it again and again takes half the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
 def _entry(name: str, version: Version, path: str, moved: bool) -> Entry:
-    plain: dict[str, Any] = {}
+    manifest = None
     try:
         files = _plain_files(path)
         missing = sorted(_MANDATORY.difference(files))
         problem = f"{', '.join(missing)} missing" if missing else None
         if MANIFEST_FILE not in missing:
-            plain = parse_at_a_glance(manifest_bytes(f"{path}/{MANIFEST_FILE}"))
-            problem = problem or _contradiction(plain, name, version) or _cut(files[WEIGHTS_FILE].stat().st_size, plain)
+            manifest = parse_at_a_glance(manifest_bytes(f"{path}/{MANIFEST_FILE}"))
+            problem = problem or _contradiction(manifest, f"{name}@{version}") or _cut(files[WEIGHTS_FILE], manifest)
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
     except (ValueError, RecursionError) as error:
         problem = f"{MANIFEST_FILE} is not a manifest: {error}"
-    return Entry(name, version, path, plain if plain.get("name") == name else {}, problem, moved)
+    return Entry(name, version, path, manifest if manifest and manifest.name == name else None, problem, moved)
 
 
 def _plain_files(folder: str) -> dict[str, os.DirEntry[str]]:
@@ -117,18 +129,18 @@ def _plain_files(folder: str) -> dict[str, os.DirEntry[str]]:
         return {entry.name: entry for entry in entries if entry.is_file(follow_symlinks=False)}
 
 
-def _cut(size: int, plain: Mapping[str, Any]) -> str | None:
+def _cut(weights: os.DirEntry[str], manifest: Glance) -> str | None:
     """Whether the weights are shorter than their numbers, the header of the file not counted."""
-    least = plain["adapter"]["bytes"]
+    size, least = weights.stat(follow_symlinks=False).st_size, manifest.adapter.bytes
     return None if size > least else f"{WEIGHTS_FILE} was cut: {size:,} bytes are left of more than {least:,}"
 
 
-def _contradiction(plain: Mapping[str, Any], name: str, version: Version) -> str | None:
+def _contradiction(manifest: Glance, ref: str) -> str | None:
     """Whether the manifest is this version's."""
-    said = f"{plain['name']}@{plain['version']}"
-    if said != f"{name}@{version}":
+    said = f"{manifest.name}@{manifest.version}"
+    if said != ref:
         return f"{MANIFEST_FILE} is that of {excerpt(said)}: a directory was renamed or copied"
-    last = plain["lineage"][-1]
-    if last["ref"] != said or last["weights_digest"] != plain["weights_digest"]:
+    last = manifest.lineage[-1]
+    if last.ref != said or last.weights_digest != manifest.weights_digest:
         return f"{MANIFEST_FILE}: the lineage does not end in {said}"
     return None

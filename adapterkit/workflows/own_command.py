@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from adapterkit.config.asked import UNASKED, Asked
@@ -10,7 +9,7 @@ from adapterkit.config.compose import compose_asked
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UsageError
-from adapterkit.manifest import IMPORTED, RecipeRecord
+from adapterkit.manifest import IMPORTED
 from adapterkit.registry import Entry
 from adapterkit.workflows.present import asked_of
 from adapterkit.workflows.recorded import recorded_config
@@ -37,30 +36,29 @@ def asked_now(entry: Entry) -> tuple[TrainConfig, Asked]:
 
 def way_out(entry: Entry) -> str:
     """How one that is broken is made again."""
-    recipe = entry.plain.get("recipe")
-    if not entry.plain:
+    if entry.glance is None:
         return (
             f"its manifest cannot be read, so nobody knows its command: bring its files back, or move {entry.path} away"
         )
     if _is_imported(entry):
         return _IMPORT
-    if recipe is None:
+    if entry.recipe is None:
         return "no training is recorded: bring its files back, or make it again as it was made"
-    command = RecipeRecord(**{each.name: recipe[each.name] for each in dataclasses.fields(RecipeRecord)}).command_line
+    command = entry.recipe.command_line
     return f"train it again: {command}" if command else "train it again as it was, from Python: no command is recorded"
 
 
 def _is_imported(entry: Entry) -> bool:
-    return bool(entry.plain) and entry.plain["data"]["source"] == IMPORTED
+    return entry.glance is not None and entry.manifest.data.source == IMPORTED
 
 
 def _config_of(entry: Entry) -> tuple[TrainConfig, Asked]:
-    recipe = entry.plain.get("recipe")
+    recipe = entry.recipe
     if _is_imported(entry):
         raise UsageError(f"{entry.ref} was imported, and nobody here knows how it was trained: {_IMPORT}")
-    if recipe is None or not recipe["sources"]:
+    if recipe is None or not recipe.sources:
         return recorded_config(Path(entry.path)), UNASKED
-    if any(REDACTED in word for word in recipe["overrides"]):
+    if any(REDACTED in word for word in recipe.overrides):
         raise UsageError(f"{entry.ref} was asked for with a secret, which is not kept: give its command again.")
     composition = compose_asked(asked_of(recipe))
     return composition.config, composition.asked

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
-from adapterkit.config.compose import compose_asked, composing
-from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.data.corpora import installed_version
 from adapterkit.data.readers import read_splits
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
+from adapterkit.manifest import RecipeRecord
 from adapterkit.registry import Entry, Look, Reason
 from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings, settings_digest
 from adapterkit.workflows.recorded import recorded_config
@@ -60,15 +59,15 @@ class Present:
 
     def recipe(self, entry: Entry, look: Look) -> None:
         """Would the command that trained it ask for the same training now? Comes before the other two."""
-        recipe = entry.plain.get("recipe")
+        recipe = entry.recipe
         self._configs.pop(entry.ref, None)
         if recipe is None:
             return
-        if recipe["schema"] != TRAINING_SCHEMA:
-            told = f"{recipe['schema']} -> {TRAINING_SCHEMA}"
+        if recipe.schema != TRAINING_SCHEMA:
+            told = f"{recipe.schema} -> {TRAINING_SCHEMA}"
             look.stale.append(Reason("recipe", f"adapterkit trains otherwise now (training schema {told})"))
-        where = recipe["config_dir"]
-        moved = [name for name, digest in recipe["sources"].items() if self._source(name, where) != digest]
+        where = recipe.config_dir
+        moved = [name for name, digest in recipe.sources.items() if self._source(name, where) != digest]
         if not moved:
             return
         if where is not None and not Path(where).is_dir():
@@ -81,35 +80,35 @@ class Present:
             return
         self._configs[entry.ref] = found.config
         look.asked = found.config.parent
-        look.stale += [Reason("recipe", what) for what in self._changes(entry, found.config)]
+        look.stale += [Reason("recipe", what) for what in self._changes(entry, recipe, found.config)]
 
     def base(self, entry: Entry, look: Look) -> None:
         """Is the base that its id leads to still the one that was trained on?"""
-        identity, config = entry.plain["base"]["identity"], self._configs.get(entry.ref)
-        key = (config.model.id, config.model.revision) if config else (identity["id"], identity["revision"])
+        identity, config = entry.manifest.base.identity, self._configs.get(entry.ref)
+        key = (config.model.id, config.model.revision) if config else (identity.id, identity.revision)
         if key not in self._bases:
             self._bases[key] = nearby_digests(*key)
         now = self._bases[key]
         if now is None:
             look.unknown.append(Reason("base", f"{key[0]} is not here"))
-        elif now[0] != identity["source_digest"]:
-            told = f"{identity['source_digest'][:12]} -> {now[0][:12]}"
+        elif now[0] != identity.source_digest:
+            told = f"{identity.source_digest[:12]} -> {now[0][:12]}"
             look.stale.append(Reason("base", f"{key[0]} has other weights now: {told}"))
-        elif identity.get("tokenizer_digest") not in (None, now[1]):
+        elif identity.tokenizer_digest not in (None, now[1]):
             look.stale.append(Reason("base", f"{key[0]} has another tokenizer or chat template now"))
 
     def data(self, entry: Entry, look: Look) -> None:
         """Are the rows that would be read now the ones that it was trained on?"""
-        origins: Mapping[str, str] = entry.plain["data"].get("origins") or {}
+        origins = entry.manifest.data.origins
         now = {origin: self._stamp(origin) for origin in origins}
         lost = [origin.partition(":")[2] for origin, stamp in now.items() if stamp is None]
         moved = [origin.partition(":")[2] for origin, stamp in now.items() if stamp not in (None, origins[origin])]
         config = self._configs.get(entry.ref)
-        named_otherwise = config is not None and rows_digest(config) != entry.plain["recipe"]["rows"]
+        named_otherwise = config and entry.recipe and rows_digest(config) != entry.recipe.rows
         if lost and not named_otherwise:
             look.unknown.append(Reason("data", f"{', '.join(lost)} is not here", final=True))
         elif moved or named_otherwise or self._whose_changed(entry):
-            self._compare_rows(entry, look, ", ".join(moved) or entry.plain["data"]["source"])
+            self._compare_rows(entry, look, ", ".join(moved) or entry.manifest.data.source)
 
     def _compare_rows(self, entry: Entry, look: Look, source: str) -> None:
         """Read the rows themselves: a file may change in rows that are not this adapter's."""
@@ -119,9 +118,9 @@ class Present:
             look.unknown.append(Reason("data", told))
             return
         try:
-            same = self._rows(entry) == entry.plain["data"]["digest"]
+            same = self._rows(entry) == entry.manifest.data.digest
         except AdapterKitError as error:
-            told = f"{source} changed, and cannot be used any more: {_one_line(error)}"
+            told = f"{source} changed, and cannot be used any more: {_one_line(str(error))}"
             look.stale.append(Reason("data", told, final=True))
             return
         if not same:
@@ -134,25 +133,23 @@ class Present:
 
     def _whose_changed(self, entry: Entry) -> bool:
         """Whether another persona would be trained now; where no command was recorded, nobody knows of one."""
-        recipe = entry.plain.get("recipe")
-        return recipe is not None and self._whose(entry) != recipe["persona"]
+        return entry.recipe is not None and self._whose(entry) != entry.recipe.persona
 
     def _whose(self, entry: Entry) -> str | None:
         """The persona that would be trained now."""
-        recipe, config = entry.plain.get("recipe"), self._configs.get(entry.ref)
+        recipe, config = entry.recipe, self._configs.get(entry.ref)
         if recipe is None:
             return recorded_config(Path(entry.path)).persona
-        known: str | None = recipe["persona"]
-        return known if config is None or asked_of(recipe).says_whose else config.persona
+        return recipe.persona if config is None or asked_of(recipe).says_whose else config.persona
 
-    def _changes(self, entry: Entry, now: TrainConfig) -> Iterator[str]:
+    def _changes(self, entry: Entry, recipe: RecipeRecord, now: TrainConfig) -> Iterator[str]:
         """One line for each setting that would train to other weights."""
-        recorded, present = entry.plain["recipe"]["settings"], settings_digest(now)
-        if recorded != present and entry.plain["recipe"]["schema"] == TRAINING_SCHEMA:
+        recorded, present = recipe.settings, settings_digest(now)
+        if recorded != present and recipe.schema == TRAINING_SCHEMA:
             if (recorded, present) not in self._differences:
                 self._differences[recorded, present] = "; ".join(_differences(recorded_config(Path(entry.path)), now))
             yield self._differences[recorded, present] or "its settings changed"
-        for key, was in entry.plain["base"]["identity"]["quantization"].items():
+        for key, was in entry.manifest.base.identity.quantization.items():
             if (is_now := getattr(now.quantization, key, None)) != was:
                 yield f"quantization.{key} {was} -> {is_now}"
 
@@ -167,13 +164,17 @@ class Present:
         return known
 
     def _compose(self, asked: Asked) -> tuple[_Recomposed, bool]:
+        # Hydra takes a tenth of a second to come, and is needed only where a config changed.
+        from adapterkit.config.compose import compose_asked, composing
+        from adapterkit.config.outcome import EXPECTED, message_of
+
         if not self._composing:
             self._hydra.enter_context(composing())
             self._composing = True
         try:
             composition = compose_asked(asked)
         except EXPECTED as error:
-            return _Recomposed(failure=_one_line(error)), False
+            return _Recomposed(failure=_one_line(message_of(error))), False
         return _Recomposed(composition.config), composition.shared
 
     def _source(self, name: str, config_dir: str | None) -> str | None:
@@ -190,9 +191,9 @@ class Present:
         return self._stamps[origin]
 
 
-def asked_of(recipe: Mapping[str, Any]) -> Asked:
+def asked_of(recipe: RecipeRecord) -> Asked:
     """The command that a manifest records."""
-    return Asked(recipe["recipe"], tuple(recipe["overrides"]), recipe["config_dir"], dict(recipe["sources"]))
+    return Asked(recipe.recipe, recipe.overrides, recipe.config_dir, recipe.sources)
 
 
 def _differences(before: TrainConfig, now: TrainConfig) -> Iterator[str]:
@@ -226,5 +227,5 @@ def _package_stamp(name: str) -> str | None:
         return None
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(message_of(error).split())
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

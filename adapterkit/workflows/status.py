@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from adapterkit.registry import Registry, Standing, judge
+from adapterkit.registry import Registry, Standing, judge, without_collector
 from adapterkit.workflows.present import Present
 
 
+@without_collector()
 def status(registry: Registry, present: Present | None = None, *, foreseeing: bool = False) -> list[Standing]:
     """How every adapter stands: fresh, stale or broken, with reasons. Manifests are read, no weights.
 

@@ -50,7 +50,9 @@ def registry(tmp_path: Path) -> Registry:
     return registry
 
 
-@pytest.mark.parametrize("verb", ["--help", "list", "show unified", "verify unified", "lineage unified"])
+@pytest.mark.parametrize(
+    "verb", ["--help", "list", "show unified", "verify unified", "lineage unified", "status", "history unified"]
+)
 def test_looking_imports_nothing_heavy(registry: Registry, verb: str) -> None:
     words = verb.split() if verb == "--help" else [*verb.split(), "--registry", str(registry.path)]
     assert run(LIGHT, *words).splitlines()[-1] == "HEAVY"

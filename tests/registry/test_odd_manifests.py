@@ -140,7 +140,7 @@ def test_a_key_that_is_missing_is_named(
     plain = json.loads(odd.read_text("utf-8"))
     del plain[key]
     odd.write_text(json.dumps(plain))
-    assert look(registry, capsys, Present())["child@1.0.0"]["problem"].endswith(f"the key '{key}' is missing")
+    assert look(registry, capsys, Present())["child@1.0.0"]["problem"].endswith(f"missing required field `{key}`")
 
 
 @pytest.mark.parametrize("yaml", ["", "[1]", "7", "a: [", "imported: true", "trainer: 3", "name: {}", "\x00"])
