@@ -21,6 +21,18 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def listed(lines: Sequence[object], most: int | None = None) -> str:
+    """The lines of a list as a message ends in them, each on its own; of many only the first, and how many more."""
+    shown = list(lines if most is None else lines[:most])
+    more = [f"... and {len(lines) - len(shown):,} more"] if len(shown) < len(lines) else []
+    return "".join(f"\n  {line}" for line in [*shown, *more])
+
+
+def first_line_of(error: Exception) -> str:
+    """The first line of what an exception says; what it is, where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class AdapterKitError(Exception):
     """Root of the family; a door prints its message without a traceback and leaves with `exit_code`."""
 
@@ -206,7 +218,7 @@ class VersionTakenError(RegistryError):
         super().__init__(
             f"{ref} is taken in the registry {registry}: somebody published another adapter under it, and a published "
             f"version never changes. Publish without a version to get the next free one, or choose another; "
-            f"see: adapterkit list {name}"
+            f"see: adapterkit history {name}"
         )
 
 

@@ -9,10 +9,11 @@ from adapterkit.artifacts.header import Header, TensorEntry, read_header
 from adapterkit.artifacts.keys import PrivateKey, PublicKey, private_key, public_keys
 from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
 from adapterkit.artifacts.read import Artifact, from_report, read_verified, verified_settings, verified_weights
+from adapterkit.artifacts.secrets import without_secrets
 from adapterkit.artifacts.sign import Signature, sign_artifact
 from adapterkit.artifacts.signature_files import SIGNATURE_FILES
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
-from adapterkit.artifacts.tensors import TensorScan, scan_tensors, tensor_records
+from adapterkit.artifacts.tensors import TensorScan, scan_tensors
 from adapterkit.artifacts.verify import MAX_TEXT_BYTES, Problem, VerificationReport, verify_directory
 from adapterkit.artifacts.weights import Measured, measure, measure_sound, weights_digest
 
@@ -50,11 +51,11 @@ __all__ = [
     "render_card",
     "scan_tensors",
     "sign_artifact",
-    "tensor_records",
     "verified_settings",
     "verified_weights",
     "verify_directory",
     "weights_digest",
+    "without_secrets",
     "write_artifact",
     "write_checksums",
     "yaml_problem",

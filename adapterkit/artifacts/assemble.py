@@ -8,7 +8,6 @@ from adapterkit.artifacts.adapter_config import LoraSettings
 from adapterkit.artifacts.card import render_card
 from adapterkit.artifacts.checksums import write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
-from adapterkit.artifacts.secrets import without_secrets
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
 from adapterkit.artifacts.weights import Measured
 from adapterkit.config.redaction import redact_text
@@ -34,7 +33,6 @@ def manifest_of(draft: ArtifactDraft, measured: Measured, version: Version, crea
     Raises:
         ArtifactError: a value is not JSON, a number is not finite, or the parts contradict each other.
     """
-    draft = without_secrets(draft)
     itself = LineageMember(AdapterRef(draft.name, version), measured.digest)
     manifest = Manifest(
         name=draft.name,
@@ -74,7 +72,6 @@ def write_artifact(
         ArtifactError: the metrics are not JSON.
         RegistryError: a source file is missing, or the disk refuses.
     """
-    draft = without_secrets(draft)
     write_file(directory / ADAPTER_CONFIG_FILE, canonical_config(measured.settings, draft.base.identity.id))
     copy_file(draft.adapter_dir / WEIGHTS_FILE, directory / WEIGHTS_FILE)
     write_file(directory / MANIFEST_FILE, _manifest_bytes(manifest))

@@ -12,7 +12,7 @@ from adapterkit.artifacts.checksums import read_checksums
 from adapterkit.artifacts.signatures import UNSIGNED, WAYS_OUT
 from adapterkit.artifacts.verify import MAX_WEIGHTS_BYTES, VerificationReport, verify_directory
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import ArtifactError, NotSignedError, excerpt
+from adapterkit.errors import ArtifactError, NotSignedError, excerpt, listed
 from adapterkit.manifest import (
     ADAPTER_CONFIG_FILE,
     CHECKSUMS_FILE,
@@ -61,14 +61,14 @@ def from_report(report: VerificationReport) -> Artifact:
         NotSignedError: its files are as published, and no given key vouches for them.
         ArtifactError: the report names problems; every one is listed.
     """
-    refuse_hollow(report.path)
     if report.agrees and report.problems:
         raise _not_signed(report)
     if report.problems or report.manifest is None or report.digest is None:
+        refuse_hollow(report.path)
         lines = [str(problem) for problem in report.problems]
-        listed = "".join(f"\n  {line}" for line in lines)
         raise ArtifactError(
-            f"The artifact in {report.path} is not intact: {len(lines)} problem{'s' * (len(lines) != 1)}.{listed}\n"
+            f"The artifact in {report.path} is not intact: {len(lines)} problem{'s' * (len(lines) != 1)}."
+            f"{listed(lines)}\n"
             "It was damaged or edited after it was published; copy it again, or train it again with force=true.",
             lines,
         )
@@ -100,8 +100,8 @@ def _not_signed(report: VerificationReport) -> NotSignedError:
     lines = [str(problem) for problem in report.problems]
     kind = report.problems[0].kind
     state = "is intact, and not signed by a given key" if kind == UNSIGNED else "bears a signature that does not match"
-    listed, ref = "".join(f"\n  {line}" for line in lines), report.manifest.ref
-    return NotSignedError(f"{ref} in {report.path} {state}.{listed}\n{WAYS_OUT[kind].format(ref=ref)}", lines)
+    ref = report.manifest.ref
+    return NotSignedError(f"{ref} in {report.path} {state}.{listed(lines)}\n{WAYS_OUT[kind].format(ref=ref)}", lines)
 
 
 def verified_weights(artifact: Artifact) -> bytes:

@@ -53,15 +53,6 @@ def scan_tensors(path: Path) -> TensorScan:
     return TensorScan(header, records, tuple(not_finite))
 
 
-def tensor_records(path: Path) -> dict[str, Mapping[str, Any]]:
-    """The `tensor_record` of each tensor of a safetensors file, by name.
-
-    Raises:
-        ArtifactError: the header does not describe the file.
-    """
-    return dict(scan_tensors(path).records)
-
-
 def _scan(file: BinaryIO, entry: TensorEntry) -> tuple[str, bool]:
     digest, finite = hashlib.sha256(), True
     for chunk in _chunks(file, entry):

@@ -11,7 +11,7 @@ from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES, LoraSettings, 
 from adapterkit.artifacts.shape import adapter_shape, shape_problems
 from adapterkit.artifacts.tensors import scan_tensors
 from adapterkit.digest import table_digest
-from adapterkit.errors import ArtifactError, counted
+from adapterkit.errors import ArtifactError, counted, listed
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, AdapterShape
 from adapterkit.stores import read_file
 
@@ -52,9 +52,9 @@ def measure_sound(directory: Path) -> Measured:
     """
     measured = measure(directory)
     if measured.problems:
-        listed = "".join(f"\n  {line}" for line in measured.problems[:10])
         raise ArtifactError(
-            f"The adapter in {directory} cannot be published: {counted(len(measured.problems), 'problem')}.{listed}\n"
+            f"The adapter in {directory} cannot be published: {counted(len(measured.problems), 'problem')}."
+            f"{listed(measured.problems, 10)}\n"
             "Weights that are not finite come from a training that diverged: lower trainer.learning_rate.",
             measured.problems,
         )

@@ -13,7 +13,7 @@ from adapterkit.base.quantization import keep_bytes_in_place, loading_arguments,
 from adapterkit.base.source_digest import source_digest
 from adapterkit.base.tokenizer_digest import tokenizer_digest
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
-from adapterkit.errors import BaseLoadError
+from adapterkit.errors import BaseLoadError, first_line_of
 from adapterkit.lineage import BaseIdentity
 
 
@@ -87,7 +87,7 @@ def load_base(
             **arguments,
         )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-        raise BaseLoadError(identity.id, _first_line(error)) from error
+        raise BaseLoadError(identity.id, first_line_of(error)) from error
     model.requires_grad_(False)
     model.eval()
     keep_bytes_in_place(model)
@@ -105,7 +105,7 @@ def load_tokenizer(base_id: str, folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, ImportError, KeyError) as error:
-        raise BaseLoadError(base_id, f"its tokenizer cannot be read: {_first_line(error)}") from error
+        raise BaseLoadError(base_id, f"its tokenizer cannot be read: {first_line_of(error)}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -117,8 +117,3 @@ def _attention(wanted: str, device: torch.device) -> str:
     if wanted != "auto":
         return wanted
     return "flash_attention_2" if device.type == "cuda" and is_flash_attn_2_available() else "sdpa"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

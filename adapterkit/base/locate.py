@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from adapterkit.base import wheel
-from adapterkit.errors import BaseLoadError
+from adapterkit.errors import BaseLoadError, first_line_of
 
 _SAID_AS = "model.id=ID in a training, --base ID in an import"
 _FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.txt"]
@@ -26,24 +26,25 @@ def locate_base(base_id: str, *, revision: str | None = None, install: str | Non
     """
     if base_id.startswith(wheel.PREFIX):
         return wheel.wheel_folder(base_id, install)
-    if (folder := _folder(base_id)) is not None:
+    if (folder := local_folder(base_id)) is not None:
         return folder
     if _looks_like_path(base_id):
         raise BaseLoadError(base_id, f"there is no such folder. Give a folder that is there, or a hub id: {_SAID_AS}")
     return _from_hub(base_id, revision)
 
 
-def from_hub(base_id: str) -> bool:
+def is_hub_id(base_id: str) -> bool:
     """Whether an id means a model on the hub, and no folder or wheel."""
-    return not (base_id.startswith(wheel.PREFIX) or _looks_like_path(base_id) or _folder(base_id) is not None)
+    return not (base_id.startswith(wheel.PREFIX) or _looks_like_path(base_id) or local_folder(base_id) is not None)
 
 
-def _folder(base_id: str) -> Path | None:
+def local_folder(base_id: str) -> Path | None:
+    """The folder that an id names, when there is one."""
     try:
         folder = Path(base_id).expanduser()
         return folder.resolve() if folder.is_dir() else None
-    except (OSError, RuntimeError):
-        # Longer than a path may be, or the home of somebody who is not here.
+    except (OSError, ValueError, RuntimeError):
+        # Longer than a path may be, or no path at all, or the home of somebody who is not here.
         return None
 
 
@@ -70,10 +71,9 @@ def _from_hub(base_id: str, revision: str | None) -> Path:
             base_id, f"neither a folder here nor a model on the hub bears this id. Check its spelling: {_SAID_AS}"
         ) from error
     except (LocalEntryNotFoundError, OSError, ValueError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BaseLoadError(
             base_id,
-            f"it is not in the local hub cache and could not be downloaded ({first}). Check network and disk space, "
-            f"or give a folder that holds it: {_SAID_AS}. A training can take a base that needs no hub: "
-            "model=smollm2_demo",
+            f"it is not in the local hub cache and could not be downloaded ({first_line_of(error)}). Check network "
+            f"and disk space, or give a folder that holds it: {_SAID_AS}. A training can take a base that needs no "
+            "hub: model=smollm2_demo",
         ) from error

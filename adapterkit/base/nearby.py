@@ -11,6 +11,7 @@ from typing import Any
 
 from adapterkit.base import wheel
 from adapterkit.base.cache import cache_root
+from adapterkit.base.locate import local_folder
 from adapterkit.base.tokenizer_digest import tokenizer_digest
 from adapterkit.digest import sha256_bytes
 from adapterkit.errors import AdapterKitError
@@ -42,13 +43,7 @@ def _source_digest(folder: Path) -> str:
 def _folder(base_id: str, revision: str | None) -> Path | None:
     if base_id.startswith(wheel.PREFIX):
         return wheel.converted_folder(base_id)
-    try:
-        folder = Path(base_id).expanduser()
-        if folder.is_dir():
-            return folder.resolve()
-    except (OSError, ValueError, RuntimeError):  # no user of that name, or no path at all
-        return None
-    return _in_hub_cache(base_id, revision)
+    return local_folder(base_id) or _in_hub_cache(base_id, revision)
 
 
 def _in_hub_cache(base_id: str, revision: str | None) -> Path | None:

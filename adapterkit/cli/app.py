@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         if _asked_for_json(sys.argv[1:] if arguments is None else arguments):
-            print_json({"error": _whole(str(error)), "kind": type(error).__name__})
+            print_json({"error": str(error), "kind": type(error).__name__})
         # A message may quote a file from somewhere, and that file may try to steer the terminal.
         print("\n".join(printable(line) for line in f"error: {error}".split("\n")), file=sys.stderr)
         sys.exit(error.exit_code)
@@ -69,8 +69,3 @@ def main(arguments: list[str] | None = None) -> None:
 def _asked_for_json(words: list[str]) -> bool:
     """Whether a verb of ours was to print JSON; what follows `train` is another command's."""
     return "--json" in words and words[0] != "train"
-
-
-def _whole(text: str) -> str:
-    """The text as UTF-8 can say it: the name of a file need not be Unicode."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -39,11 +39,11 @@ def print_findings(report: VerificationReport) -> None:
         print(printable(_unsigned(report, name)))
         return
     if not report.ok:
-        print(f"NOT intact: {printable(name)}: {counted(len(report.problems), 'problem')} in {report.path}")
+        print(printable(f"NOT intact: {name}: {counted(len(report.problems), 'problem')} in {report.path}"))
         return
     unchecked = report.manifest.lineage.parents if report.manifest and not report.ancestors else ()
     print(
-        f"intact: {name}: {counted(report.files, 'file')}, {counted(report.tensors, 'tensor')} and "
+        f"intact: {printable(name)}: {counted(report.files, 'file')}, {counted(report.tensors, 'tensor')} and "
         f"{counted(report.ancestors, 'ancestor')} checked"
     )
     if report.signers:
@@ -60,7 +60,7 @@ def _unsigned(report: VerificationReport, name: str) -> str:
     kind = MISMATCH if any(problem.kind == MISMATCH for problem in report.problems) else UNSIGNED
     ref = next((problem.file.rpartition("/")[0] for problem in report.problems if problem.kind == kind), "") or name
     state = {
-        UNSIGNED: f"NOT signed by a given key: {name}: every file is as {CHECKSUMS_FILE} lists it",
-        MISMATCH: f"The signature does NOT match a given key: {name}",
+        UNSIGNED: f"NOT signed by a given key: {ref}: every file is as {CHECKSUMS_FILE} lists it",
+        MISMATCH: f"The signature does NOT match a given key: {ref}",
     }
     return f"{state[kind]}, in {report.path}. {WAYS_OUT[kind].format(ref=ref)}"

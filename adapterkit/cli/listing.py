@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from adapterkit.cli.output import brief, print_table
+from adapterkit.cli.output import brief, print_table, printable
 from adapterkit.registry import Entry, Pointer, Registry, by_ref, problem_of, strays, without_collector
 from adapterkit.registry.aliases import ALIASES_FOLDER, LATEST
 
@@ -39,10 +40,16 @@ def listing(registry: Registry) -> list[dict[str, Any]]:
 def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
     """Print the rows as a table, or say that there are none."""
     if not rows:
-        missing = "" if registry.is_dir() else " (there is no such folder yet)"
-        print(f"The registry {registry} is empty{missing}. Publish the first adapter: adapterkit train +recipe=unified")
+        print_empty(registry)
         return
     print_table(_HEADINGS, [_cells(row) for row in rows])
+
+
+def print_empty(registry: Path) -> None:
+    """Say that there are no adapters, and whether there is a folder at all."""
+    missing = "" if os.path.isdir(registry) else " (there is no such folder yet)"
+    told = printable(f"The registry {registry} is empty{missing}.")
+    print(f"{told} Publish the first adapter: adapterkit train +recipe=unified")
 
 
 def _row(entry: Entry, problem: str | None, aliases: list[str]) -> dict[str, Any]:
@@ -61,7 +68,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
     manifest = entry.manifest
     return {
         "base": manifest.base.identity.id,
-        "parent": entry.parents[-1][0] if entry.parents else None,
+        "parent": entry.parent,
         "variant": manifest.adapter.variant,
         "rank": manifest.adapter.rank,
         "parameters": manifest.adapter.parameters,

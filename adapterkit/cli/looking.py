@@ -72,14 +72,21 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show the family as a tree: what is fresh, what is stale and why, what is broken (then the exit code is 1)."""
+    from adapterkit.cli.listing import print_empty
     from adapterkit.cli.output import print_json
     from adapterkit.cli.standing import any_broken, print_tree, standings
     from adapterkit.registry import Registry
     from adapterkit.workflows.present import MOST_READ, Present
     from adapterkit.workflows.status import status as status_of
 
-    found = status_of(Registry(registry), Present(None if every else MOST_READ))
-    print_json(standings(found)) if as_json else print_tree(found)
+    shelf = Registry(registry)
+    found = status_of(shelf, Present(None if every else MOST_READ))
+    if as_json:
+        print_json(standings(found))
+    elif found:
+        print_tree(found)
+    else:
+        print_empty(shelf.path)
     if any_broken(found):
         raise typer.Exit(1)
 

@@ -12,8 +12,9 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 
 def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a value as indented JSON; the name of a file need not be Unicode, and is escaped as far as it is not."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    print(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -19,7 +19,7 @@ def standings(found: Sequence[Standing]) -> list[dict[str, Any]]:
         {
             "ref": standing.entry.ref,
             "base": _base(standing),
-            "parent": standing.entry.parents[-1][0] if standing.entry.parents else None,
+            "parent": standing.entry.parent,
             "state": standing.state,
             "held": standing.held or None,
             "reasons": [{"part": reason.part, "what": reason.what} for reason in standing.reasons],
@@ -32,9 +32,6 @@ def standings(found: Sequence[Standing]) -> list[dict[str, Any]]:
 
 def print_tree(found: Sequence[Standing]) -> None:
     """Print every adapter below the one it was built on, then the count of each state."""
-    if not found:
-        print("There are no adapters. Publish the first: adapterkit train +recipe=unified")
-        return
     tree = _Tree(found)
     for base, roots in tree.roots().items():
         print(printable(base))
@@ -76,7 +73,7 @@ class _Tree:
     def _elsewhere(self, standing: Standing) -> str:
         """The very version that it stands on, where the tree shows another one above it."""
         above = self._shown.get(_parent(standing) or "")
-        built_on = standing.entry.parents[-1][0] if standing.entry.parents else None
+        built_on = standing.entry.parent
         return "" if above in (None, built_on) else f" (on {built_on})"
 
     def _is_root(self, name: str) -> bool:
@@ -95,7 +92,7 @@ def any_broken(found: Sequence[Standing]) -> bool:
 
 
 def _parent(standing: Standing) -> str | None:
-    return standing.entry.parents[-1][0].partition("@")[0] if standing.entry.parents else None
+    return standing.entry.parent.partition("@")[0] if standing.entry.parent else None
 
 
 def _told(standing: Standing, elsewhere: str) -> str:

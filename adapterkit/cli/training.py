@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -37,7 +38,7 @@ def rebuild(
     quiet_libraries()
     log_to_stderr()
     shelf = Registry(registry)
-    if not shelf.path.is_dir():
+    if not os.path.isdir(shelf.path):
         raise UsageError(f"There is no folder {shelf.path}: nothing was ever published there. Name it with --registry.")
     if dry_run:
         done = planned(shelf, names or ())

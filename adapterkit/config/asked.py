@@ -37,7 +37,7 @@ class Asked:
 
     @property
     def but_for_the_persona(self) -> tuple[object, ...]:
-        """Equal for commands that differ in whose voice is trained, and in nothing else."""
+        """Equal for commands that differ in whose voice is trained and what it is called, and in nothing else."""
         kept = tuple(word for word in self.overrides if _key(word) not in ("persona", "name", "description", "tags"))
         return self.recipe, kept, self.says_whose, self.config_dir, tuple(sorted(self.sources.items()))
 
@@ -65,7 +65,13 @@ def asked_for(
         files: names of the config files that took part.
         config_dir: the user's own folder of configs.
         suffix: what an override of `suffix` came to, since as written it may ask the running job; null: as written.
+
+    Raises:
+        UsageError: a file of the user's bears the name of one that adapterkit brings.
     """
+    files = sorted(set(files))
+    if config_dir is not None:
+        _require_no_namesake(files, config_dir)
     if suffix is not None:
         arguments = [f"suffix={quoted(suffix)}" if _key(word) == "suffix" else word for word in arguments]
     recipes = [word.partition("=")[2] for word in arguments if _key(word) == "recipe"]
@@ -75,7 +81,7 @@ def asked_for(
 
 def sources_now(files: Iterable[str], config_dir: str | None) -> dict[str, str]:
     """The digest of each config file as it is now; a file that is not there any more has none."""
-    found = {name: source_digest_now(name, config_dir) for name in sorted(set(files))}
+    found = {name: source_digest_now(name, config_dir) for name in files}
     return {name: digest for name, digest in found.items() if digest is not None}
 
 
@@ -89,13 +95,9 @@ def source_digest_now(name: str, config_dir: str | None) -> str | None:
     return None
 
 
-def require_no_namesake(files: Iterable[str], config_dir: str) -> None:
-    """Refuse a file of the user's that Hydra would pass over, because adapterkit has one of that name.
-
-    Raises:
-        UsageError: there is one among the files that take part.
-    """
-    for name in sorted(set(files)):
+def _require_no_namesake(files: Iterable[str], config_dir: str) -> None:
+    """Refuse a file of the user's that Hydra would pass over, because adapterkit has one of that name."""
+    for name in files:
         own = Path(config_dir) / f"{name}.yaml"
         if own.is_file() and any((folder / f"{name}.yaml").is_file() for folder in _built_in()):
             raise UsageError(

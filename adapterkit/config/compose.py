@@ -17,12 +17,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.asked import PRIMARY, Asked, asked_for, in_quotes, leaf_overrides, require_no_namesake
+from adapterkit.config.asked import PRIMARY, Asked, asked_for, in_quotes, leaf_overrides
 from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
-from adapterkit.errors import MissingKeyError, UsageError
+from adapterkit.errors import MissingKeyError, UsageError, first_line_of
 from adapterkit.names import as_name
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
@@ -51,9 +51,9 @@ def typed(config: DictConfig) -> TrainConfig:
     try:
         return cast(TrainConfig, OmegaConf.to_object(config))
     except MissingMandatoryValue as error:
-        raise UsageError(f"A mandatory key has no value: {_first_line(error)} Set it on the command line.") from error
+        raise UsageError(f"A mandatory key has no value: {first_line_of(error)} Set it on the command line.") from error
     except OmegaConfBaseException as error:
-        raise UsageError(_first_line(error)) from error
+        raise UsageError(first_line_of(error)) from error
 
 
 def asked_of_job(config: TrainConfig) -> Asked:
@@ -66,10 +66,7 @@ def asked_of_job(config: TrainConfig) -> Asked:
     arguments = list(job.overrides.task)
     own = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
     config_dir = _relative(Path(own[0])) if own else None
-    files = _files([*arguments, *_search(config_dir)])
-    if config_dir is not None:
-        require_no_namesake(files, config_dir)
-    return asked_for(arguments, files, config_dir=config_dir, suffix=config.suffix)
+    return asked_for(arguments, _files([*arguments, *_search(config_dir)]), config_dir=config_dir, suffix=config.suffix)
 
 
 @contextmanager
@@ -107,9 +104,8 @@ def compose_asked(asked: Asked) -> Composition:
     plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
     told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
     shared = not _NAMES_A_PERSONA.search(told)
-    return Composition(
-        typed(composed), asked_for(asked.command, _files(arguments), config_dir=asked.config_dir), shared
-    )
+    now = asked_for(asked.command, _files(arguments), config_dir=asked.config_dir)
+    return Composition(typed(composed), now, shared)
 
 
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:
@@ -180,7 +176,3 @@ def _require_whole_names(config: DictConfig) -> None:
         for key in _PART.findall(str(plain.get(name))):
             if OmegaConf.select(config, key, default="") is None:
                 raise MissingKeyError(key, f"{name}={plain[name]} needs {key}, which is null: say it with {key}=VALUE.")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 REDACTED = "<redacted>"
@@ -53,16 +52,6 @@ def redact(value: Any) -> Any:
     return _text(value) if isinstance(value, str) else value
 
 
-def redact_overrides(words: Iterable[str]) -> list[str]:
-    """The overrides of a command line, `key=value`, with every secret replaced by `<redacted>`."""
-    return [_text(word) for word in words]
-
-
-def redact_text(text: str) -> str:
-    """A text of any kind, such as a page or a line of a log, with every secret in it replaced by `<redacted>`."""
-    return _shaped(text)
-
-
 def is_secret(key: str) -> bool:
     """Whether what stands under a key must not be saved; a dotted key is secret when one of its parts is."""
     return any(_is_secret([word.lower() for word in _WORD.findall(part)]) for part in re.split(r"[./@]", key))
@@ -90,7 +79,7 @@ def _covered(value: Any) -> Any:
 
 
 def _key(key: Any) -> Any:
-    return _shaped(key) if isinstance(key, str) else key
+    return redact_text(key) if isinstance(key, str) else key
 
 
 def _text(text: str) -> str:
@@ -98,8 +87,8 @@ def _text(text: str) -> str:
         front, value = override["front"], override["value"]
         if is_secret(override["key"]):
             return front + _covered_text(value)
-        return front + _shaped(_INLINE.sub(_inline, value))
-    return _shaped(text)
+        return front + redact_text(_INLINE.sub(_inline, value))
+    return redact_text(text)
 
 
 def _inline(found: re.Match[str]) -> str:
@@ -117,7 +106,8 @@ def _assigned(text: str) -> str:
     return "".join([*parts, text[at:]])
 
 
-def _shaped(text: str) -> str:
+def redact_text(text: str) -> str:
+    """A text of any kind, such as a page or a line of a log, with every secret in it replaced by `<redacted>`."""
     text = _USER.sub(rf"\g<scheme>{REDACTED}@", text)
     return _SHAPES.sub(REDACTED, _assigned(text))
 

@@ -7,7 +7,6 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from adapterkit.errors import AdapterKitError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
@@ -81,21 +80,23 @@ Probe = Callable[[Entry, Look], None]
 
 def judge(
     family: Mapping[str, Sequence[Entry]],
-    folder_of: Callable[[str], Any],
+    registry: Path,
     probes: Sequence[Probe],
     *,
+    only: Sequence[str] | None = None,
     foreseeing: bool = False,
 ) -> list[Standing]:
     """Judge every adapter of a registry, parents before the adapters built on them.
 
     Args:
         family: what `survey` found.
-        folder_of: from a name to its folder, where aliases are.
+        registry: its folder, where aliases are.
         probes: what compares base, data and recipe with the present.
+        only: the names of those to judge, as far as they are there; null: all.
         foreseeing: look for what a stale one wants among all its versions, and judge its children by that one.
     """
-    judging = _Judging(family, folder_of, probes, foreseeing)
-    return [judging.standing(name) for name in family]
+    judging = _Judging(family, registry, probes, foreseeing)
+    return [judging.standing(name) for name in family if only is None or name in only]
 
 
 class _Judging:
@@ -104,11 +105,11 @@ class _Judging:
     def __init__(
         self,
         family: Mapping[str, Sequence[Entry]],
-        folder_of: Callable[[str], Any],
+        registry: Path,
         probes: Sequence[Probe],
         foreseeing: bool,
     ):
-        self._family, self._folder_of, self._probes, self._foreseeing = family, folder_of, probes, foreseeing
+        self._family, self._registry, self._probes, self._foreseeing = family, registry, probes, foreseeing
         self._by_ref = by_ref(family)
         self._known: dict[str, Standing] = {}
         self._open: set[str] = set()
@@ -129,7 +130,7 @@ class _Judging:
         entries = self._family[entry.name]
         if found.state != STALE or not (entry.moved or self._foreseeing):
             return found
-        folder = Path(self._folder_of(entry.name))
+        folder = self._registry / entry.name
         refused = given_up(folder, [each.version for each in entries]) if entry.moved else []
         for other in reversed(entries):
             looked_at = other.version != entry.version and (self._foreseeing or other.version in refused)
@@ -141,18 +142,18 @@ class _Judging:
         return found
 
     def _judge(self, entry: Entry) -> Standing:
-        if entry.problem is not None:
-            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_follows(entry, _asked(entry)))
-        if broken := [Reason("parent", what) for what in lost_parents(entry, self._by_ref)]:
-            return Standing(entry, BROKEN, tuple(broken), stands_on=_follows(entry, _asked(entry)))
         look = Look(_asked(entry))
+        if entry.problem is not None:
+            return Standing(entry, BROKEN, (Reason("files", entry.problem),), stands_on=_follows(entry, look.asked))
+        if broken := [Reason("parent", what) for what in lost_parents(entry, self._by_ref)]:
+            return Standing(entry, BROKEN, tuple(broken), stands_on=_follows(entry, look.asked))
         try:
             for probe in self._probes:
                 probe(entry, look)
         except (AdapterKitError, OSError, ValueError) as error:
             # What it records is a path of a million letters, or its config is none: its own fault, not the table's.
             told = Reason("files", f"cannot be compared: {' '.join(str(error).split())}")
-            return Standing(entry, BROKEN, (told,), stands_on=_follows(entry, _asked(entry)))
+            return Standing(entry, BROKEN, (told,), stands_on=_follows(entry, look.asked))
         parents = Look(look.asked)
         self._probe_parents(entry, parents)
         stale, unknown = (*parents.stale, *look.stale), (*parents.unknown, *look.unknown)
@@ -219,7 +220,7 @@ class _Judging:
         if not entries[-1].moved and selector == LATEST:
             return entries[-1]
         versions = [entry.version for entry in entries]
-        means = selector if isinstance(selector, Version) else meaning(self._folder_of(name), selector, versions)[0]
+        means = selector if isinstance(selector, Version) else meaning(self._registry / name, selector, versions)[0]
         for entry in entries:
             if entry.version == means:
                 return entry
@@ -227,8 +228,7 @@ class _Judging:
 
     def _astray(self, found: Standing) -> Iterator[Reason]:
         """What is wrong with the aliases of an adapter that it is not judged by."""
-        folder = Path(self._folder_of(found.entry.name))
-        for pointer in pointers(folder.parent, folder.name):
+        for pointer in pointers(self._registry, found.entry.name):
             if pointer.problem and pointer.problem != found.entry.problem:
                 yield Reason("alias", pointer.problem)
 
@@ -237,9 +237,9 @@ def _asked(entry: Entry) -> str | None:
     """The ref under which the parent was asked for; an exact one where no command says so, as for an import."""
     if entry.recipe is not None:
         return entry.recipe.parent
-    if entry.glance is None or not entry.parents:
+    if entry.glance is None or entry.parent is None:
         return None
-    ref = entry.parents[-1][0]
+    ref = entry.parent
     return ref.partition("@")[0] if entry.glance.schema_version == 1 else ref
 
 

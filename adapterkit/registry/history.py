@@ -11,10 +11,8 @@ from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, alias_records
 from adapterkit.registry.shelf import Shelf
-from adapterkit.registry.versioning import replaced_parts
+from adapterkit.registry.versioning import FIRST, replaced_parts
 
-# What `next_version` gives to an adapter that had none.
-_FIRST = Version(1, 0, 0)
 PUBLISHED, DAMAGED = "published", "damaged"
 
 
@@ -99,7 +97,7 @@ def _opening(version: Version, position: int) -> str:
     """What is known of a version with which none can be compared, at its place among all that are there."""
     if position > 0:
         return "the earliest that can be read"
-    return "first" if version == _FIRST else "the earliest that is left"
+    return "first" if version == FIRST else "the earliest that is left"
 
 
 def _note(before: Manifest, now: Manifest) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError, listed
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, last_number, move_alias, settle_alias
 from adapterkit.registry.pointing import goes_back_to, standing
+from adapterkit.registry.resolving import newest_refs
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
 
@@ -37,7 +38,7 @@ class _Seen:
 
 def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
     """Point an alias at a version that verifies with all its ancestors."""
-    registry.exact(ref)  # before the lock, which would make a folder of a mistyped name
+    registry.exact(ref)  # before the lock, which would make the folder of a mistyped registry
     with adding_to(registry.path):
         target = registry.exact(ref)
         return _move(registry, target, alias, PROMOTE, _Seen.now(registry, target.name, alias))
@@ -53,11 +54,6 @@ def rollback(registry: Shelf, name: str, alias: str, to: Version | None) -> Move
         return _move(registry, registry.exact(AdapterRef(name, chosen)), alias, ROLLBACK, seen)
 
 
-def stack_of(registry: Shelf, name: str, alias: str) -> list[Version]:
-    """Where an alias pointed, oldest first; the last is now."""
-    return standing(alias, alias_moves(registry.path / name, alias), registry.versions(name))
-
-
 def _before(registry: Shelf, name: str, alias: str) -> Version:
     versions, moves = registry.versions(name), alias_moves(registry.path / name, alias)
     if (back := goes_back_to(alias, moves, versions)) is not None:
@@ -65,8 +61,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
     stack = standing(alias, moves, versions)
     if not stack:
         registry.exact(AdapterRef(name, alias))  # says why
-        known = [f"{name}@{version}" for version in reversed(versions[-3:])]
-        raise RefNotFoundError(f"{name}@{alias}", registry.path, known)
+        raise RefNotFoundError(f"{name}@{alias}", registry.path, newest_refs(name, versions))
     if moves and moves[0].number > 1:
         why = f"is {stack[0]}, and what it was before cannot be read any more"
     else:
@@ -82,9 +77,8 @@ def _move(registry: Shelf, target: AdapterRef, alias: str, action: str, seen: _S
     report = registry.verify(target)
     if not report.ok or report.digest is None:
         problems = [str(problem) for problem in report.problems]
-        listed = "".join(f"\n  {line}" for line in problems)
         raise ArtifactError(
-            f"{target} is not intact, so {target.name}@{alias} stays where it is.{listed}\n"
+            f"{target} is not intact, so {target.name}@{alias} stays where it is.{listed(problems)}\n"
             f"Choose another version: adapterkit history {target.name}",
             problems,
         )

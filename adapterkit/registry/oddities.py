@@ -8,7 +8,7 @@ from pathlib import Path
 
 from adapterkit.errors import RegistryError, excerpt
 from adapterkit.registry.aliases import ALIASES_FOLDER
-from adapterkit.registry.layout import folders_of, is_name, versions_among
+from adapterkit.registry.layout import is_name, versions_among
 from adapterkit.registry.strays import Stray
 from adapterkit.stores import explained
 
@@ -39,8 +39,8 @@ def _found(registry: Path) -> Iterator[tuple[str, Path, str]]:
                 Path(entry.path),
                 "is a folder of a name that no adapter can have: rename it, or move it away",
             )
-    for name in filter(is_name, folders_of(registry)):
-        yield from _inside(registry / name)
+        else:
+            yield from _inside(Path(entry.path))
 
 
 def _inside(folder: Path) -> Iterator[tuple[str, Path, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,9 +13,10 @@ from adapterkit.artifacts import (
     manifest_of,
     measure_sound,
     read_verified,
+    without_secrets,
     write_artifact,
 )
-from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
+from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError, listed
 from adapterkit.lineage import Lineage
 from adapterkit.manifest import Manifest
 from adapterkit.names import LAST_NUMBER, AdapterRef, Version
@@ -57,7 +59,7 @@ def publish(registry: Shelf, draft: ArtifactDraft, version: Version | None = Non
         RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
     """
     with explained(f"Publishing '{draft.name}' in {registry.path}"):
-        measured = measure_sound(draft.adapter_dir)
+        draft, measured = without_secrets(draft), measure_sound(draft.adapter_dir)
         with adding_to(registry.path):
             return _publish(registry, draft, measured, version)
 
@@ -99,7 +101,7 @@ def _publish_at(registry: Shelf, draft: ArtifactDraft, measured: Measured, versi
         verified = read_verified(staged)
         if move_into_place(staged, target):
             return Published(target, verified.manifest, verified.digest, new=True)
-    if target.is_symlink() or target.is_file():
+    if target.is_symlink() or (os.path.lexists(target) and not target.is_dir()):
         raise RegistryError(f"{target} is no folder, and so no version, but stands in the place of one. Move it away.")
     return None
 
@@ -137,8 +139,7 @@ def _manifest_or_none(registry: Shelf, name: str, version: Version | None) -> Ma
 def _check_ancestors(registry: Shelf, draft: ArtifactDraft) -> None:
     """Refuse to publish what could not be verified afterwards."""
     if problems := registry.ancestor_problems(Lineage(draft.base.identity, draft.parents), draft.parents):
-        listed = "".join(f"\n  {problem}" for problem in problems)
         raise RegistryError(
-            f"'{draft.name}' cannot be published in {registry.path}: its ancestors do not hold.{listed}\n"
+            f"'{draft.name}' cannot be published in {registry.path}: its ancestors do not hold.{listed(problems)}\n"
             "Train it again on the parents that the registry holds, or bring the missing ones back."
         )

@@ -20,7 +20,7 @@ from adapterkit.artifacts import (
     verify_directory,
 )
 from adapterkit.artifacts.read import refuse_hollow
-from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError
+from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError, listed
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef, Version, check_name
@@ -151,8 +151,11 @@ class Registry:
             RegistryError: the manifest names another adapter or version than its directory does.
         """
         found = self.resolve(ref)
-        refuse_hollow(found.path)
-        data = read_file(found.path / MANIFEST_FILE, limit=MAX_TEXT_BYTES)
+        try:
+            data = read_file(found.path / MANIFEST_FILE, limit=MAX_TEXT_BYTES)
+        except AdapterKitError:
+            refuse_hollow(found.path)
+            raise
         manifest = Manifest.from_json(parse_json(data, MANIFEST_FILE))
         if manifest.ref != found.ref:
             raise RegistryError(f"{found.path}: {_misplaced(manifest, found.ref)}")
@@ -180,7 +183,10 @@ class Registry:
             RefNotFoundError: the registry does not hold the adapter itself; a missing ancestor is only reported.
             MissingExtraError: a signature cannot be checked without a package that is not installed.
         """
-        report = self._verify_one(self.resolve(ref), keys)
+        return self.with_ancestors(self._verify_one(self.resolve(ref), keys), keys=keys)
+
+    def with_ancestors(self, report: VerificationReport, *, keys: Sequence[PublicKey] = ()) -> VerificationReport:
+        """A report on an artifact alone, with what is wrong with the ancestors that it names; keys as for `verify`."""
         if report.manifest is None:
             return report
         lineage = report.manifest.lineage
@@ -224,8 +230,7 @@ class Registry:
         lineage = itself.manifest.lineage
         artifacts = [*(self.artifact(member.ref, keys=keys) for member in lineage.parents), itself]
         if problems := [str(problem) for problem in self.ancestor_problems(lineage, lineage.parents)]:
-            listed = "".join(f"\n  {line}" for line in problems)
-            raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed}", problems)
+            raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed(problems)}", problems)
         return artifacts
 
     def find_run_key(self, name: str, run_key: str) -> Artifact | None:

@@ -105,6 +105,11 @@ def given_up(folder: Path, versions: Sequence[Version]) -> list[Version]:
     return [version for version in versions if version > means]
 
 
+def newest_refs(name: str, versions: Sequence[Version]) -> list[str]:
+    """The refs of the newest three versions, newest first: for a message that names the nearest."""
+    return [f"{name}@{version}" for version in reversed(versions[-3:])]
+
+
 def _pointer(folder: Path, alias: str, versions: Sequence[Version]) -> Pointer:
     try:
         means, move = meaning(folder, alias, versions)
@@ -133,8 +138,7 @@ def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Ver
 def _not_found(registry: Path, ref: AdapterRef, versions: list[Version]) -> RefNotFoundError:
     where = str(registry) if os.path.isdir(registry) else f"{registry} (there is no such folder)"
     if isinstance(ref.selector, str) and (astray := _pointer(registry / ref.name, ref.selector, versions).problem):
-        return RefNotFoundError(str(ref), where, [f"{ref.name}@{version}" for version in versions[-3:]], why=astray)
+        return RefNotFoundError(str(ref), where, newest_refs(ref.name, versions), why=astray)
     if versions:
-        newest = [f"{ref.name}@{version}" for version in reversed(versions[-3:])]
-        return RefNotFoundError(str(ref), where, newest)
+        return RefNotFoundError(str(ref), where, newest_refs(ref.name, versions))
     return RefNotFoundError(str(ref), where, nearest(ref.name, list_names(registry)))

@@ -22,9 +22,6 @@ class Shelf(Protocol):
     def versions(self, name: str) -> list[Version]:
         """The versions of an adapter, oldest first."""
 
-    def aliases(self, name: str) -> dict[str, Version]:
-        """Every alias of an adapter and the version it means."""
-
     def exact(self, ref: AdapterRef | str) -> AdapterRef:
         """The exact ref that a ref means."""
 

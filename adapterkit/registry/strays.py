@@ -13,7 +13,7 @@ from adapterkit.registry.layout import folders_of, is_name, links_among, refuse_
 
 @dataclass(frozen=True)
 class Stray:
-    """Something that bears an adapter's name, where it is, and what is wrong with it."""
+    """Something in a registry that is no adapter which can be used: its name, where it is, and what is wrong."""
 
     name: str
     path: Path

@@ -31,7 +31,7 @@ class Entry:
         name: the adapter.
         version: its version.
         path: its directory.
-        glance: what it says of itself; null when that cannot be read.
+        glance: what it says of itself; null when that cannot be read, or is said of another adapter.
         problem: what is wrong at first sight; null when nothing is.
         moved: whether an alias of the adapter was ever moved.
         ref: the exact ref.
@@ -65,6 +65,11 @@ class Entry:
         if self.glance is None:
             raise RegistryError(f"{self.ref}: {self.problem}")
         return self.glance
+
+    @property
+    def parent(self) -> str | None:
+        """The exact ref of what it stands on; null on the bare base."""
+        return self.parents[-1][0] if self.parents else None
 
     @property
     def weights_digest(self) -> str:

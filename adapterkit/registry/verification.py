@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
 from adapterkit.artifacts.keys import KeyPath
+from adapterkit.artifacts.signature_files import ED25519_FILE
 from adapterkit.artifacts.signatures import UNSIGNED
 from adapterkit.errors import UsageError, excerpt
 from adapterkit.manifest import Manifest
@@ -63,9 +64,7 @@ def _verify_outside(path: Path, given: Registry | None, keys: Sequence[PublicKey
         return report
     if (around := _around(path, report.manifest) or given) is None:
         return _alone(report, report.manifest, keys)
-    lineage = report.manifest.lineage
-    problems = (*report.problems, *around.ancestor_problems(lineage, lineage.parents, keys=keys))
-    return dataclasses.replace(report, problems=problems, ancestors=len(lineage.parents), ancestors_in=around.path)
+    return dataclasses.replace(around.with_ancestors(report, keys=keys), ancestors_in=around.path)
 
 
 def _around(path: Path, manifest: Manifest) -> Registry | None:
@@ -81,7 +80,7 @@ def _alone(report: VerificationReport, manifest: Manifest, keys: Sequence[Public
     """Signatures are demanded of ancestors too, which are not at hand."""
     parents = manifest.lineage.parents if keys else ()
     unseen = "is not at hand, so its signature cannot be checked; verify the artifact in its registry, by its ref"
-    problems = [Problem(str(member.ref), unseen, UNSIGNED) for member in parents]
+    problems = [Problem(f"{member.ref}/{ED25519_FILE}", unseen, UNSIGNED) for member in parents]
     return dataclasses.replace(report, problems=(*report.problems, *problems))
 
 

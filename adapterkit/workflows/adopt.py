@@ -12,7 +12,7 @@ import yaml
 from adapterkit.artifacts import Artifact, ArtifactDraft, parse_json, pretty_json
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
 from adapterkit.base.load import identify
-from adapterkit.base.locate import from_hub
+from adapterkit.base.locate import is_hub_id
 from adapterkit.config.groups import quantization_named
 from adapterkit.config.schema import ModelConfig
 from adapterkit.digest import json_digest
@@ -23,7 +23,6 @@ from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
 from adapterkit.stores import copy_file, read_file, write_file
 from adapterkit.workflows.fitting import require_fit, require_sound
-from adapterkit.workflows.parents import require_base
 
 _PICKLED = ("adapter_model.bin", "adapter_model.pt")
 
@@ -48,7 +47,6 @@ class ImportRequest:
     parents: Sequence[str] = ()
     revision: str | None = None
     description: str = ""
-    tags: tuple[str, ...] = ()
 
 
 def adopt(registry: Registry, request: ImportRequest) -> Published:
@@ -72,7 +70,7 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
     base_id = request.base or measured.settings.base_id
     if not base_id:
         raise UsageError(f"{request.folder} does not say which base it was trained on. Say it with --base.")
-    if request.revision is not None and not from_hub(base_id):
+    if request.revision is not None and not is_hub_id(base_id):
         raise UsageError(
             f"--revision {request.revision} chooses among the revisions that the hub keeps, and the base {base_id} "
             "does not come from there. Leave --revision out, or name the hub's id with --base."
@@ -98,7 +96,7 @@ def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:
             training_config=yaml.safe_dump({"imported": told}, sort_keys=True),
             training_metrics={},
             description=request.description or "Imported; nobody here knows what it was trained on.",
-            tags=(*request.tags, "imported"),
+            tags=("imported",),
         )
     )
 
@@ -173,12 +171,9 @@ def _lineage(registry: Registry, refs: Sequence[str], identity: BaseIdentity) ->
 
 
 def _require_parents_base(members: Sequence[Artifact], identity: BaseIdentity) -> None:
-    """`require_base`, in the words of an import."""
-    try:
-        require_base(members, identity)
-    except BaseMismatchError as error:
-        parent = next(each for each in members if identity.differs_from(each.manifest.lineage.base))
-        raise BaseMismatchError(_mismatch(parent, identity)) from error
+    for each in members:
+        if identity.differs_from(each.manifest.lineage.base):
+            raise BaseMismatchError(_mismatch(each, identity))
 
 
 def _mismatch(parent: Artifact, identity: BaseIdentity) -> str:

@@ -60,7 +60,7 @@ def examine(registry: Registry, config_dir: Path | None = None) -> list[Finding]
     Raises:
         UsageError: there is no such folder of configs.
     """
-    if config_dir is not None and not config_dir.is_dir():
+    if config_dir is not None and not os.path.isdir(config_dir):
         raise UsageError(
             f"--config-dir {config_dir} is not a folder. Give the one that holds recipe/, or leave it out."
         )
@@ -180,7 +180,7 @@ def _cache() -> Iterator[tuple[str, str, str]]:
 
 def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
     yield _place("folder", registry.path, "choose another with --registry or $ADAPTERKIT_REGISTRY")
-    if not registry.path.is_dir():
+    if not os.path.isdir(registry.path):
         yield "contents", NOTE, f"{registry.path} is not there yet (there is no such folder): nothing was published"
         return
     try:
@@ -216,9 +216,9 @@ def _odd(registry: Registry) -> Iterator[tuple[str, str, str]]:
 
 def _place(what: str, folder: Path, fix: str) -> tuple[str, str, str]:
     """Whether a folder, or the nearest one above it that exists, can be written and has room."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
     free = shutil.disk_usage(there).free
-    if not there.is_dir() or not os.access(there, os.W_OK):
+    if not os.path.isdir(there) or not os.access(there, os.W_OK):
         return what, BAD, f"{there} cannot be written: {fix}"
     told = f"{folder}, {free / 2**30:,.0f} GiB free"
     return (what, NOTE, f"{told}: little for models and runs") if free < _LITTLE_SPACE else (what, FINE, told)

@@ -10,7 +10,6 @@ from typing import Any
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
-from adapterkit.config.redaction import redact_overrides
 from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.manifest import BaseRecord, RecipeRecord
@@ -79,7 +78,7 @@ def draft_of(trained: Trained) -> ArtifactDraft:
 def _recipe(config: TrainConfig, asked: Asked) -> RecipeRecord:
     return RecipeRecord(
         recipe=asked.recipe,
-        overrides=tuple(redact_overrides(asked.overrides)),
+        overrides=asked.overrides,
         config_dir=asked.config_dir,
         sources=asked.sources,
         parent=config.parent,

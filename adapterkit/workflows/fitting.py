@@ -9,7 +9,7 @@ from pathlib import Path
 from adapterkit.artifacts import LoraSettings, read_header
 from adapterkit.artifacts.shape import parts_of, targeted
 from adapterkit.artifacts.weights import Measured, measure
-from adapterkit.errors import ArtifactError, BaseLoadError, counted
+from adapterkit.errors import ArtifactError, BaseLoadError, counted, first_line_of, listed
 from adapterkit.manifest import WEIGHTS_FILE
 
 _PREFIX = "base_model.model."
@@ -50,7 +50,7 @@ def require_sound(copy: Path, folder: Path) -> Measured:
         ) from error
     if measured.problems:
         raise ArtifactError(
-            f"{folder} is no whole LoRA:{_listed(measured.problems)}\n{_way_out(measured.problems)}",
+            f"{folder} is no whole LoRA:{listed(measured.problems, 10)}\n{_way_out(measured.problems)}",
             measured.problems,
         )
     return measured
@@ -102,7 +102,7 @@ def require_fit(copy: Path, folder: Path, settings: LoraSettings, base_id: str, 
         counts = f"{counted(len(found['missing']), 'tensor')} missing, {len(found['unexpected'])} unexpected, "
         raise ArtifactError(
             f"{folder} does not fit {base_id} as its adapter_config.json says: {counts}{len(found['another size'])} of "
-            f"another size.{_listed(problems)}\nWhere it was trained on another base, name that with --base. Where "
+            f"another size.{listed(problems, 10)}\nWhere it was trained on another base, name that with --base. Where "
             f"weights were lost, {_SAVED_AGAIN}. Where target_modules names too much, let it name the layers with "
             "weights alone.",
             problems,
@@ -123,8 +123,7 @@ def outline_of(base_id: str, base_folder: Path) -> Outline:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        told = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise BaseLoadError(base_id, f"{told}. Name a causal language model with --base.") from error
+        raise BaseLoadError(base_id, f"{first_line_of(error)}. Name a causal language model with --base.") from error
     modules = dict(model.named_modules())
     linear = {name: module for name, module in modules.items() if isinstance(module, torch.nn.Linear)}
     return Outline(tuple(modules), {name: (each.in_features, each.out_features) for name, each in linear.items()})
@@ -150,8 +149,3 @@ def _sizes(shapes: Mapping[str, tuple[int, ...]], outline: Outline) -> Iterator[
             yield f"{module} takes {outline.sizes[module][0]} inputs in the base, and {shape[1]} here"
         elif part == "B.weight" and shape[0] != outline.sizes[module][1]:
             yield f"{module} gives {outline.sizes[module][1]} outputs in the base, and {shape[0]} here"
-
-
-def _listed(problems: tuple[str, ...] | list[str]) -> str:
-    more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
-    return "".join(f"\n  {line}" for line in [*problems[:10], *more])

@@ -12,7 +12,7 @@ from adapterkit.errors import UsageError
 from adapterkit.manifest import IMPORTED
 from adapterkit.registry import Entry
 from adapterkit.workflows.present import asked_of
-from adapterkit.workflows.recorded import recorded_config
+from adapterkit.workflows.recorded import recorded_config, require_whole
 
 _IMPORT = "import it again: adapterkit import FOLDER --name NAME --quantization KIND --base BASE --parent PARENT"
 
@@ -37,9 +37,7 @@ def asked_now(entry: Entry) -> tuple[TrainConfig, Asked]:
 def way_out(entry: Entry) -> str:
     """How one that is broken is made again."""
     if entry.glance is None:
-        return (
-            f"its manifest cannot be read, so nobody knows its command: bring its files back, or move {entry.path} away"
-        )
+        return f"{entry.problem}, so nobody knows its command: bring its files back, or move {entry.path} away"
     if _is_imported(entry):
         return _IMPORT
     if entry.recipe is None:
@@ -57,7 +55,9 @@ def _config_of(entry: Entry) -> tuple[TrainConfig, Asked]:
     if _is_imported(entry):
         raise UsageError(f"{entry.ref} was imported, and nobody here knows how it was trained: {_IMPORT}")
     if recipe is None or not recipe.sources:
-        return recorded_config(Path(entry.path)), UNASKED
+        config = recorded_config(Path(entry.path))
+        require_whole(config, entry.ref)
+        return config, UNASKED
     if any(REDACTED in word for word in recipe.overrides):
         raise UsageError(f"{entry.ref} was asked for with a secret, which is not kept: give its command again.")
     composition = compose_asked(asked_of(recipe))

@@ -55,9 +55,9 @@ def planned(registry: Registry, names: Sequence[str] = ()) -> list[Rebuilt]:
     return list(plan.values())
 
 
-def look(registry: Registry, *, foreseeing: bool = False) -> list[Standing]:
-    """How all stand, with the rows of every adapter compared whose files changed."""
-    return status(registry, Present(most_read=None), foreseeing=foreseeing)
+def look(registry: Registry, *, only: Sequence[str] | None = None, foreseeing: bool = False) -> list[Standing]:
+    """How all, or only some, stand, with the rows of every adapter compared whose files changed."""
+    return status(registry, Present(most_read=None), only=only, foreseeing=foreseeing)
 
 
 def wanted(standings: Sequence[Standing], names: Sequence[str]) -> dict[str, Standing]:

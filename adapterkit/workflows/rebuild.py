@@ -46,8 +46,9 @@ def rebuild(registry: Registry, names: Sequence[str] = (), *, outputs: Path, dev
     """
     done: dict[str, Rebuilt] = {}
     for name in in_order(wanted(look(registry), names)):
-        standing = next(found for found in look(registry) if found.entry.name == name)
-        if standing.state != FRESH or standing.held:
+        # The training of another took hours, perhaps, and this one is gone since.
+        standing = next(iter(look(registry, only=[name])), None)
+        if standing is not None and (standing.state != FRESH or standing.held):
             told = not_to_be_trained(standing, done)
             done[name] = told if told is not None else _rebuild_one(registry, standing, outputs / name, device)
     return list(done.values())
@@ -64,12 +65,12 @@ def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: 
             config.registry, config.device = str(registry.path), device
             config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
             outcome = train(config, asked=asked, compose_parent=compose_recipe)
+        ref = outcome.artifact.ref
+        action, note = (TRAINED, "") if outcome.trained else _point_at(registry, ref)
+        return Rebuilt(entry.name, action, why, ref=str(ref), note=note)
     except EXPECTED as error:
         _log.error("%s could not be rebuilt: %s", entry.name, message_of(error))
         return Rebuilt(entry.name, FAILED, why, problem=message_of(error))
-    ref = outcome.artifact.ref
-    action, note = (TRAINED, "") if outcome.trained else _point_at(registry, ref)
-    return Rebuilt(entry.name, action, why, ref=str(ref), note=note)
 
 
 def _point_at(registry: Registry, ref: AdapterRef) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.artifacts import MAX_YAML_BYTES, yaml_problem
 from adapterkit.config.literal import literal
+from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import ArtifactError
+from adapterkit.errors import ArtifactError, UsageError, first_line_of
 from adapterkit.manifest import TRAINING_CONFIG_FILE
 from adapterkit.stores import read_file
 
@@ -37,5 +38,17 @@ def recorded_config(artifact: Path) -> TrainConfig:
             whole = OmegaConf.merge(schema, {**plain, "registry": "", "output_dir": ""})
             return cast(TrainConfig, OmegaConf.to_object(whole))
         except (OmegaConfBaseException, ValueError, TypeError) as error:
-            what = f"is not the config of a training that this adapterkit knows: {str(error).strip().splitlines()[0]}"
+            what = f"is not the config of a training that this adapterkit knows: {first_line_of(error)}"
     raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [f"{TRAINING_CONFIG_FILE}: {what}"])
+
+
+def require_whole(config: TrainConfig, ref: str) -> None:
+    """Go on only with a config that says all that it was trained from.
+
+    Raises:
+        UsageError: a secret was taken out of it.
+    """
+    if REDACTED in str([config.model, config.data]):
+        raise UsageError(
+            f"{ref} was trained with a secret in its data or model settings, which is not kept: give its command again."
+        )

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from adapterkit.artifacts import Artifact, read_header, verified_weights
 from adapterkit.base.device import resolve_device
-from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE, Manifest
 from adapterkit.registry import Registry
-from adapterkit.workflows.recorded import recorded_config
+from adapterkit.stores import explained, make_directory, write_file
+from adapterkit.workflows.recorded import recorded_config, require_whole
 from adapterkit.workflows.shown import run_shown
+
+if TYPE_CHECKING:
+    import torch
 
 _log = logging.getLogger(__name__)
 
@@ -74,26 +76,20 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
     members = registry.lineage_artifacts(ref)
     original = members[-1]
     config = recorded_config(original.path)
-    _require_whole(config, ref)
+    require_whole(config, ref)
     with tempfile.TemporaryDirectory(prefix="adapterkit-reproduce-") as scratch:
         where = keep or Path(scratch)
-        where.mkdir(parents=True, exist_ok=True)
-        for parent in members[:-1]:
-            shutil.copytree(parent.path, where / "adapters" / parent.manifest.name / str(parent.manifest.version))
+        with explained(f"Preparing {where}"):
+            make_directory(where)
+            for parent in members[:-1]:
+                shutil.copytree(parent.path, where / "adapters" / parent.manifest.name / str(parent.manifest.version))
         config.parent = str(members[-2].ref) if len(members) > 1 else None
         config.registry, config.output_dir = str(where / "adapters"), str(where / "run")
         config.device, config.resume, config.force = device or config.device, "never", True
         _log.info("Training %s again in a process of its own", original.ref)
         _train_in_a_process(config, where, original.manifest)
         again = Registry(where / "adapters").artifact(original.manifest.name)
-        return _compare(original, again)
-
-
-def _require_whole(config: TrainConfig, ref: str) -> None:
-    if REDACTED in str([config.model, config.data]):
-        raise UsageError(
-            f"{ref} was trained with a secret in its data or model settings, which is not kept: give its command again."
-        )
+        return compare(original, again)
 
 
 def _require_empty(folder: Path) -> None:
@@ -110,10 +106,8 @@ def _require_empty(folder: Path) -> None:
 
 
 def _train_in_a_process(config: TrainConfig, where: Path, manifest: Manifest) -> None:
-    from dataclasses import asdict
-
     request = where / "request.json"
-    request.write_text(json.dumps(asdict(config)), encoding="utf-8")
+    write_file(request, json.dumps(asdict(config)).encode("utf-8"))
     # Sums of floats depend on how many threads share them.
     threads = {"OMP_NUM_THREADS": str(manifest.environment["threads"])} if "threads" in manifest.environment else {}
     command = [sys.executable, "-m", "adapterkit.workflows.rerun", str(request)]
@@ -127,14 +121,15 @@ def _reason(output: str) -> str:
     return told[-1].removeprefix("error: ") if told else "\n".join(output.splitlines()[-15:])
 
 
-def _compare(original: Artifact, again: Artifact) -> Reproduction:
+def compare(original: Artifact, again: Artifact) -> Reproduction:
+    """What two trainings of one adapter came to, tensor by tensor."""
     differences = dict(_differences(original, again))
     worst = max(differences, key=lambda name: differences[name], default=None)
     tensors = len(read_header(original.path / WEIGHTS_FILE).tensors)
     return Reproduction(
         ref=str(original.ref),
         identical=original.manifest.weights_digest == again.manifest.weights_digest,
-        largest_difference=differences[worst] if worst else 0.0,
+        largest_difference=differences[worst] if worst is not None else 0.0,
         tensor=worst,
         differing=len(differences),
         tensors=tensors,
@@ -149,9 +144,17 @@ def _differences(original: Artifact, again: Artifact) -> Iterator[tuple[str, flo
     mine, theirs = load(verified_weights(original)), load(verified_weights(again))
     for name in sorted(mine.keys() | theirs.keys()):
         if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
-            yield name, float(np.inf)
-        elif (gap := (mine[name].double() - theirs[name].double()).abs().max().item()) > 0:
-            yield name, gap
+            yield name, math.inf
+        elif not _same_bits(mine[name], theirs[name]):
+            yield name, (mine[name].double() - theirs[name].double()).abs().max().item()
+
+
+def _same_bits(mine: torch.Tensor, theirs: torch.Tensor) -> bool:
+    """Zero and minus zero have the same value, and not the same bits."""
+    import torch
+
+    one, other = (tensor.flatten().view(torch.uint8) for tensor in (mine, theirs))
+    return mine.dtype == theirs.dtype and torch.equal(one, other)
 
 
 def _circumstances(then: Manifest, now: Manifest) -> Iterator[tuple[str, tuple[Any, Any]]]:

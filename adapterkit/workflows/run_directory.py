@@ -26,7 +26,6 @@ from adapterkit.training.fit import Fit
 
 _log = logging.getLogger(__name__)
 
-# Hydra saves config and overrides here as they were given, before the job begins.
 BASELINE_FILE = "baseline_checksums.json"
 # A checkpoint without one of these would resume with other weights or other random numbers, and without a word.
 _CHECKPOINT_FILES = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from adapterkit.artifacts import measure_sound, scan_tensors, tensor_records, weights_digest
+from adapterkit.artifacts import measure_sound, scan_tensors, weights_digest
 from adapterkit.digest import sha256_bytes
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import WEIGHTS_FILE
@@ -49,7 +49,7 @@ def test_the_digest_sees_one_changed_number(tmp_path: Path) -> None:
 
 def test_a_record_names_dtype_shape_and_bytes(tmp_path: Path) -> None:
     tensors = lora_tensors()
-    records = tensor_records(write_adapter(tmp_path, tensors=tensors) / WEIGHTS_FILE)
+    records = scan_tensors(write_adapter(tmp_path, tensors=tensors) / WEIGHTS_FILE).records
     for name, tensor in tensors.items():
         assert records[name] == {"dtype": "F32", "shape": list(tensor.shape), "sha256": sha256_bytes(tensor.tobytes())}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from artifacts.keyring import Pair, key_pair
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
 from adapterkit.cli import main
-from adapterkit.registry import Registry
+from adapterkit.cli.findings import print_findings
+from adapterkit.registry import Registry, verify
 
 FINGERPRINT = 16
 
@@ -71,6 +73,16 @@ def test_sign_then_verify(command: Command, pair: Pair) -> None:
     first, second = command.out.splitlines()
     assert first.startswith("intact: child@1.0.0: 7 files")
     assert second.endswith(", its 1 ancestor by one of the given keys")
+
+
+def test_of_a_folder_away_from_its_registry_the_ancestor_is_what_is_not_signed(
+    command: Command, pair: Pair, registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command("sign", "child", "--key", pair.private)
+    print_findings(verify(shutil.copytree(registry.path / "child" / "1.0.0", tmp_path / "away"), keys=[pair.public]))
+    said = capsys.readouterr().out
+    assert "unified@1.0.0/checksums.json.sig: is not at hand" in said
+    assert "NOT signed by a given key: unified@1.0.0" in said
 
 
 def test_a_signature_that_was_not_checked_is_said_to_be_there(command: Command, pair: Pair) -> None:

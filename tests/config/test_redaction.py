@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adapterkit.config.redaction import REDACTED, is_secret, redact, redact_overrides
+from adapterkit.config.redaction import REDACTED, is_secret, redact
 from adapterkit.config.saved import redact_file
 from adapterkit.config.schema import AdapterConfig, DataConfig, ModelConfig, TrainConfig, TrainerConfig
 from adapterkit.errors import UsageError
@@ -56,7 +56,7 @@ def test_keys_that_name_secrets(key: str) -> None:
     assert is_secret(key)
     assert redact({key: "x"}) == {key: REDACTED}
     assert redact({"outer": [{key: ["x", {"inner": 5}]}]}) == {"outer": [{key: [REDACTED, {"inner": REDACTED}]}]}
-    assert redact_overrides([f"++{key}=x"]) == [f"++{key}={REDACTED}"]
+    assert redact([f"++{key}=x"]) == [f"++{key}={REDACTED}"]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_keys_that_name_secrets(key: str) -> None:
 )
 def test_keys_that_only_look_like_it(key: str) -> None:
     assert redact({key: "x"}) == {key: "x"}
-    assert redact_overrides([f"{key}=x"]) == [f"{key}=x"]
+    assert redact([f"{key}=x"]) == [f"{key}=x"]
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:8])
 def test_values_that_have_the_shape_of_a_secret(secret: str) -> None:
     assert redact({"note": [f"before {secret} after"]}) == {"note": [f"before {REDACTED} after"]}
-    assert redact_overrides([f"description='{secret}'"]) == [f"description='{REDACTED}'"]
+    assert redact([f"description='{secret}'"]) == [f"description='{REDACTED}'"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_values_that_only_look_like_it(harmless: str) -> None:
 )
 def test_credentials_in_addresses(address: str, saved: str) -> None:
     assert redact({"train": address}) == {"train": saved}
-    assert redact_overrides([f"data.train={address}"]) == [f"data.train={saved}"]
+    assert redact([f"data.train={address}"]) == [f"data.train={saved}"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_keys_that_hold_a_secret() -> None:
 
 def test_overrides_with_tables_inside() -> None:
     given = ["hub={token: hf_abc, name: x}", "hub={password:'a, b',name:x}", "~token", "+recipe=unified", "a=[1,2]"]
-    assert redact_overrides(given) == [
+    assert redact(given) == [
         f"hub={{token: {REDACTED}, name: x}}",
         f"hub={{password:{REDACTED},name:x}}",
         "~token",
@@ -164,7 +164,7 @@ def test_what_says_nothing_stays_and_nothing_is_changed_in_place() -> None:
     plain = {"token": None, "use_auth_token": True, "password": "", "seed": 5, "nested": {"api_key": 12345}}
     assert redact(plain) == {**plain, "nested": {"api_key": REDACTED}}
     assert plain["nested"] == {"api_key": 12345}
-    assert redact_overrides(["hub.token=null", "use_auth_token=true"]) == ["hub.token=null", "use_auth_token=true"]
+    assert redact(["hub.token=null", "use_auth_token=true"]) == ["hub.token=null", "use_auth_token=true"]
 
 
 def config(**changes: str) -> TrainConfig:

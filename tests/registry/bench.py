@@ -19,7 +19,8 @@ from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import WEIGHTS_FILE, BaseRecord
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Collection, Registry, history_of
-from adapterkit.registry.moving import stack_of
+from adapterkit.registry.aliases import alias_moves
+from adapterkit.registry.pointing import standing
 from registry.killing import killed
 from registry.model import Model, Wanted, is_same, version_of
 
@@ -165,7 +166,11 @@ def view_of(registry: Registry) -> dict[str, Any]:
             "versions": [str(version) for version in registry.versions(name)],
             "aliases": {alias: str(version) for alias, version in registry.aliases(name).items()},
             "stacks": {
-                alias: [str(each) for each in stack_of(registry, name, alias)] for alias in registry.aliases(name)
+                alias: [
+                    str(each)
+                    for each in standing(alias, alias_moves(registry.path / name, alias), registry.versions(name))
+                ]
+                for alias in registry.aliases(name)
             },
         }
         for name in registry.names()

@@ -172,7 +172,7 @@ def test_a_child_that_asks_for_an_alias_that_leads_astray_is_not_compared(moved:
     def ask(entry: object, look: object) -> None:
         look.asked = "unified@production"  # type: ignore[attr-defined]
 
-    found = judge(moved.survey(), lambda name: moved.path / name, [ask])
+    found = judge(moved.survey(), moved.path, [ask])
     (child,) = [each for each in found if each.entry.name == "child"]
     assert (child.state, len(child.unknown)) == ("fresh", 1)
     assert "damaged" in child.unknown[0].what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,11 @@ def test_where_no_number_is_left_nothing_is_published(publish: Publish, registry
     with pytest.raises(RegistryError, match=r"no number is left after unified@999999999"):
         publish(seed=1)
     assert sorted(path.name for path in Path(last.parent).iterdir()) == ["1.0.0", last.name]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_what_stands_in_the_place_of_the_next_version_is_told(publish: Publish, registry: Registry, kind: str) -> None:
+    place = publish().path.parent / "1.1.0"
+    os.mkfifo(place) if kind == "pipe" else place.touch()
+    with pytest.raises(RegistryError, match=r"1\.1\.0 is no folder"):
+        publish(seed=1)

@@ -6,9 +6,13 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from artifacts.samples import draft_of, lora_tensors, write_adapter
 
+from adapterkit.registry import Registry
+from adapterkit.workflows.reproduce import compare
 from adapterkit.workflows.shown import run_shown
 from tests.workflows.project import ALL_FRESH, Project
 from tests.workflows.tiny import TRAIN, write_chats
@@ -30,6 +34,19 @@ def test_reproduce_is_bit_identical_or_says_what_differs(project: Project) -> No
 def test_reproduce_says_why_it_cannot(project: Project) -> None:
     project.data.unlink()
     project.run("reproduce", "child_ann", code=1)
+
+
+@pytest.mark.parametrize(("other", "differing"), [(0.0, 0), (-0.0, 1)])
+def test_zero_and_minus_zero_are_not_the_same_bits(tmp_path: Path, other: float, differing: int) -> None:
+    tensors, made = lora_tensors(), []
+    name = min(tensors)
+    for number, value in (("first", 0.0), ("again", other)):
+        tensors[name][0, 0] = value
+        draft = draft_of(write_adapter(tmp_path / number, tensors=tensors), name=number)
+        made.append(Registry(tmp_path / "adapters").publish(draft))
+    found = compare(*made)
+    assert (found.identical, found.differing, found.largest_difference) == (not differing, differing, 0.0)
+    assert found.tensor == (name if differing else None)
 
 
 @pytest.fixture

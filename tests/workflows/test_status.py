@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.config.asked import require_no_namesake
+from adapterkit.config.asked import Asked, asked_for
+from adapterkit.config.compose import compose_recipe, composing
 from adapterkit.errors import UsageError
 from adapterkit.registry import Registry
+from adapterkit.workflows.doctor import BAD, examine
+from adapterkit.workflows.own_command import asked_now
 from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
 from tests.workflows.project import ALL_FRESH, CHILD, FAMILY, PARENT_STALE, Project
@@ -185,9 +188,15 @@ def test_a_slip_in_a_recipe_is_one_reason_and_no_traceback(project: Project, sli
 
 def test_a_file_of_the_users_that_hydra_would_pass_over_is_refused(project: Project) -> None:
     (project.folder / "mine/recipe/unified.yaml").write_text(FAMILY)
-    with pytest.raises(UsageError, match=r"unified\.yaml bears the name.*my_unified\.yaml"):
-        require_no_namesake(["train", "recipe/unified"], "mine")
-    require_no_namesake(["train", "recipe/family"], "mine")
+    told = r"unified\.yaml bears the name.*my_unified\.yaml"
+    with pytest.raises(UsageError, match=told):
+        asked_for([], ["train", "recipe/unified"], config_dir="mine")
+    asked_for([], ["train", "recipe/family"], config_dir="mine")
+    with composing(), pytest.raises(UsageError, match=told):
+        compose_recipe("unified", asked_now(project.registry.survey()["child_ann"][-1])[0], Asked(config_dir="mine"))
+    (found,) = [each for each in examine(project.registry, Path("mine")) if each.what == "recipe unified"]
+    assert found.state == BAD
+    assert "bears the name" in found.told
 
 
 @pytest.mark.parametrize("origin", ["file:pipe", "file:/dev/zero", "file:a\0b", "package:", "junk", "package:no/such"])
