@@ -87,11 +87,7 @@ class Registry:
         return resolve(self.path, AdapterRef.parse(ref) if isinstance(ref, str) else ref)
 
     def exact(self, ref: AdapterRef | str) -> AdapterRef:
-        """The exact ref that a ref means.
-
-        Raises:
-            AdapterKitError: as `resolve`.
-        """
+        """The exact ref that a ref means; raises what `resolve` raises."""
         return self.resolve(ref).ref
 
     def aliases(self, name: str) -> dict[str, Version]:
