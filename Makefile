@@ -1,8 +1,11 @@
 PYTHON ?= python3
 VENV ?= .venv
+# How many tests run at a time; `WORKERS=0` runs them in one process.
+WORKERS ?= auto
 
 PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --maxprocesses 4
 DEMO := $(VENV)/.installed-demo
 TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
@@ -23,14 +26,14 @@ demo: $(DEMO)
 	$(PY) -m adapterkit.train +recipe=persona_on_unified
 
 test: $(TEST)
-	$(PY) -m pytest -m "not long"
+	$(PYTEST) -m "not long" --dist loadfile
 
 # pytest leaves with 5 when it finds no test. Only that is told apart: any other code, of the look or of the run, stands.
 test-long: $(TEST)
 	@found=$$($(PY) -m pytest -m long --collect-only -q 2>&1) && code=0 || code=$$?; \
 	if [ $$code -eq 5 ]; then echo "No test is marked long: nothing was run."; \
 	elif [ $$code -ne 0 ]; then printf '%s\n' "$$found"; exit $$code; \
-	else set -x; $(PY) -m pytest -m long; fi
+	else set -x; $(PYTEST) -m long --dist load; fi
 
 lint: $(DEV)
 	$(PY) -m ruff check .

@@ -10,6 +10,9 @@ import pytest
 
 # Before any import of a Hugging Face library, which reads these once.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="Agg")
+# Several workers share the cores: with as many threads as cores each they would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A developer's own settings must neither steer a test nor be written to by one.
 for _name in [name for name in os.environ if name.startswith("ADAPTERKIT_")]:
     del os.environ[_name]

@@ -58,7 +58,8 @@ def print_findings(report: VerificationReport) -> None:
 
 def _unsigned(report: VerificationReport, name: str) -> str:
     kind = MISMATCH if any(problem.kind == MISMATCH for problem in report.problems) else UNSIGNED
-    ref = next((problem.file.rpartition("/")[0] for problem in report.problems if problem.kind == kind), "") or name
+    where = next((problem.file.partition("/")[0] for problem in report.problems if problem.kind == kind), "")
+    ref = where if "@" in where else name  # An ancestor's come under its ref.
     state = {
         UNSIGNED: f"NOT signed by a given key: {ref}: every file is as {CHECKSUMS_FILE} lists it",
         MISMATCH: f"The signature does NOT match a given key: {ref}",

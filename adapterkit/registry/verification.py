@@ -9,7 +9,6 @@ from pathlib import Path
 
 from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
 from adapterkit.artifacts.keys import KeyPath
-from adapterkit.artifacts.signature_files import ED25519_FILE
 from adapterkit.artifacts.signatures import UNSIGNED
 from adapterkit.errors import UsageError, excerpt
 from adapterkit.manifest import Manifest
@@ -80,7 +79,7 @@ def _alone(report: VerificationReport, manifest: Manifest, keys: Sequence[Public
     """Signatures are demanded of ancestors too, which are not at hand."""
     parents = manifest.lineage.parents if keys else ()
     unseen = "is not at hand, so its signature cannot be checked; verify the artifact in its registry, by its ref"
-    problems = [Problem(f"{member.ref}/{ED25519_FILE}", unseen, UNSIGNED) for member in parents]
+    problems = [Problem(str(member.ref), unseen, UNSIGNED) for member in parents]
     return dataclasses.replace(report, problems=(*report.problems, *problems))
 
 

@@ -129,4 +129,4 @@ def test_an_error_is_json_too_where_json_was_asked_for(
 def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry: Registry, tmp_path: Path) -> None:
     registry.path = tmp_path / "\udcff"
     told = command.json("show", "unified")
-    assert r"\udcff (there is no such folder)" in told["error"]
+    assert "\udcff (there is no such folder)" in told["error"]
