@@ -12,8 +12,6 @@ from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 from adapterkit.cli import main
 from adapterkit.registry import Registry
 
-FINGERPRINT = 16
-
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
