@@ -49,6 +49,7 @@ def test_what_is_broken_is_told_and_not_trained(project: Project, damage: Callab
 def test_the_command_of_a_child_whose_parent_is_gone_is_named(project: Project) -> None:
     shutil.rmtree(project.registry.path / "unified")
     told = both(project)
+    assert set(told) == {"child_ann", "child_bob"}
     assert f"unified@1.0.0 is missing): train it again: {COMMAND}" in told["child_ann"]
 
 
