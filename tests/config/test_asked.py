@@ -55,7 +55,7 @@ def test_what_is_recorded_is_asked_again(text: str) -> None:
     overrides = (f"description={quoted(text)}", f"+tags=[{quoted(text)}]")
     asked = asked_for(overrides, ())
     record = RecipeRecord(asked.recipe, asked.overrides, None, {}, None, "a" * 64, "b" * 64, None, 4)
-    assert asked_of(vars(record)).command == list(overrides)
+    assert asked_of(record).command == list(overrides)
 
 
 TEXTS = [
