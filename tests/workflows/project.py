@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
 from pathlib import Path
 
-import pytest
-
-from adapterkit.cli import main
 from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, compose_recipe, composing
 from adapterkit.registry import Registry
 from adapterkit.workflows.status import status
 from adapterkit.workflows.train import train
+from tests.driving import printed
 from tests.workflows.tiny import TRAIN, write_chats
 
 _runs = itertools.count()
@@ -60,11 +56,7 @@ class Project:
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run `adapterkit WORDS` in this process and folder, and return what it printed on stdout."""
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as left:
-            main(list(words))
-        assert (left.value.code or 0) == code, printed.getvalue()
-        return printed.getvalue()
+        return printed(*words, code=code)
 
     def train(self, recipe: str, *overrides: str) -> None:
         """Train in this folder as the door does, without its start-up."""
