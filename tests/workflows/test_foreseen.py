@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.project import CHILD, FAMILY, Project
+from tests.workflows.project import CHILD, Project
 
 COMMAND = "adapterkit train --config-dir mine +recipe=child persona=ann adapter.r=2"
 
@@ -74,7 +74,7 @@ def test_a_command_that_makes_another_name_now(project: Project) -> None:
 
 @pytest.mark.parametrize("rows", ["{", None])
 def test_data_that_cannot_be_used_any_more(project: Project, rows: str | None) -> None:
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.set_steps(3)
     project.data.unlink() if rows is None else project.data.write_text(rows)
     for words in (["--dry-run"], []):
         found = json.loads(project.run("rebuild", *words, "--json", code=1))
