@@ -107,7 +107,7 @@ def _draft(name: str, base: BaseIdentity, parents: tuple, scratch: Path) -> Arti
         name=name,
         adapter_dir=folder,
         parents=parents,
-        base=BaseRecord(base, "c" * 64, "c" * 64, 1745),
+        base=BaseRecord(base, "c" * 64, "c" * 64, 1325),
         base_location=base.id,
         data=DataRecord("chats.jsonl", "d" * 64, 96, 12_000, {f"file:{chats}": sha256_file(chats)}),
         run_key="e" * 64,

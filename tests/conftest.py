@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from adapterkit.registry import Registry
+    from tests.driving import Command
 
 # Before any import of a Hugging Face library, which reads these once.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="Agg")
@@ -98,3 +102,11 @@ def tiny_model(tiny_base_dir: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)
+
+
+@pytest.fixture
+def command(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command on the registry of the file that the test stands in."""
+    from tests.driving import Command
+
+    return Command(registry, capsys)

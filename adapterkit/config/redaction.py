@@ -31,7 +31,8 @@ _SHAPES = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_USER = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#@]*:[^\s/?#]*@")
+# Hydra saves an address with its colons escaped, and a path has one slash of the two left.
+_USER = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*\\?:/{1,2})[^\s/?#@]*:[^\s/?#]*@")
 # `token=x` wherever it stands: in an address, in prose, among the overrides that Hydra joins to one text.
 _ASSIGNED = re.compile(r"(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)=")
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s&#,;\"'\])}]+")

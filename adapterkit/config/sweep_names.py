@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 
+_SWEEP = {"-m", "--multirun"}
 # A name already differs where these differ.
 _IN_THE_NAME = ("name", "suffix", "persona", "recipe")
 # Choosing another file of a group, as opposed to setting a value.
@@ -24,11 +25,12 @@ def with_sweep_names(arguments: Sequence[str]) -> list[str]:
         arguments: the command line, without the program.
 
     Returns:
-        The same arguments, with `suffix=...` appended where it is needed and not given.
+        The same arguments, `--multirun` first, since Hydra takes overrides on one side of them alone; with `suffix=...`
+        appended where it is needed and not given.
     """
-    given = list(arguments)
-    if not {"-m", "--multirun"} & set(given):
-        return given
+    if not _SWEEP & set(arguments):
+        return list(arguments)
+    given = sorted(arguments, key=lambda word: word not in _SWEEP)
     overrides = [parsed for word in given if "=" in word and not word.startswith("-") for parsed in _parse(word)]
     if any(override.key_or_group == "suffix" for override in overrides):
         return given

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from adapterkit.cli import main
 from adapterkit.cli.conversation import Conversation, talk
+from tests.driving import left_with
 
 
 class Parrot:
@@ -41,9 +41,7 @@ def parrot(monkeypatch: pytest.MonkeyPatch) -> Parrot:
 
 
 def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as left:
-        main(["chat", "unified", *arguments])
-    return int(left.value.code or 0)
+    return left_with("chat", "unified", *arguments)
 
 
 def test_the_conversation_is_remembered_until_a_reset(

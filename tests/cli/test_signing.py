@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -10,11 +9,9 @@ import pytest
 from artifacts.keyring import Pair, key_pair
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
-from adapterkit.cli import main
 from adapterkit.cli.findings import print_findings
 from adapterkit.registry import Registry, verify
-
-FINGERPRINT = 16
+from tests.driving import Command
 
 
 @pytest.fixture
@@ -31,28 +28,6 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 @pytest.fixture
 def pair(registry: Registry) -> Pair:
     return key_pair(Path("keys"))
-
-
-class Command:
-    def __init__(self, registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
-        self._registry, self._capsys = registry, capsys
-        self.out = self.err = ""
-
-    def __call__(self, *words: str | Path) -> int:
-        with pytest.raises(SystemExit) as left:
-            main([*map(str, words), "--registry", str(self._registry.path)])
-        self.out, self.err = self._capsys.readouterr()
-        assert "Traceback" not in self.err
-        return int(left.value.code or 0)
-
-    def json(self, *words: str | Path) -> Any:
-        assert self(*words, "--json") == 0, self.err
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def command(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(registry, capsys)
 
 
 def test_sign_then_verify(command: Command, pair: Pair) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from artifacts.keyring import key_pair
 from artifacts.samples import draft_of, write_adapter
 
-from adapterkit.cli import main
 from adapterkit.errors import ArtifactError
 from adapterkit.registry import Registry
+from tests.driving import Command
 
 
 @pytest.fixture
@@ -21,30 +19,6 @@ def registry(tmp_path: Path) -> Registry:
     registry = Registry(tmp_path / "adapters")
     registry.publish(draft_of(write_adapter(tmp_path / "p")))
     return registry
-
-
-class Command:
-    """Runs the command in this process and keeps what it printed."""
-
-    def __init__(self, registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
-        self._registry, self._capsys = registry, capsys
-        self.code, self.out, self.err = 0, "", ""
-
-    def __call__(self, *words: str) -> int:
-        with pytest.raises(SystemExit) as left:
-            main([*words, "--registry", str(self._registry.path)])
-        self.out, self.err = self._capsys.readouterr()
-        self.code = int(left.value.code or 0)
-        return self.code
-
-    def json(self, *words: str) -> Any:
-        self(*words, "--json")
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def command(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(registry, capsys)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +49,7 @@ def test_a_mistyped_registry_is_told_and_not_made(
 
 def test_signing_in_a_mistyped_registry_does_not_make_it(command: Command, tmp_path: Path, registry: Registry) -> None:
     registry.path = tmp_path / "adaptres"
-    assert command("sign", "unified", "--key", str(key_pair(tmp_path / "keys").private)) == 1
+    assert command("sign", "unified", "--key", key_pair(tmp_path / "keys").private) == 1
     assert "(there is no such folder)" in command.err
     assert not registry.path.exists()
 
@@ -105,28 +79,45 @@ def test_history_takes_a_bare_name(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "kind"),
+    ("words", "code", "kind", "match"),
     [
-        (("show", "nobody"), 1, "RefNotFoundError"),
-        (("verify", "No Body"), 2, "UsageError"),
-        (("promote", "unified@9.0.0"), 1, "RefNotFoundError"),
-        (("rollback", "unified"), 2, "UsageError"),
-        (("sign", "unified", "--key", "none.pem"), 2, "KeyFileError"),
+        (("show", "nobody"), 1, "RefNotFoundError", "No adapter 'nobody' in the registry"),
+        (("show", "unifid"), 1, "RefNotFoundError", "No adapter 'unifid' in the registry"),
+        (("show", "unified@1"), 2, "UsageError", "'1' is not a version"),
+        (("verify", "nobody"), 1, "RefNotFoundError", "No adapter 'nobody'"),
+        (("verify", "No Body"), 2, "UsageError", "'No Body' cannot name an adapter"),
+        (("lineage", "Un Ified"), 2, "UsageError", "'Un Ified' cannot name an adapter"),
+        (("promote", "unified@9.0.0"), 1, "RefNotFoundError", "No adapter 'unified@9.0.0'"),
+        (("rollback", "unified"), 2, "UsageError", "there is nothing to go back to"),
+        (("sign", "unified", "--key", "none.pem"), 2, "KeyFileError", "none.pem cannot be read"),
     ],
 )
-def test_an_error_is_json_too_where_json_was_asked_for(
-    command: Command, words: tuple[str, ...], code: int, kind: str
+def test_an_error_is_one_message_and_a_code_and_json_where_that_was_asked_for(
+    command: Command, words: tuple[str, ...], code: int, kind: str, match: str
 ) -> None:
     assert command(*words) == code
     assert command.out == ""
-    told = command.json(*words)
-    assert command.code == code
+    assert match in command.err
+    told = command.json(*words, code=code)
     assert set(told) == {"error", "kind"}
     assert told["kind"] == kind
     assert command.err == f"error: {told['error']}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (("show",), "Missing argument"),
+        (("dance",), "No such command"),
+        (("chat", "unified", "--json"), "error: --json prints one answer"),
+    ],
+)
+def test_what_no_verb_takes_is_wrong_usage(command: Command, words: tuple[str, ...], match: str) -> None:
+    assert command(*words) == 2
+    assert match in command.err
+
+
 def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry: Registry, tmp_path: Path) -> None:
     registry.path = tmp_path / "\udcff"
-    told = command.json("show", "unified")
+    told = command.json("show", "unified", code=1)
     assert "\udcff (there is no such folder)" in told["error"]

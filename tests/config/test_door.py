@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
+from tests.driving import door
 from tests.workflows.tiny import Workshop
-
-
-def door(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "adapterkit.train", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -119,13 +110,3 @@ def test_a_missing_parent_is_trained_with_what_the_childs_own_recipe_says_of_bas
     assert shop.registry.names() == ["shared", "voice"]
     assert [shop.registry.manifest(name).data.rows for name in ("shared", "voice")] == [4, 3]
     assert "<- shared@1.0.0 <- voice@1.0.0" in done.stdout
-
-
-def test_nothing_that_hydra_saves_for_a_sweep_holds_a_secret(tiny_base_dir, tmp_path):
-    shop = Workshop(tiny_base_dir, tmp_path)
-    chosen = [argument for argument in tiny(shop) if not argument.startswith("data.train=")]
-    done = door(tmp_path, "-m", "adapter.r=2,4", "data.train='https://me:open-sesame@host/x.jsonl'", *chosen)
-    assert done.returncode == 1
-    saved = list((tmp_path / "outputs").rglob("*.yaml"))
-    assert {file.name for file in saved} >= {"multirun.yaml", "config.yaml", "overrides.yaml"}
-    assert [file for file in saved if "open-sesame" in file.read_text("utf-8")] == []

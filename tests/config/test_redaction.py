@@ -121,6 +121,8 @@ def test_values_that_only_look_like_it(harmless: str) -> None:
     [
         ("https://me:pw@host/x", f"https://{REDACTED}@host/x"),
         ("s3+http://me:p@w@host:80/x", f"s3+http://{REDACTED}@host:80/x"),
+        (r"https\://me\:pw@host/x", rf"https\://{REDACTED}@host/x"),
+        ("https:/me:pw@host/x", f"https:/{REDACTED}@host/x"),
         ("postgresql://:pw@host", f"postgresql://{REDACTED}@host"),
         ("https://host/x?token=abc&page=2", f"https://host/x?token={REDACTED}&page=2"),
         (f"https://{HF}@host/x", f"https://{REDACTED}@host/x"),

@@ -22,6 +22,11 @@ def test_a_sweep_over_values_is_told_apart_by_them(arguments, suffix):
     assert with_sweep_names(arguments) == [*arguments, f"suffix='{suffix}'"]
 
 
+def test_the_option_may_stand_between_overrides() -> None:
+    suffix = "suffix='.${as_name:r${adapter.r}}'"
+    assert with_sweep_names(["adapter.r=2,4", "-m", "seed=1"]) == ["-m", "adapter.r=2,4", "seed=1", suffix]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
-from contextlib import redirect_stdout
 from typing import Any
 
-import pytest
-
-from adapterkit.cli import main
 from adapterkit.registry import Registry
+from tests.driving import printed
 
 
 def run(registry: Registry, *words: str, code: int | None = 0) -> str:
     """Run `adapterkit WORDS` on it, and return what it printed on stdout."""
-    printed = io.StringIO()
-    with redirect_stdout(printed), pytest.raises(SystemExit) as left:
-        main([*words, "--registry", str(registry.path)])
-    assert code is None or (left.value.code or 0) == code, printed.getvalue()
-    return printed.getvalue()
+    return printed(*words, "--registry", registry.path, code=code)
 
 
 def plain(registry: Registry, *words: str, code: int | None = 0) -> Any:

@@ -105,18 +105,6 @@ def test_what_no_alias_may_be(publish: Publish, registry: Registry, alias: str) 
         registry.promote("unified", alias)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"version": "9"}', "[1]", "null", '{"a": NaN}', "x" * 20_000])
-def test_a_damaged_history_is_told_and_a_new_move_heals_it(publish: Publish, registry: Registry, text: str) -> None:
-    publish()
-    registry.promote("unified")
-    (registry.path / "unified/aliases/production/1.json").write_text(text)
-    with pytest.raises(RegistryError, match=r"damaged.*adapterkit promote unified@VERSION --to production"):
-        registry.resolve("unified@production")
-    assert str(registry.exact("unified")) == "unified@1.0.0"
-    registry.promote("unified")
-    assert str(registry.exact("unified@production")) == "unified@1.0.0"
-
-
 def test_of_two_who_move_an_alias_at_once_one_is_told(publish: Publish, registry: Registry) -> None:
     published = publish()
 

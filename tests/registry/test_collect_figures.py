@@ -94,7 +94,7 @@ def test_the_newest_version_always_stays(publish: Publish, registry: Registry, k
         registry.collect(registry.plan_collection(), keep=keep)
 
 
-def test_a_dry_run_says_what_to_type(publish: Publish, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_says_what_to_type(publish: Publish, registry: Registry) -> None:
     for seed in range(4):
         publish(seed=seed)
     told = run(registry, "gc", "--keep", "1")

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import adapterkit
 from adapterkit.errors import ArtifactError, BaseMismatchError, RefNotFoundError
@@ -75,9 +76,10 @@ def test_another_chat_template_is_another_base(shop: Workshop, trained: Workshop
 
 
 def test_another_quantization_must_be_asked_for(shop: Workshop) -> None:
-    assert load(shop, quantization="bf16").model.dtype.itemsize == 2
     manifest = shop.registry.manifest("child")
     assert manifest.lineage.base.quantization["dtype"] == "float32"
+    assert load(shop).model.dtype == torch.float32
+    assert load(shop, quantization="bf16").model.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("ref", ["unified", "child"])

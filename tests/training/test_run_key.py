@@ -33,7 +33,6 @@ def config(**changes: Any) -> TrainConfig:
         ("lora_dropout", 0.0, -0.0),
         ("epochs", 3, 3.0),
         ("learning_rate", 1, 1.0),
-        ("learning_rate", 1e-4, 0.0001),
         ("r", 8, 8.0),
         ("max_steps", -1, -1.0),
         ("seed", 5, 5.0),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.workflows.project import Project
 @pytest.fixture(scope="session")
 def trained(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A unified adapter, trained on the way, with two children; never changed, only copied."""
-    project = Project(tmp_path_factory.mktemp("project"), tiny_base_dir)
+    project = Project.begun(tmp_path_factory.mktemp("project"), tiny_base_dir)
     with contextlib.chdir(project.folder):
         for persona in ("ann", "bob"):
             project.train("child", f"persona={persona}", "adapter.r=2")
@@ -20,10 +19,6 @@ def trained(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pr
 
 
 @pytest.fixture
-def project(trained: Project, tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A copy of the trained project, which is also the current folder."""
-    copy = Project(tmp_path, tiny_base_dir)
-    shutil.copytree(trained.folder / "adapters", tmp_path / "adapters")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ADAPTERKIT_CACHE", str(tmp_path / "cache"))
-    return copy
+    return trained.copied(tmp_path, monkeypatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,15 +23,22 @@ from tests.workflows.tiny import Workshop
 WEIGHTS = "adapter_model.safetensors"
 
 
-@pytest.fixture
-def foreign(tiny_base_dir: Path, tmp_path: Path) -> Path:
-    """A LoRA folder as plain PEFT saves it, with weights that do something."""
+@pytest.fixture(scope="module")
+def saved_once(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA folder as plain PEFT saves it, with weights that do something; never changed, only copied."""
+    folder = tmp_path_factory.mktemp("plain") / "foreign"
     base = AutoModelForCausalLM.from_pretrained(tiny_base_dir, dtype=torch.float32)
     with torch.random.fork_rng():
         torch.manual_seed(3)
         config = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-        get_peft_model(base, config).save_pretrained(tmp_path / "foreign")
-    return tmp_path / "foreign"
+        get_peft_model(base, config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def foreign(saved_once: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return shutil.copytree(saved_once, tmp_path / "foreign")
 
 
 @pytest.fixture

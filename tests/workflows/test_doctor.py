@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from artifacts.samples import draft_of, write_adapter
 
-from adapterkit.cli import main
 from adapterkit.registry import Registry
 from adapterkit.workflows.doctor import BAD, NOTE, Finding, examine
+from tests.driving import Command
 
 
 @pytest.fixture
@@ -52,11 +52,9 @@ def test_a_recipe_of_a_persona_that_is_not_said_is_no_fault(registry: Registry, 
     assert "None" not in " ".join(found.told for found in findings)
 
 
-def test_a_folder_of_configs_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["doctor", "--config-dir", str(tmp_path / "nope"), "--registry", str(tmp_path / "adapters")])
-    assert left.value.code == 2
-    assert f"--config-dir {tmp_path / 'nope'} is not a folder" in capsys.readouterr().err
+def test_a_folder_of_configs_that_is_not_there_is_wrong_usage(command: Command, tmp_path: Path) -> None:
+    assert command("doctor", "--config-dir", tmp_path / "nope") == 2
+    assert f"--config-dir {tmp_path / 'nope'} is not a folder" in command.err
 
 
 def test_a_registry_that_does_not_exist_yet_is_no_fault(tmp_path: Path) -> None:
@@ -68,41 +66,38 @@ def test_a_registry_that_is_a_file_is(tmp_path: Path) -> None:
     assert "cannot be written" in bad(examine(Registry(tmp_path / "file" / "deep")), "registry")["folder"]
 
 
-def noted(registry: Registry) -> list[str]:
-    found = [each for each in examine(registry) if each.area == "registry" and each.state == NOTE]
+def notes(findings: list[Finding]) -> list[str]:
+    found = [each for each in findings if each.area == "registry" and each.state == NOTE]
     return [f"{each.what}: {each.told}" for each in found if each.what != "folder"]
 
 
-def test_what_is_no_part_of_a_registry_is_told_in_a_line_each(
-    registry: Registry, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_part_of_a_registry_is_told_in_a_line_each(registry: Registry, command: Command) -> None:
     def listed() -> str:
-        with pytest.raises(SystemExit):
-            main(["list", "--registry", str(registry.path)])
-        return capsys.readouterr().out
+        assert command("list") == 0
+        return command.out
 
     before = listed()
-    assert noted(registry) == []
+    assert notes(examine(registry)) == []
     (registry.path / "unified" / "3.0.0").symlink_to("1.0.0")
     (registry.path / "unified" / "old").mkdir()
     (registry.path / "My Adapters").mkdir()
     (registry.path / "notes.txt").write_text("")
-    found = "\n".join(noted(registry))
+    found = "\n".join(notes(examine(registry)))
     assert "unified/3.0.0': " in found
     assert "is a symbolic link, which is not followed; it stands in the place of a version" in found
     for what in ("is a folder, and its name is no version", "that no adapter can have", "is a file, and no adapter"):
         assert what in found
     for number in range(9):
         (registry.path / f"stray-{number}.txt").write_text("")
-    assert len(noted(registry)) == 6
-    assert "8 more" in noted(registry)[-1]
+    findings = examine(registry)
+    assert len(notes(findings)) == 6
+    assert "8 more" in notes(findings)[-1]
+    assert not bad(findings, "registry")
     assert listed() == before
-    assert not bad(examine(registry), "registry")
 
 
-def test_a_name_that_is_no_unicode_can_be_told(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_no_unicode_can_be_told(registry: Registry, command: Command) -> None:
     (registry.path / "\udcff").mkdir()
     for words in ([], ["--json"]):
-        with pytest.raises(SystemExit):
-            main(["doctor", *words, "--registry", str(registry.path)])
-        assert "no adapter can have" in capsys.readouterr().out
+        command("doctor", *words)
+        assert "no adapter can have" in command.out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.project import CHILD, FAMILY, Project
+from tests.workflows.project import CHILD, Project
 
 COMMAND = "adapterkit train --config-dir mine +recipe=child persona=ann adapter.r=2"
 
@@ -49,6 +49,7 @@ def test_what_is_broken_is_told_and_not_trained(project: Project, damage: Callab
 def test_the_command_of_a_child_whose_parent_is_gone_is_named(project: Project) -> None:
     shutil.rmtree(project.registry.path / "unified")
     told = both(project)
+    assert set(told) == {"child_ann", "child_bob"}
     assert f"unified@1.0.0 is missing): train it again: {COMMAND}" in told["child_ann"]
 
 
@@ -73,7 +74,7 @@ def test_a_command_that_makes_another_name_now(project: Project) -> None:
 
 @pytest.mark.parametrize("rows", ["{", None])
 def test_data_that_cannot_be_used_any_more(project: Project, rows: str | None) -> None:
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.set_steps(3)
     project.data.unlink() if rows is None else project.data.write_text(rows)
     for words in (["--dry-run"], []):
         found = json.loads(project.run("rebuild", *words, "--json", code=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +13,21 @@ from tests.workflows.tiny import TRAIN, write_chats
 HELD = "held at 1.0.0 by a rollback; 1.1.0 would be the one asked for"
 
 
-@pytest.fixture
-def rolled_back(project: Project) -> Project:
-    """Data changed, everything was rebuilt, and the parent was rolled back."""
-    write_chats(project.data, (*TRAIN, "one more"))
-    project.run("rebuild")
-    project.run("rollback", "unified")
+@pytest.fixture(scope="module")
+def once_rolled_back(trained: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Data changed, everything was rebuilt, and the parent was rolled back; never changed, only copied."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        project = trained.copied(tmp_path_factory.mktemp("rolled_back"), monkeypatch)
+        write_chats(project.data, (*TRAIN, "one more"))
+        project.run("rebuild")
+        project.run("rollback", "unified")
     return project
+
+
+@pytest.fixture
+def rolled_back(once_rolled_back: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of it, which is also the current folder."""
+    return once_rolled_back.copied(tmp_path, monkeypatch)
 
 
 def test_a_rebuild_after_a_rollback_of_the_parent_converges(rolled_back: Project) -> None:
@@ -37,7 +46,7 @@ def test_a_rebuild_after_a_rollback_of_the_parent_converges(rolled_back: Project
         ("child_ann", "child_ann@3.0.0", "trained"),
         ("child_bob", "child_bob@3.0.0", "trained"),
     ]
-    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
+    assert project.all_fresh()
     for words in (("rebuild",), ("rebuild", "--dry-run")):
         told = project.run(*words)
         assert "Everything is up to date" in told
@@ -48,7 +57,7 @@ def test_a_rebuild_after_a_rollback_of_the_parent_converges(rolled_back: Project
 def test_what_was_made_for_the_held_parent_is_taken_again(project: Project) -> None:
     (project.folder / "mine/recipe/copy.yaml").write_text(FAMILY)
     (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("  - family", "  - copy"))
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.set_steps(3)
     project.run("rebuild")
     assert str(project.registry.exact("child_ann")) == "child_ann@2.0.0"
     project.run("rollback", "unified")
@@ -59,7 +68,7 @@ def test_what_was_made_for_the_held_parent_is_taken_again(project: Project) -> N
     assert [(each["ref"], each["action"]) for each in done] == [
         ("unified@1.0.0", "held"), ("child_ann@1.0.0", "taken again"), ("child_bob@1.0.0", "taken again"),
     ]  # fmt: skip
-    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
+    assert project.all_fresh()
     assert "Everything is up to date" in project.run("rebuild")
 
 
@@ -77,16 +86,16 @@ def test_what_is_asked_for_anew_after_a_rollback_is_trained(rolled_back: Project
     assert rolled_back.standings()["unified@1.0.0"] == ["data: train.jsonl has other rows now"]
     rolled_back.run("rebuild")
     assert str(rolled_back.registry.exact("unified")) == "unified@1.2.0"
-    assert {reason for reasons in rolled_back.standings().values() for reason in reasons} == {"fresh"}
+    assert rolled_back.all_fresh()
 
 
 def test_an_earlier_version_than_the_one_rolled_back_to_may_be_taken_again(project: Project) -> None:
     for steps in (3, 4):
-        project.recipe.write_text(FAMILY.replace("max_steps: 2", f"max_steps: {steps}"))
+        project.set_steps(steps)
         project.run("rebuild", "unified")
     project.run("rollback", "unified")
     project.recipe.write_text(FAMILY)
     assert "would take unified@1.0.0 again" in project.run("rebuild", "--dry-run")
     (done,) = json.loads(project.run("rebuild", "--json"))
     assert (done["ref"], done["action"]) == ("unified@1.0.0", "taken again")
-    assert {reason for reasons in project.standings().values() for reason in reasons} == {"fresh"}
+    assert project.all_fresh()

@@ -33,8 +33,6 @@ def test_a_broken_parent(project: Project) -> None:
 
 
 def test_another_parent(project: Project) -> None:
-    path = project.registry.path / "unified/1.0.0/metadata.json"
-    plain = json.loads(path.read_text("utf-8"))
-    plain["weights_digest"] = plain["lineage"][-1]["weights_digest"] = "0" * 64
-    path.write_text(json.dumps(plain))
+    with project.edited("unified@1.0.0") as plain:
+        plain["weights_digest"] = plain["lineage"][-1]["weights_digest"] = "0" * 64
     assert told_by_all(project) == {"parent unified@1.0.0 is not the one that was built on"}

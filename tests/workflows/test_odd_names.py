@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from adapterkit.config.asked import quoted
 from adapterkit.registry import Registry
+from tests.driving import door
 from tests.workflows.project import FAMILY, Project
 
 TEXT = 'it\'s "so", a\\b\\ {c} [d] = 50% 語'
@@ -19,13 +18,11 @@ def test_a_training_from_an_odd_folder_is_rebuilt(
     tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = 'it\'s 50%="x", $HOME 語'
-    project = Project(tmp_path, tiny_base_dir)
+    project = Project.begun(tmp_path, tiny_base_dir)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").rename(folder)
     words = ["--config-dir", folder, "+recipe=family", f"description={quoted(TEXT)}", "trainer.max_steps=1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "adapterkit.train", *words], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = door(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     manifest = Registry("adapters").manifest("unified")
     assert manifest.description == TEXT

@@ -31,9 +31,10 @@ def test_reproduce_is_bit_identical_or_says_what_differs(project: Project) -> No
 
 
 @pytest.mark.long
-def test_reproduce_says_why_it_cannot(project: Project) -> None:
+def test_reproduce_says_why_it_cannot(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project.data.unlink()
     project.run("reproduce", "child_ann", code=1)
+    assert "train.jsonl" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("other", "differing"), [(0.0, 0), (-0.0, 1)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from adapterkit.errors import UsageError
 from adapterkit.manifest import DataRecord, RecipeRecord
 from adapterkit.registry import Registry
 from adapterkit.workflows.reproduce import reproduce
+from tests.driving import door
 from tests.workflows.project import FAMILY, Project
 from tests.workflows.tiny import TRAIN, write_chats
 
@@ -38,7 +37,7 @@ def holding_secrets(folder: Path) -> list[str]:
 
 @pytest.fixture
 def trained_with_secrets(tmp_path: Path, tiny_base_dir: Path) -> Path:
-    project = Project(tmp_path, tiny_base_dir)
+    project = Project.begun(tmp_path, tiny_base_dir)
     data = tmp_path / f"chats?token={WORDS[2]}"
     data.mkdir()
     write_chats(data / "train.jsonl", TRAIN)
@@ -49,10 +48,7 @@ def trained_with_secrets(tmp_path: Path, tiny_base_dir: Path) -> Path:
         f"tags=['{GHP}','password={WORDS[4]}','{ADDRESS}']", "tracking=tensorboard",
         f"registry='adapters?token={WORDS[5]}'", "trainer.save_steps=1", "trainer.keep_best=false",
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "adapterkit.train", *words],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = door(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     return tmp_path
 
@@ -73,12 +69,16 @@ def test_no_byte_of_a_training_holds_a_secret(trained_with_secrets: Path) -> Non
 
 def test_a_failed_command_leaves_none_either(tmp_path: Path) -> None:
     words = [f"data.train=https://me:{WORDS[0]}@host/x", "data=chat", f"+hub.token={WORDS[1]}", "seed=1"]
-    for more in ([], ["+trainer.auth_token=" + WORDS[2]], ["-m", "adapter.r=1,2"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "adapterkit.train", *words, *more],
-            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode != 0
+    assert door(tmp_path, *words, f"+trainer.auth_token={WORDS[2]}").returncode in (1, 2)
+    assert holding_secrets(tmp_path) == []
+
+
+def test_nothing_that_is_saved_for_a_sweep_holds_one(tmp_path: Path) -> None:
+    train, validation = f"data.train=https://me:{WORDS[0]}@host/x", f"data.validation='https://me:{WORDS[2]}@host/x'"
+    words = [train, validation, "data=chat", "adapter.r=1,2"]
+    assert door(tmp_path, *words, "-m", f"data.system='api_key={WORDS[1]}'").returncode == 1
+    saved = {file.name for file in (tmp_path / "outputs").rglob("*.yaml")}
+    assert saved >= {"multirun.yaml", "config.yaml", "overrides.yaml"}
     assert holding_secrets(tmp_path) == []
 
 

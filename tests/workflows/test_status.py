@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def test_a_setting_that_only_watches_makes_nothing_stale(project: Project) -> No
 
 
 def test_a_recipe_that_moved_on_is_told_by_its_settings(project: Project) -> None:
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.set_steps(3)
     told = "recipe: trainer.max_steps 2 -> 3"
     assert project.standings() == {
         "child_ann@1.0.0": [PARENT_STALE, told], "child_bob@1.0.0": [PARENT_STALE, told], "unified@1.0.0": [told],
@@ -78,20 +77,16 @@ def test_data_that_lies_elsewhere_is_not_compared(project: Project) -> None:
     }
 
 
-def test_a_base_that_moved_on(project: Project, tiny_base_dir: Path) -> None:
-    (project.folder / "base").unlink()
-    shutil.copytree(tiny_base_dir, project.folder / "base")
-    weights = project.folder / "base" / "model.safetensors"
+def test_a_base_that_moved_on(project: Project) -> None:
+    weights = project.own_base() / "model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(bytes(data))
     assert all("base has other weights now" in reasons[-1] for reasons in project.standings().values())
 
 
-def test_another_chat_template_is_another_base(project: Project, tiny_base_dir: Path) -> None:
-    (project.folder / "base").unlink()
-    shutil.copytree(tiny_base_dir, project.folder / "base")
-    template = project.folder / "base" / "chat_template.jinja"
+def test_another_chat_template_is_another_base(project: Project) -> None:
+    template = project.own_base() / "chat_template.jinja"
     template.write_text(template.read_text() + " ")
     assert all("another tokenizer or chat template" in reasons[-1] for reasons in project.standings().values())
 
@@ -202,10 +197,8 @@ def test_a_file_of_the_users_that_hydra_would_pass_over_is_refused(project: Proj
 @pytest.mark.parametrize("origin", ["file:pipe", "file:/dev/zero", "file:a\0b", "package:", "junk", "package:no/such"])
 def test_what_a_manifest_names_as_its_data_is_not_waited_for(project: Project, origin: str) -> None:
     os.mkfifo("pipe")
-    path = project.registry.resolve("unified").path / "metadata.json"
-    plain = json.loads(path.read_text("utf-8"))
-    plain["data"]["origins"] = {origin: "0" * 64}
-    path.write_text(json.dumps(plain))
+    with project.edited("unified@1.0.0") as plain:
+        plain["data"]["origins"] = {origin: "0" * 64}
     assert project.standings()["unified@1.0.0"] == ["fresh"]
 
 

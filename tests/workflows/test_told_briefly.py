@@ -8,11 +8,11 @@ import shutil
 import pytest
 
 from adapterkit.cli.output import brief
-from tests.workflows.project import CHILD, FAMILY, Project
+from tests.workflows.project import CHILD, Project
 
 
 def test_an_alias_whose_version_is_gone_is_a_problem_line(project: Project) -> None:
-    project.recipe.write_text(FAMILY.replace("max_steps: 2", "max_steps: 3"))
+    project.set_steps(3)
     project.run("rebuild", "child_bob")
     project.run("promote", "child_bob@1.0.0")
     shutil.rmtree(project.registry.path / "child_bob/1.0.0")
@@ -34,15 +34,14 @@ def test_of_a_message_of_many_lines_the_first_is_shown(project: Project) -> None
 
 
 def test_a_long_error_does_not_fill_a_table(project: Project) -> None:
-    path = project.registry.path / "child_bob/1.0.0/metadata.json"
-    plain = json.loads(path.read_text("utf-8"))
-    plain["name"] = "x" * 300
-    path.write_text(json.dumps(plain))
+    with project.edited("child_bob@1.0.0") as plain:
+        plain["name"] = "x" * 300
     (project.folder / "mine/recipe/child.yaml").write_text(CHILD + f"adapter:\n  {'r' * 300}: 3\n")
-    for words in (["list"], ["status"]):
-        code = int(words == ["status"])
-        assert max(map(len, project.run(*words, code=code).splitlines())) < 280
-        assert len(project.run(*words, "--json", code=code)) > 500
+    for verb, code in (("list", 0), ("status", 1)):
+        assert max(map(len, project.run(verb, code=code).splitlines())) < 280
+    assert "r" * 300 in project.run("status", "--json", code=1)
+    (bob,) = [row for row in json.loads(project.run("list", "--json")) if row["name"] == "child_bob"]
+    assert bob["problem"].endswith("a directory was renamed or copied")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""The two ways in, as a test takes them: the command in this process, and the training door as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapterkit.cli import main
+from adapterkit.registry import Registry
+
+
+def left_with(*words: str | Path) -> int:
+    """Run `adapterkit WORDS` in this process, and return its exit code."""
+    with pytest.raises(SystemExit) as left:
+        main([*map(str, words)])
+    return int(left.value.code or 0)
+
+
+def printed(*words: str | Path, code: int | None = 0) -> str:
+    """Run `adapterkit WORDS`, which is to leave with that code (null: any), and return what it printed on stdout."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        left = left_with(*words)
+    assert code is None or left == code, shown.getvalue()
+    return shown.getvalue()
+
+
+class Command:
+    """Runs the command on a registry, and keeps its exit code and what it printed."""
+
+    def __init__(self, registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+        self._registry, self._capsys = registry, capsys
+        self.code, self.out, self.err = 0, "", ""
+
+    def __call__(self, *words: str | Path) -> int:
+        self.code = left_with(*words, "--registry", self._registry.path)
+        self.out, self.err = self._capsys.readouterr()
+        assert "Traceback" not in self.err
+        return self.code
+
+    def json(self, *words: str | Path, code: int = 0) -> Any:
+        """What `adapterkit WORDS --json` tells, where it leaves with that code."""
+        assert self(*words, "--json") == code, self.err
+        return json.loads(self.out)
+
+
+def door(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m adapterkit.train WORDS` in that folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "adapterkit.train", *words],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
