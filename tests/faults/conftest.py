@@ -9,9 +9,8 @@ import pytest
 from faults.checks import Trial
 from faults.forked import ForkServer, Preloaded
 from faults.operations import OPERATIONS
+from faults.report import INJECTED
 from faults.shim import compile_shim
-
-INJECTED = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
 @pytest.fixture(scope="session")
@@ -46,15 +45,3 @@ def trial(server: Callable[[str], ForkServer], tmp_path: Path) -> Callable[[str]
 def injected(pytestconfig: pytest.Config) -> Counter[tuple[str, str]]:
     """How many faults were injected, by operation and fault; printed at the end of the run."""
     return pytestconfig.stash.setdefault(INJECTED, Counter())
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was injected."""
-    counted = config.stash.get(INJECTED, Counter())
-    if not counted:
-        return
-    terminalreporter.section(f"{counted.total()} faults injected")
-    for operation in dict.fromkeys(operation for operation, _ in counted):
-        by_fault = {fault: count for (each, fault), count in counted.items() if each == operation}
-        told = ", ".join(f"{fault} {count}" for fault, count in by_fault.items())
-        terminalreporter.write_line(f"{sum(by_fault.values()):5d}  {operation}: {told}")
