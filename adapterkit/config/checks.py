@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapterkit.config.schema import TrainConfig, TrainerConfig
+from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import as_name, nearest
 
@@ -76,19 +76,8 @@ def check_values(config: TrainConfig) -> None:
     if trainer.lr_scheduler not in SCHEDULERS:
         close = nearest(trainer.lr_scheduler, SCHEDULERS)
         raise UnknownNameError("trainer.lr_scheduler", trainer.lr_scheduler, close, hint=f"Any of {_LISTED} will do.")
-    if trainer.keep_best and config.data.validation is not None and not _saves_where_it_evaluates(trainer):
-        raise UsageError(
-            f"trainer.eval_steps={trainer.eval_steps} with trainer.save_steps={trainer.save_steps}: the best weights "
-            "can only be kept where both happen. Save at a multiple of eval_steps, or write trainer.keep_best=false."
-        )
 
 
 def _are_targets(targets: Any) -> bool:
     names = [targets] if isinstance(targets, str) else targets
     return isinstance(names, list | tuple) and bool(names) and all(isinstance(name, str) and name for name in names)
-
-
-def _saves_where_it_evaluates(trainer: TrainerConfig) -> bool:
-    if trainer.eval_steps == 0 or trainer.save_steps == 0:
-        return trainer.eval_steps == trainer.save_steps
-    return trainer.save_steps % trainer.eval_steps == 0

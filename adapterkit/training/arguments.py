@@ -17,6 +17,7 @@ def training_arguments(
     directory: Path,
     seed: int,
     device: torch.device,
+    steps_an_epoch: int,
     validate: bool,
 ) -> TrainingArguments:
     """Build the arguments of one training.
@@ -26,10 +27,13 @@ def training_arguments(
         directory: the run directory; checkpoints and TensorBoard files go below it.
         seed: seeds data order, dropout and everything else.
         device: where the base already lives.
+        steps_an_epoch: optimizer steps. "Once an epoch" is said in steps: the Trainer looks at the end of an epoch
+            after it has saved its last step, and one that is resumed from there would not look at all.
         validate: whether there are validation rows.
     """
-    evaluation = _strategy("eval", config.eval_steps) if validate else {"eval_strategy": "no"}
-    best = config.keep_best and validate
+    evaluation: dict[str, Any] = (
+        {"eval_strategy": "steps", "eval_steps": config.eval_steps or steps_an_epoch} if validate else {}
+    )
     return TrainingArguments(
         output_dir=str(directory),
         num_train_epochs=config.epochs,
@@ -51,14 +55,7 @@ def training_arguments(
         dataloader_pin_memory=device.type != "cpu",
         report_to=[],
         save_total_limit=config.keep_checkpoints,
-        load_best_model_at_end=best,
-        metric_for_best_model="eval_loss" if best else None,
-        greater_is_better=False if best else None,
+        save_strategy="steps",
+        save_steps=config.save_steps or steps_an_epoch,
         **evaluation,
-        **_strategy("save", config.save_steps),
     )
-
-
-def _strategy(what: str, steps: int) -> dict[str, Any]:
-    """A Trainer strategy: every so many steps, or once an epoch when steps is 0."""
-    return {f"{what}_strategy": "steps", f"{what}_steps": steps} if steps > 0 else {f"{what}_strategy": "epoch"}

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from adapterkit.artifacts import read_verified
 from adapterkit.digest import sha256_file
 from adapterkit.errors import FrozenChangedError, TrainableSetError, TrainingError, UsageError
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training import fit as fit_module
+from adapterkit.training.best import BestWeights
+from adapterkit.training.checkpoint import CHECKPOINT_FILE, read_checkpoint
 from adapterkit.training.trainer import AdapterTrainer
+from adapterkit.workflows.run_directory import RunDirectory
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import Workshop
 
@@ -82,21 +88,31 @@ def test_adapters_switched_behind_the_stack_stop_the_next_step(shared, monkeypat
     assert shared.published("switched") == []
 
 
-def test_a_loss_that_is_not_a_number_stops_the_training(shared, monkeypatch):
-    def break_(model):
-        for name, parameter in model.named_parameters():
-            if "1_nan" in name:
+@pytest.mark.parametrize(("when", "what"), [("before", "The loss"), ("after", "The gradient")])
+def test_what_is_not_a_number_stops_the_training_and_names_step_and_rows(shared, monkeypatch, when, what):
+    plain = AdapterTrainer.compute_loss
+
+    def compute_loss(self, *arguments, **more):
+        def spoil(now):
+            for parameter in self.stack.trainee_parameters() if now == when and self.state.global_step == 1 else ():
                 parameter.data.fill_(float("nan"))
 
-    at_first_step(monkeypatch, break_)
-    with pytest.raises(TrainingError, match="The loss became nan at step 2") as caught:
+        spoil("before")
+        loss = plain(self, *arguments, **more)
+        spoil("after")
+        return loss
+
+    monkeypatch.setattr(AdapterTrainer, "compute_loss", compute_loss)
+    with pytest.raises(
+        TrainingError, match=f"{what} became nan at step 2, in its batch 1: rows [0-3], [0-3] of"
+    ) as caught:
         train(shared.config("nan", "unified"))
     assert caught.value.step == 2
     assert shared.published("nan") == []
 
 
 def test_a_rate_that_blows_up_stops_the_training(shared):
-    with pytest.raises(TrainingError, match="The loss became"):
+    with pytest.raises(TrainingError, match=r"The (loss|gradient) became"):
         train(shared.config("wild", learning_rate=1e25, max_steps=8))
     assert shared.published("wild") == []
 
@@ -143,15 +159,55 @@ def test_resume_auto_takes_the_newest_of_the_same_key(shared, uninterrupted):
     )
 
 
-@pytest.mark.parametrize("file", ["optimizer.pt", "scheduler.pt", "rng_state.pth", WEIGHTS])
-def test_an_incomplete_checkpoint_is_refused(shared, uninterrupted, file, tmp_path):
-    hidden = uninterrupted / "checkpoint-2" / file
-    kept = hidden.rename(tmp_path / file)
-    try:
-        with pytest.raises(TrainingError, match=f"incomplete: {file} missing"):  # trap 17
-            train(long_config(shared, "resumed", resume=str(hidden.parent)))
-    finally:
-        kept.rename(hidden)
+@pytest.fixture
+def damaged(uninterrupted, tmp_path):
+    """Another copy of the run, whose newest checkpoint is damaged by whatever is called with its folder."""
+    run = shutil.copytree(uninterrupted, uninterrupted.parent / f"copy{tmp_path.name}")
+    yield run / "checkpoint-8"
+    shutil.rmtree(run)
+
+
+@pytest.mark.parametrize("file", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json", WEIGHTS])
+@pytest.mark.parametrize("harm", ["gone", "cut", "flipped"])
+def test_a_damaged_checkpoint_is_refused(damaged, file, harm):  # trap 17
+    path = damaged / file
+    data = path.read_bytes()
+    path.unlink()
+    if harm != "gone":
+        path.write_bytes(data[:-1] if harm == "cut" else data[:99] + bytes([data[99] ^ 1]) + data[100:])
+    with pytest.raises(TrainingError, match=f"{file}: (is missing|was changed, or cut)"):
+        read_checkpoint(damaged)
+
+
+@pytest.mark.parametrize("harm", ["no_list", "half_list", "another_step", "more", "empty"])
+def test_a_folder_that_only_looks_like_a_checkpoint_is_refused(damaged, harm):
+    held = damaged / CHECKPOINT_FILE
+    if harm in ("no_list", "empty"):
+        held.unlink()
+    if harm == "empty":
+        shutil.rmtree(damaged)
+        damaged.mkdir()
+    if harm == "half_list":
+        held.write_bytes(held.read_bytes()[:100])
+    if harm == "another_step":
+        damaged = damaged.rename(damaged.with_name("checkpoint-9"))
+    if harm == "more":
+        (damaged / "pytorch_model.bin").touch()
+    with pytest.raises(TrainingError, match="incomplete or damaged"):
+        read_checkpoint(damaged)
+
+
+def test_resume_auto_passes_damaged_checkpoints_over_and_says_so(uninterrupted, tmp_path, caplog):
+    run = shutil.copytree(uninterrupted, tmp_path / "run")
+    newest = run / "checkpoint-8" / "optimizer.pt"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    os.utime(run / "checkpoint-2")  # by the clock the newest
+    key = read_checkpoint(run / "checkpoint-6").run_key
+    with caplog.at_level("WARNING"):
+        found = RunDirectory(tmp_path / "another", key).checkpoint("auto")
+    assert found == run / "checkpoint-6"
+    assert "checkpoint-8 is incomplete or damaged" in caplog.text
+    assert RunDirectory(tmp_path / "other_key", "0" * 64).checkpoint("auto") is None
 
 
 def test_a_checkpoint_of_another_training_is_refused(shared, uninterrupted):
@@ -168,8 +224,11 @@ def test_the_best_checkpoint_is_published_not_the_last(shared, monkeypatch):
     outcome = train(config)
     run = Path(config.output_dir)
     published = sha256_file(outcome.artifact.path / WEIGHTS)
-    assert {p.name for p in run.glob("checkpoint-*")} == {"checkpoint-4", "checkpoint-8"}  # the best, and the newest
-    assert published == sha256_file(run / "checkpoint-4" / WEIGHTS)  # trap 3
+    assert {p.name for p in run.glob("checkpoint-*")} == {"checkpoint-6", "checkpoint-8"}  # the newest two
+    best = BestWeights.read(run / "checkpoint-8")
+    assert (best.loss, best.step) == (1.0, 4)
+    assert load_file(outcome.artifact.path / WEIGHTS).keys() == best.tensors.keys()
+    assert all(torch.equal(best.tensors[n], t) for n, t in load_file(outcome.artifact.path / WEIGHTS).items())  # trap 3
     assert published != sha256_file(run / "checkpoint-8" / WEIGHTS)
     assert outcome.artifact.manifest.metrics["validation_loss"] == 1.0
 
