@@ -11,9 +11,10 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import as_name, nearest
 
-# transformers' schedules that need no settings of their own.
+# transformers' schedules that need no settings of their own, and ours.
 SCHEDULERS = (
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
+    "exponential",
 )  # fmt: skip
 _LISTED = ", ".join(SCHEDULERS)
 
@@ -43,6 +44,7 @@ _RULES: dict[str, _Rule] = {
     "trainer.eval_steps": _NOT_NEGATIVE,
     "trainer.save_steps": _NOT_NEGATIVE,
     "trainer.keep_checkpoints": _WHOLE,
+    "trainer.early_stopping_patience": _WHOLE_OR_NULL,
 }
 
 
@@ -73,6 +75,8 @@ def check_values(config: TrainConfig) -> None:
             f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or a list of names."
         )
     trainer = config.trainer
+    if trainer.lr_scheduler == "exponential" and trainer.lr_scheduler_kwargs:
+        raise UsageError("trainer.lr_scheduler=exponential takes no trainer.lr_scheduler_kwargs: leave them out.")
     if trainer.lr_scheduler not in SCHEDULERS:
         close = nearest(trainer.lr_scheduler, SCHEDULERS)
         raise UnknownNameError("trainer.lr_scheduler", trainer.lr_scheduler, close, hint=f"Any of {_LISTED} will do.")

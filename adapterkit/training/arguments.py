@@ -9,6 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from adapterkit.config.schema import TrainerConfig
+from adapterkit.training.schedules import EXPONENTIAL
 
 
 def training_arguments(
@@ -42,7 +43,9 @@ def training_arguments(
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
         gradient_accumulation_steps=config.gradient_accumulation_steps,
-        lr_scheduler_type=config.lr_scheduler,
+        # The exponential one is not transformers'; see `AdapterTrainer.create_scheduler`.
+        lr_scheduler_type="constant" if config.lr_scheduler == EXPONENTIAL else config.lr_scheduler,
+        lr_scheduler_kwargs=config.lr_scheduler_kwargs or {},
         warmup_steps=config.warmup_ratio,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,

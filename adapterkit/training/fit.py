@@ -16,17 +16,18 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
-from adapterkit.config.schema import TrackingConfig, TrainConfig, TrainerConfig
+from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.arguments import training_arguments
-from adapterkit.training.callbacks import HistoryCallback, ProgressCallback, tensorboard_callback
+from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.checkpoint import PREFIX
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
+from adapterkit.training.schedules import EXPONENTIAL
 from adapterkit.training.trainer import AdapterTrainer
 
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
@@ -97,10 +98,10 @@ def fit(
         collate=PadCollator(stack.base.tokenizer.pad_token_id),
         run_key=run_key,
         keep_best=config.trainer.keep_best,
-        callbacks=[*_watching(config.tracking, run), stopping],
+        exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
+        callbacks=[*_watching(config, run), stopping],
     )
-    for theirs in (transformers.ProgressCallback, transformers.PrinterCallback):
-        trainer.remove_callback(theirs)
+    _silence(trainer)
     with stopping.listening():
         output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     step = trainer.state.global_step
@@ -111,9 +112,19 @@ def fit(
     return Fit(step, _metrics(trainer, output, history), history, environment(config.seed, stack.base.device))
 
 
-def _watching(config: TrackingConfig, run: Path) -> list[TrainerCallback]:
+def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
     watching = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
-    return [*watching, tensorboard_callback(run / "tensorboard")] if config.tensorboard else watching
+    if config.trainer.early_stopping_patience is not None:
+        watching.append(EarlyStopping(config.trainer.early_stopping_patience))
+    if config.tracking.tensorboard:
+        watching.append(tensorboard_callback(run / "tensorboard"))
+    return watching
+
+
+def _silence(trainer: AdapterTrainer) -> None:
+    """Take out what prints beside our own bar."""
+    for theirs in (transformers.ProgressCallback, transformers.PrinterCallback):
+        trainer.remove_callback(theirs)
 
 
 def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
@@ -18,6 +18,7 @@ from adapterkit.stores import staging_directory
 from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
+from adapterkit.training.schedules import exponential
 
 Collate = Callable[[list[Any]], dict[str, Any]]
 
@@ -35,6 +36,7 @@ class AdapterTrainer(Trainer):
         collate: makes one padded batch of several rows.
         run_key: of the training; its checkpoints bear it.
         keep_best: keep the weights with the lowest validation loss, for `restore_best`.
+        exponential_rate: let the learning rate fall exponentially, whatever `args` say of its schedule.
 
     Attributes:
         tokens_seen: tokens trained on by this process, padding not counted.
@@ -53,6 +55,7 @@ class AdapterTrainer(Trainer):
         collate: Collate,
         run_key: str,
         keep_best: bool = False,
+        exponential_rate: bool = False,
         callbacks: Sequence[Any] = (),
     ) -> None:
         """Wire the stack's model into the Trainer."""
@@ -60,6 +63,7 @@ class AdapterTrainer(Trainer):
         self._collate_rows = collate
         self._validation_rows = validation_rows
         self._run_key, self._keep_best, self._staged = run_key, keep_best, ""
+        self._exponential = exponential_rate
         self._batches: list[list[int]] = []
         self.tokens_seen = 0
         self.best: BestWeights | None = None
@@ -122,7 +126,19 @@ class AdapterTrainer(Trainer):
         share = self.args.warmup_steps
         if 0 < share < 1:
             self.args.warmup_steps = min(math.ceil(num_training_steps * share), num_training_steps - 1)
+        if self._exponential:
+            held = cast(torch.optim.Optimizer, self.optimizer if optimizer is None else optimizer)
+            self.lr_scheduler = exponential(held, warmup=int(self.args.warmup_steps), steps=num_training_steps)
+            self._created_lr_scheduler = True
+            return self.lr_scheduler
         return super().create_scheduler(num_training_steps, optimizer)
+
+    def _run_epoch(self, *arguments: Any, **settings: Any) -> None:
+        """Take no step more once all are taken, or after an early stop; a resumed Trainer would take one."""
+        if self.state.global_step >= self.state.max_steps or self.control.should_training_stop:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*arguments, **settings)  # type: ignore[no-untyped-call]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Hold the optimizer to exactly the trainee's parameters, now and before each of its steps.

@@ -19,11 +19,10 @@ import pytest
 
 from adapterkit.config.schema import TrainConfig
 from adapterkit.digest import sha256_file
-from adapterkit.workflows.train import train
+from tests.training.conftest import WEIGHTS
 from tests.workflows.tiny import Workshop
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = "adapter_model.safetensors"
 INTERRUPTED = 75
 
 
@@ -62,13 +61,6 @@ class Trainings:
 
 
 @pytest.fixture(scope="module")
-def shared(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    made = Workshop(tiny_base_dir, tmp_path_factory.mktemp("killed"))
-    train(made.config("unified"))
-    return made
-
-
-@pytest.fixture(scope="module")
 def trainings() -> Iterator[Trainings]:
     made = Trainings()
     yield made
@@ -76,9 +68,9 @@ def trainings() -> Iterator[Trainings]:
 
 
 def config_of(shared: Workshop, **changes: object) -> TrainConfig:
-    """Twelve steps of two batches each with dropout, an evaluation every third and a checkpoint every second."""
+    """Eleven steps of two batches each with dropout, an evaluation every third and a checkpoint every second."""
     return shared.config(
-        "child", "unified", max_steps=12, batch_size=1, gradient_accumulation_steps=2, eval_steps=3, save_steps=2,
+        "child", "unified", max_steps=11, batch_size=1, gradient_accumulation_steps=2, eval_steps=3, save_steps=2,
         validation=str(shared.held_out), epochs=6, force=True, **changes,
     )  # fmt: skip
 
