@@ -77,13 +77,15 @@ def config_of(shared: Workshop, **changes: object) -> TrainConfig:
 
 @pytest.fixture(scope="module")
 def left_alone(shared: Workshop, trainings: Trainings) -> tuple[str, float]:
-    """The weights of a training that nothing interrupts, and how long it takes."""
-    config, start = config_of(shared), time.monotonic()
-    trainings.start(config)
-    assert trainings.end() == 0
+    """The weights of a training that nothing interrupts, and how long one takes from a warm disk cache."""
+    for _ in range(2):
+        config, start = config_of(shared), time.monotonic()
+        trainings.start(config)
+        assert trainings.end() == 0
+        seconds = time.monotonic() - start
     digest = sha256_file(Path(config.output_dir) / "adapter" / WEIGHTS)
     shutil.rmtree(shared.folder / "outputs" / "child")
-    return digest, time.monotonic() - start
+    return digest, seconds
 
 
 def interrupted_until_done(
