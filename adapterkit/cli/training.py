@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,7 @@ def rebuild(
     """Train again exactly what is stale, parents first, each as its own command would ask for it now."""
     from adapterkit.base.quiet import quiet_libraries
     from adapterkit.cli.retraining import log_to_stderr, print_plan, print_rebuilt
+    from adapterkit.config.outcome import INTERRUPTED
     from adapterkit.registry import Registry
     from adapterkit.workflows.planning import planned
     from adapterkit.workflows.rebuild import rebuild as rebuild_stale
@@ -44,7 +46,11 @@ def rebuild(
         done = planned(shelf, names or ())
         print_plan(done, as_json)
     else:
-        done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
+        try:
+            done = rebuild_stale(shelf, names or (), outputs=outputs, device=device)
+        except KeyboardInterrupt as error:
+            print(f"interrupted: {str(error) or 'nothing more was trained'}; the same command goes on", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from error
         print_rebuilt(done, as_json)
     if any(each.problem for each in done):
         raise typer.Exit(1)

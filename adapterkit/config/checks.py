@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapterkit.config.schema import TrainConfig, TrainerConfig
+from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import as_name, nearest
 
-# transformers' schedules that need no settings of their own.
+# transformers' schedules that need no settings of their own, and ours.
 SCHEDULERS = (
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
+    "exponential",
 )  # fmt: skip
 _LISTED = ", ".join(SCHEDULERS)
 
@@ -43,6 +44,7 @@ _RULES: dict[str, _Rule] = {
     "trainer.eval_steps": _NOT_NEGATIVE,
     "trainer.save_steps": _NOT_NEGATIVE,
     "trainer.keep_checkpoints": _WHOLE,
+    "trainer.early_stopping_patience": _WHOLE_OR_NULL,
 }
 
 
@@ -73,22 +75,13 @@ def check_values(config: TrainConfig) -> None:
             f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or a list of names."
         )
     trainer = config.trainer
+    if trainer.lr_scheduler == "exponential" and trainer.lr_scheduler_kwargs:
+        raise UsageError("trainer.lr_scheduler=exponential takes no trainer.lr_scheduler_kwargs: leave them out.")
     if trainer.lr_scheduler not in SCHEDULERS:
         close = nearest(trainer.lr_scheduler, SCHEDULERS)
         raise UnknownNameError("trainer.lr_scheduler", trainer.lr_scheduler, close, hint=f"Any of {_LISTED} will do.")
-    if trainer.keep_best and config.data.validation is not None and not _saves_where_it_evaluates(trainer):
-        raise UsageError(
-            f"trainer.eval_steps={trainer.eval_steps} with trainer.save_steps={trainer.save_steps}: the best weights "
-            "can only be kept where both happen. Save at a multiple of eval_steps, or write trainer.keep_best=false."
-        )
 
 
 def _are_targets(targets: Any) -> bool:
     names = [targets] if isinstance(targets, str) else targets
     return isinstance(names, list | tuple) and bool(names) and all(isinstance(name, str) and name for name in names)
-
-
-def _saves_where_it_evaluates(trainer: TrainerConfig) -> bool:
-    if trainer.eval_steps == 0 or trainer.save_steps == 0:
-        return trainer.eval_steps == trainer.save_steps
-    return trainer.save_steps % trainer.eval_steps == 0

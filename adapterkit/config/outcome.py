@@ -37,8 +37,9 @@ def run_door(job: Callable[[], Any]) -> None:
         logging.shutdown()
         print(f"error: {message_of(error)}", file=sys.stderr)
         sys.exit(_exit_code(error))
-    except KeyboardInterrupt:
-        print("interrupted; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        told = f"interrupted: {error}" if str(error) else "interrupted"
+        print(f"{told}; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

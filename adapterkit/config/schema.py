@@ -84,7 +84,9 @@ class DataConfig:
 class TrainerConfig:
     """How to train. `max_steps` -1: until `epochs` are through. `eval_steps` and `save_steps` 0: once an epoch.
 
-    `keep_best` publishes the weights with the lowest validation loss instead of the last, when there is validation.
+    `lr_scheduler_kwargs` go to transformers' schedule, such as `{num_cycles: 3}` for `cosine_with_restarts`. When there
+    is validation, `keep_best` publishes the weights with the lowest validation loss instead of the last, and
+    `early_stopping_patience` ends the training after so many evaluations without a lower one.
     """
 
     epochs: float = MISSING
@@ -93,6 +95,7 @@ class TrainerConfig:
     batch_size: int = 8
     gradient_accumulation_steps: int = 1
     lr_scheduler: str = "cosine"
+    lr_scheduler_kwargs: dict[str, Any] | None = None
     warmup_ratio: float = 0.1
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
@@ -101,6 +104,7 @@ class TrainerConfig:
     save_steps: int = 0
     keep_checkpoints: int = 2
     keep_best: bool = True
+    early_stopping_patience: int | None = None
     gradient_checkpointing: bool = False
 
 

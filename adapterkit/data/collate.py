@@ -26,17 +26,21 @@ class PadCollator:
         """Make one batch.
 
         Args:
-            rows: each with `input_ids` and `labels`, `(tokens,)` of its own length; other columns are left out.
+            rows: each with `input_ids` and `labels`, `(tokens,)` of its own length, and perhaps `row`, its
+                number; other columns are left out.
 
         Returns:
-            `input_ids`, `attention_mask` and `labels`, each int64 `(rows, tokens)`.
+            `input_ids`, `attention_mask` and `labels`, each int64 `(rows, tokens)`; and `rows`, int64
+            `(rows,)`, where they have numbers.
         """
+        import torch
+
         width = max(len(row["input_ids"]) for row in rows)
         return {
             "input_ids": _padded([row["input_ids"] for row in rows], width, self.pad_token_id),
             "attention_mask": _padded([[1] * len(row["input_ids"]) for row in rows], width, 0),
             "labels": _padded([row["labels"] for row in rows], width, IGNORED),
-        }
+        } | ({"rows": torch.tensor([row["row"] for row in rows])} if "row" in rows[0] else {})
 
 
 def _padded(values: Sequence[Sequence[int]], width: int, filler: int) -> torch.Tensor:

@@ -30,7 +30,7 @@ def encode_split(
 
 
 def as_dataset(rows: Sequence[EncodedRow]) -> Dataset:
-    """A table with the columns `input_ids` and `labels`, each `(tokens,)` a row, and `length`, the number of tokens."""
+    """A table: `input_ids` and `labels`, each `(tokens,)` a row, `length`, its tokens, and `row`, its number from 0."""
     from datasets import Dataset
 
     return Dataset.from_dict(
@@ -38,6 +38,7 @@ def as_dataset(rows: Sequence[EncodedRow]) -> Dataset:
             "input_ids": [list(row.input_ids) for row in rows],
             "labels": [list(row.labels) for row in rows],
             "length": [row.length for row in rows],
+            "row": list(range(len(rows))),
         }
     )
 

@@ -8,7 +8,7 @@ rest; so every switch here ends in an explicit statement of what may be trained.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +216,15 @@ class AdapterStack:
         """
         if not (directory / ADAPTER_CONFIG_FILE).is_file():
             raise StackError(f"{directory} holds no adapter: {ADAPTER_CONFIG_FILE} is missing.")
-        self._load_state(self.trainee.peft_name, load_tensors((directory / WEIGHTS_FILE).read_bytes()))
+        self.put_trainee(load_tensors((directory / WEIGHTS_FILE).read_bytes()))
+
+    def put_trainee(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Give the trainee other weights, under the names of `trainee_state`.
+
+        Raises:
+            StackError: they are other tensors than the trainee has.
+        """
+        self._load_state(self.trainee.peft_name, dict(tensors))
         self._activate_all()
         self.require_trainable_set()
 

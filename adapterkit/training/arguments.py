@@ -9,6 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from adapterkit.config.schema import TrainerConfig
+from adapterkit.training.schedules import EXPONENTIAL
 
 
 def training_arguments(
@@ -17,6 +18,7 @@ def training_arguments(
     directory: Path,
     seed: int,
     device: torch.device,
+    steps_an_epoch: int,
     validate: bool,
 ) -> TrainingArguments:
     """Build the arguments of one training.
@@ -26,10 +28,13 @@ def training_arguments(
         directory: the run directory; checkpoints and TensorBoard files go below it.
         seed: seeds data order, dropout and everything else.
         device: where the base already lives.
+        steps_an_epoch: optimizer steps. "Once an epoch" is said in steps: the Trainer looks at the end of an epoch
+            after it has saved its last step, and one that is resumed from there would not look at all.
         validate: whether there are validation rows.
     """
-    evaluation = _strategy("eval", config.eval_steps) if validate else {"eval_strategy": "no"}
-    best = config.keep_best and validate
+    evaluation: dict[str, Any] = (
+        {"eval_strategy": "steps", "eval_steps": config.eval_steps or steps_an_epoch} if validate else {}
+    )
     return TrainingArguments(
         output_dir=str(directory),
         num_train_epochs=config.epochs,
@@ -38,7 +43,9 @@ def training_arguments(
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
         gradient_accumulation_steps=config.gradient_accumulation_steps,
-        lr_scheduler_type=config.lr_scheduler,
+        # The exponential one is not transformers'; see `AdapterTrainer.create_scheduler`.
+        lr_scheduler_type="constant" if config.lr_scheduler == EXPONENTIAL else config.lr_scheduler,
+        lr_scheduler_kwargs=config.lr_scheduler_kwargs or {},
         warmup_steps=config.warmup_ratio,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
@@ -51,14 +58,7 @@ def training_arguments(
         dataloader_pin_memory=device.type != "cpu",
         report_to=[],
         save_total_limit=config.keep_checkpoints,
-        load_best_model_at_end=best,
-        metric_for_best_model="eval_loss" if best else None,
-        greater_is_better=False if best else None,
+        save_strategy="steps",
+        save_steps=config.save_steps or steps_an_epoch,
         **evaluation,
-        **_strategy("save", config.save_steps),
     )
-
-
-def _strategy(what: str, steps: int) -> dict[str, Any]:
-    """A Trainer strategy: every so many steps, or once an epoch when steps is 0."""
-    return {f"{what}_strategy": "steps", f"{what}_steps": steps} if steps > 0 else {f"{what}_strategy": "epoch"}

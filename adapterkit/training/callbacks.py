@@ -35,6 +35,30 @@ class HistoryCallback(TrainerCallback):
             file.write(json.dumps(line) + "\n")
 
 
+class EarlyStopping(TrainerCallback):
+    """Ends a training after so many evaluations in a row without a lower validation loss.
+
+    It counts in the history of the training, which every checkpoint holds: a resumed one stops where it would have.
+    """
+
+    def __init__(self, patience: int) -> None:
+        """Wait for so many evaluations."""
+        self._patience = patience
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Stop when the patience is at an end, and save, so that nobody trains this again."""
+        if self._exhausted(state):
+            control.should_training_stop = control.should_save = True
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Stop at once where the training that is resumed had stopped."""
+        control.should_training_stop = self._exhausted(state)
+
+    def _exhausted(self, state: Any) -> bool:
+        losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
+        return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self._patience
+
+
 class ProgressCallback(TrainerCallback):
     """A progress bar on a terminal; into a pipe or a file, one line for every logged metric instead."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +12,22 @@ from typing import Any
 
 import torch
 import transformers
+from transformers import TrainerCallback
+from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
-from adapterkit.config.schema import TrainConfig
+from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.arguments import training_arguments
-from adapterkit.training.callbacks import HistoryCallback, ProgressCallback, tensorboard_callback
+from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
+from adapterkit.training.checkpoint import PREFIX
 from adapterkit.training.dropout import use_packed_dropout
+from adapterkit.training.interruption import Stopping, TrainingInterrupted
+from adapterkit.training.schedules import EXPONENTIAL
 from adapterkit.training.trainer import AdapterTrainer
 
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
@@ -52,6 +58,7 @@ def fit(
     *,
     guard: FreezeGuard,
     run: Path,
+    run_key: str,
     resume: Path | None,
 ) -> Fit:
     """Train the stack's trainee.
@@ -63,45 +70,81 @@ def fit(
         validation: rows to evaluate on while training; empty for none.
         guard: looks before every step and before every checkpoint.
         run: the run directory.
-        resume: a checkpoint of the same run key to go on from.
+        run_key: what its checkpoints are of.
+        resume: a checkpoint of that run key to go on from; it has been verified.
 
     Raises:
-        TrainingError: the loss became NaN or infinite.
+        TrainingError: the loss, or a gradient, became NaN or infinite; or a checkpoint could not be written.
+        TrainingInterrupted: SIGTERM or Ctrl-C came, and a checkpoint was written.
         TrainableSetError: anything but the trainee would have been trained.
         FrozenChangedError: the base or a frozen member moved, or modules were exchanged.
     """
     use_packed_dropout(stack.model, stack.trainee.peft_name)
-    callbacks = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
-    if config.tracking.tensorboard:
-        callbacks.append(tensorboard_callback(run / "tensorboard"))
+    stopping = Stopping()
     trainer = AdapterTrainer(
         stack,
         guard,
         training_arguments(
-            config.trainer, directory=run, seed=config.seed, device=stack.base.device, validate=bool(validation)
+            config.trainer,
+            directory=run,
+            seed=config.seed,
+            device=stack.base.device,
+            steps_an_epoch=steps_an_epoch(config.trainer, len(train)),
+            validate=bool(validation),
         ),
         train_rows=as_dataset(train),
         validation_rows=list(as_dataset(validation)),
         tokenizer=stack.base.tokenizer,
         collate=PadCollator(stack.base.tokenizer.pad_token_id),
-        callbacks=callbacks,
+        run_key=run_key,
+        keep_best=config.trainer.keep_best,
+        exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
+        callbacks=[*_watching(config, run), stopping],
     )
+    _silence(trainer)
+    with stopping.listening():
+        output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    step = trainer.state.global_step
+    if stopping.asked:
+        raise TrainingInterrupted(step, run / f"{PREFIX}{step}")
+    trainer.restore_best()
+    history = [dict(entry) for entry in trainer.state.log_history]
+    return Fit(step, _metrics(trainer, output, history), history, environment(config.seed, stack.base.device))
+
+
+def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
+    watching = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
+    if config.trainer.early_stopping_patience is not None:
+        watching.append(EarlyStopping(config.trainer.early_stopping_patience))
+    if config.tracking.tensorboard:
+        watching.append(tensorboard_callback(run / "tensorboard"))
+    return watching
+
+
+def _silence(trainer: AdapterTrainer) -> None:
+    """Take out what prints beside our own bar."""
     for theirs in (transformers.ProgressCallback, transformers.PrinterCallback):
         trainer.remove_callback(theirs)
-    output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    history = [dict(entry) for entry in trainer.state.log_history]
+
+
+def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     seconds = output.metrics["train_runtime"]
     metrics = {
-        "train_loss": _mean_logged_loss(history, output.training_loss) if resume else output.training_loss,
+        "train_loss": _mean_logged_loss(history, output.training_loss),
         "seconds": seconds,
         "steps": float(trainer.state.global_step),
-        "trainable_parameters": float(sum(p.numel() for p in stack.trainee_parameters())),
+        "trainable_parameters": float(sum(p.numel() for p in trainer.stack.trainee_parameters())),
         "tokens_per_second": trainer.tokens_seen / seconds,
     }
     evaluated = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     if evaluated:
-        metrics["validation_loss"] = min(evaluated) if config.trainer.keep_best else evaluated[-1]
-    return Fit(trainer.state.global_step, metrics, history, environment(config.seed, stack.base.device))
+        metrics["validation_loss"] = trainer.best.loss if trainer.best is not None else evaluated[-1]
+    return metrics
+
+
+def steps_an_epoch(config: TrainerConfig, rows: int) -> int:
+    """Optimizer steps of one pass over so many rows; the last may be of fewer batches, and of fewer rows."""
+    return math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
 
 
 def _mean_logged_loss(history: Sequence[Mapping[str, Any]], otherwise: float) -> float:

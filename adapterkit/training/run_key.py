@@ -20,12 +20,13 @@ _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 def settings(config: TrainConfig) -> dict[str, Any]:
     """What the run key covers of a config - the shape, the training, the seed, how rows are cut - in one form each.
 
-    `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order.
+    `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order. What is null is not
+    said, so that a key which came later changes no digest of a training without it.
     """
-    adapter = dataclasses.asdict(config.adapter)
+    adapter = {k: v for k, v in dataclasses.asdict(config.adapter).items() if v is not None}
     if (targets := adapter["target_modules"]) != "all-linear":
         adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
-    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY}
+    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY and v is not None}
     plain = {
         "adapter": adapter,
         "trainer": trainer,

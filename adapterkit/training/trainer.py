@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
-from adapterkit.errors import TrainingError
+from adapterkit.errors import FrozenChangedError, RegistryError, StackError, TrainableSetError, TrainingError
 from adapterkit.evaluation.loss import label_losses, mean_loss, row_losses
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
+from adapterkit.stores import staging_directory
 from adapterkit.training.batching import LengthGroupedSampler
+from adapterkit.training.best import BestWeights
+from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
+from adapterkit.training.schedules import exponential
 
 Collate = Callable[[list[Any]], dict[str, Any]]
 
@@ -30,9 +34,13 @@ class AdapterTrainer(Trainer):
         validation_rows: rows for evaluation while training; empty for none.
         tokenizer: for the names of model inputs.
         collate: makes one padded batch of several rows.
+        run_key: of the training; its checkpoints bear it.
+        keep_best: keep the weights with the lowest validation loss, for `restore_best`.
+        exponential_rate: let the learning rate fall exponentially, whatever `args` say of its schedule.
 
     Attributes:
         tokens_seen: tokens trained on by this process, padding not counted.
+        best: the best weights so far; null before the first evaluation, and without `keep_best`.
     """
 
     def __init__(
@@ -45,13 +53,20 @@ class AdapterTrainer(Trainer):
         validation_rows: Sequence[Mapping[str, Any]],
         tokenizer: PreTrainedTokenizerBase,
         collate: Collate,
+        run_key: str,
+        keep_best: bool = False,
+        exponential_rate: bool = False,
         callbacks: Sequence[Any] = (),
     ) -> None:
         """Wire the stack's model into the Trainer."""
         self.stack, self._guard = stack, guard
         self._collate_rows = collate
         self._validation_rows = validation_rows
+        self._run_key, self._keep_best, self._staged = run_key, keep_best, ""
+        self._exponential = exponential_rate
+        self._batches: list[list[int]] = []
         self.tokens_seen = 0
+        self.best: BestWeights | None = None
         super().__init__(
             model=stack.model,
             args=args,
@@ -76,6 +91,7 @@ class AdapterTrainer(Trainer):
         Raises:
             TrainingError: the loss is not finite.
         """
+        self._batches.append(inputs["rows"].tolist())
         losses, targets = label_losses(model, inputs)
         if not losses.requires_grad:
             # The backward pass would fail without a word of why: an adapter was merged or switched off.
@@ -84,11 +100,7 @@ class AdapterTrainer(Trainer):
         tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
         loss = losses.sum() / tokens
         if not torch.isfinite(loss):
-            raise TrainingError(
-                f"The loss became {loss.item()} at step {self.state.global_step + 1}. Nothing was published. Lower "
-                "trainer.learning_rate, or look for broken rows in the data.",
-                step=self.state.global_step + 1,
-            )
+            raise self._not_finite("The loss", loss.item(), self._batches[-1:])
         return (loss, {}) if return_outputs else loss
 
     def evaluate(
@@ -114,7 +126,19 @@ class AdapterTrainer(Trainer):
         share = self.args.warmup_steps
         if 0 < share < 1:
             self.args.warmup_steps = min(math.ceil(num_training_steps * share), num_training_steps - 1)
+        if self._exponential:
+            held = cast(torch.optim.Optimizer, self.optimizer if optimizer is None else optimizer)
+            self.lr_scheduler = exponential(held, warmup=int(self.args.warmup_steps), steps=num_training_steps)
+            self._created_lr_scheduler = True
+            return self.lr_scheduler
         return super().create_scheduler(num_training_steps, optimizer)
+
+    def _run_epoch(self, *arguments: Any, **settings: Any) -> None:
+        """Take no step more once all are taken, or after an early stop; a resumed Trainer would take one."""
+        if self.state.global_step >= self.state.max_steps or self.control.should_training_stop:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*arguments, **settings)  # type: ignore[no-untyped-call]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Hold the optimizer to exactly the trainee's parameters, now and before each of its steps.
@@ -141,12 +165,77 @@ class AdapterTrainer(Trainer):
         self._guard.before_write()
         self.stack.save_trainee(Path(output_dir or str(self.args.output_dir)))
 
+        if self.best is not None:
+            self.best.write(Path(output_dir or str(self.args.output_dir)))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Build a checkpoint aside and rename it into place; the Trainer writes in place, and rotates by the clock.
+
+        Raises:
+            TrainingError: the disk refuses; the checkpoints before this one stand.
+            FrozenChangedError, TrainableSetError: as `_save`.
+        """
+        run, step = Path(str(self.args.output_dir)), self.state.global_step
+        try:
+            with staging_directory(run) as staged:
+                self._staged = str(staged)
+                super()._save_checkpoint(model, trial)
+                made = staged / f"{PREFIX}{step}"
+                seal(made, run / made.name, run_key=self._run_key, step=step)
+        except (TrainableSetError, FrozenChangedError):
+            raise
+        except (OSError, RuntimeError, RegistryError, StackError) as error:
+            # torch.save tells of a full disk in a RuntimeError.
+            raise TrainingError(
+                f"The checkpoint of step {step} cannot be written: {error}\nTraining stopped. With room on the disk, "
+                "the same command with resume=auto goes on from the last checkpoint.",
+                step=step,
+            ) from error
+        finally:
+            self._staged = ""
+        keep_newest(run, self.args.save_total_limit or 1)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        """Where the Trainer writes a checkpoint: aside."""
+        return self._staged or super()._get_output_dir(trial)
+
+    def _determine_best_metric(self, metrics: Mapping[str, float], trial: Any) -> bool:
+        """Keep the best weights in memory; the Trainer keeps the name of a folder, which may be gone by then."""
+        loss = metrics["eval_loss"]
+        if not self._keep_best or (self.best is not None and not loss < self.best.loss):
+            return False
+        self._guard.require_in_place()
+        self.best = BestWeights.copied(loss, self.state.global_step, self.stack.trainee_state())
+        return True
+
+    def restore_best(self) -> None:
+        """Put the best weights back, where there are any; the Trainer finds nothing for a named adapter."""
+        if self.best is not None:
+            self.stack.put_trainee(self.best.tensors)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """The norm of all gradients; stops where one is NaN or infinite, before the optimizer's step.
+
+        Raises:
+            TrainingError: a gradient is not finite.
+        """
+        norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
+        if not math.isfinite(norm):
+            raise self._not_finite("The gradient", norm, self._batches)
+        self._batches.clear()
+        return norm
+
+    def _not_finite(self, what: str, value: Any, batches: Sequence[Sequence[int]]) -> TrainingError:
+        step = self.state.global_step + 1
+        rows = ", ".join(str(row) for batch in batches for row in batch)
+        which = f"batch {len(self._batches)}" if len(batches) == 1 else f"batches 1 to {len(batches)}"
+        return TrainingError(
+            f"{what} became {float(value):g} at step {step}, in its {which}: rows {rows} of the training split, from 0 "
+            "on. Nothing was published. Lower trainer.learning_rate, or look for what is odd in these rows.",
+            step=step,
+        )
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load the trainee alone; the Trainer would load, activate and train the first member: the frozen parent."""
         self.stack.load_trainee(Path(resume_from_checkpoint))
-
-    def _load_best_model(self) -> None:
-        """Load the best trainee; the Trainer finds nothing for a named adapter and keeps the last weights."""
-        if self.state.best_model_checkpoint is None:
-            raise TrainingError("No best checkpoint was recorded; check that evaluation and saving happen together.")
-        self.stack.load_trainee(Path(self.state.best_model_checkpoint))
+        self.best = BestWeights.read(Path(resume_from_checkpoint))

@@ -62,7 +62,7 @@ def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: 
     try:
         with composing():
             config, asked = asked_now(entry)
-            config.registry, config.device = str(registry.path), device
+            config.registry, config.device, config.resume = str(registry.path), device, "auto"
             config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
             outcome = train(config, asked=asked, compose_parent=compose_recipe)
         ref = outcome.artifact.ref

@@ -21,14 +21,13 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
+from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import Fit
 
 _log = logging.getLogger(__name__)
 
 BASELINE_FILE = "baseline_checksums.json"
-# A checkpoint without one of these would resume with other weights or other random numbers, and without a word.
-_CHECKPOINT_FILES = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
 
 
 class RunDirectory:
@@ -106,32 +105,28 @@ class RunDirectory:
         """The checkpoint to go on from.
 
         Args:
-            resume: `never`, `auto` (the newest complete checkpoint of the same run key beside this run), or a path.
+            resume: `never`, `auto` (the newest whole checkpoint of the same run key beside this run), or a path.
 
         Raises:
-            TrainingError: the checkpoint is incomplete, or belongs to another run key.
+            TrainingError: the checkpoint is incomplete or damaged, or belongs to another run key.
         """
         if resume == "never":
             return None
         if resume == "auto":
-            newest = max(self._sibling_checkpoints(), key=lambda found: _step(found), default=None)
-            _log.info("Going on from %s", newest) if newest else _log.info("No checkpoint of this training to resume")
-            return newest
-        given = Path(resume)
-        if missing := [file for file in _CHECKPOINT_FILES if not (given / file).is_file()]:
-            raise TrainingError(
-                f"The checkpoint {given} is incomplete: {', '.join(missing)} missing. Use an earlier one."
+            runs = [run for run in self.path.parent.iterdir() if self._key_of(run) == self._run_key]
+            newest, refused = newest_whole(runs)
+            for why in refused:
+                _log.warning("%s", why)
+            _log.info("Going on from %s", newest.path) if newest else _log.info(
+                "No checkpoint of this training to resume"
             )
-        if self._key_of(given.parent) != self._run_key:
+            return newest.path if newest else None
+        found = read_checkpoint(Path(resume))
+        if found.run_key != self._run_key:
             raise TrainingError(
-                f"The checkpoint {given} belongs to another training: config, data, base or parents differ."
+                f"The checkpoint {found.path} belongs to another training: config, data, base or parents differ."
             )
-        return given
-
-    def _sibling_checkpoints(self) -> list[Path]:
-        runs = [run for run in self.path.parent.iterdir() if self._key_of(run) == self._run_key]
-        found = [checkpoint for run in runs for checkpoint in run.glob("checkpoint-*")]
-        return [checkpoint for checkpoint in found if all((checkpoint / file).is_file() for file in _CHECKPOINT_FILES)]
+        return found.path
 
     def _key_of(self, run: Path) -> str | None:
         try:
@@ -141,10 +136,6 @@ class RunDirectory:
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
 def config_yaml(config: TrainConfig) -> str:

@@ -89,7 +89,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
 
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
-    checkpoint = run.checkpoint(config.resume)
+    resume = run.checkpoint(config.resume)
     base, before = resident_base(
         identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
     )
@@ -99,7 +99,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         stack.attach(parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
-        result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, resume=checkpoint)
+        result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, run_key=key, resume=resume)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)

@@ -25,8 +25,8 @@ def test_a_row_without_an_answer_is_refused(word_tokenizer):
 
 def test_the_table_has_the_trainers_columns():
     table = as_dataset([EncodedRow((5, 6, 7), (-100, 6, 7)), EncodedRow((5,), (5,))])
-    assert table.column_names == ["input_ids", "labels", "length"]
-    assert table[0] == {"input_ids": [5, 6, 7], "labels": [-100, 6, 7], "length": 3}
+    assert table.column_names == ["input_ids", "labels", "length", "row"]
+    assert table[0] == {"input_ids": [5, 6, 7], "labels": [-100, 6, 7], "length": 3, "row": 0}
 
 
 def test_the_collator_pads_on_the_right_and_drops_other_columns():
@@ -36,5 +36,6 @@ def test_the_collator_pads_on_the_right_and_drops_other_columns():
         "input_ids": [[5, 6, 7], [8, 3, 3]],
         "attention_mask": [[1, 1, 1], [1, 0, 0]],
         "labels": [[-100, 6, 7], [8, -100, -100]],
+        "rows": [0, 1],
     }
     assert {tensor.dtype for tensor in batch.values()} == {torch.int64}

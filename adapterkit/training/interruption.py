@@ -1,0 +1,61 @@
+"""SIGTERM, or Ctrl-C once: a training stops after the step under way, saved, to be resumed. Ctrl-C twice: at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from transformers import TrainerCallback
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """A training stopped because it was asked to, and was saved. Ends a whole sweep, as Ctrl-C does.
+
+    Attributes:
+        step: the last optimizer step that was taken.
+        checkpoint: where it goes on from.
+    """
+
+    def __init__(self, step: int, checkpoint: Path) -> None:
+        self.step, self.checkpoint = step, checkpoint
+        super().__init__(f"stopped after step {step}, and saved in {checkpoint}")
+
+
+class Stopping(TrainerCallback):
+    """Saves and ends a training at the end of the optimizer step in which a signal came."""
+
+    def __init__(self) -> None:
+        """Nobody has asked yet."""
+        self.asked = False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Save and stop, once asked."""
+        if self.asked:
+            control.should_save = control.should_training_stop = True
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take signals while a training runs; only the main thread is given any."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+        leave = " Ctrl-C once more leaves at once." if number == signal.SIGINT else ""
+        # The signal may come in the middle of a print, and Python's own streams cannot be entered twice.
+        os.write(2, f"\nStopping after this step, which is saved then.{leave}\n".encode())
