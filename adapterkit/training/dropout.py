@@ -15,13 +15,18 @@ from adapterkit.stack.layers import lora_layers
 _LEVELS = 1 << 16
 
 
+def kept_values(x: torch.Tensor, p: float) -> torch.Tensor:
+    """Which values dropout keeps, bool in the shape of `x`, drawn from torch's global CPU generator."""
+    draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    return draws.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * _LEVELS) - _LEVELS // 2
+
+
 class _Drop(torch.autograd.Function):
     """Keeps one byte a value for the backward pass, where a multiplied mask would keep eight."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, p: float) -> torch.Tensor:
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= round(p * _LEVELS) - _LEVELS // 2
+        kept = kept_values(x, p)
         ctx.save_for_backward(kept)
         ctx.scale = 1.0 / (1.0 - p)
         return torch.mul(x, kept).mul_(ctx.scale)

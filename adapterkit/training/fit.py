@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -26,9 +27,12 @@ from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.checkpoint import PREFIX
 from adapterkit.training.dropout import use_packed_dropout
+from adapterkit.training.fused.engine import FusedStack, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
 from adapterkit.training.schedules import EXPONENTIAL
-from adapterkit.training.trainer import AdapterTrainer
+from adapterkit.training.trainer import AdapterTrainer, Losses
+
+_log = logging.getLogger(__name__)
 
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
 
@@ -97,19 +101,23 @@ def fit(
         tokenizer=stack.base.tokenizer,
         collate=PadCollator(stack.base.tokenizer.pad_token_id),
         run_key=run_key,
+        losses=_fused_losses(stack, config.trainer),
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
         callbacks=[*_watching(config, run), stopping],
     )
-    _silence(trainer)
-    with stopping.listening():
-        output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    step = trainer.state.global_step
-    if stopping.asked:
-        raise TrainingInterrupted(step, run / f"{PREFIX}{step}")
-    trainer.restore_best()
-    history = [dict(entry) for entry in trainer.state.log_history]
-    return Fit(step, _metrics(trainer, output, history), history, environment(config.seed, stack.base.device))
+    output = _run(trainer, stopping, resume)
+    history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
+    return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
+
+
+def _fused_losses(stack: AdapterStack, config: TrainerConfig) -> Losses | None:
+    """The fused forward pass, or null where the model's own has to do."""
+    why_not = "gradient checkpointing is asked for" if config.gradient_checkpointing else why_not_fused(stack)
+    if why_not is None:
+        return FusedStack(stack).label_losses
+    _log.info("Not computed by the fused forward pass, which is several times faster: %s", why_not)
+    return None
 
 
 def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
@@ -121,10 +129,18 @@ def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
     return watching
 
 
-def _silence(trainer: AdapterTrainer) -> None:
-    """Take out what prints beside our own bar."""
+def _run(trainer: AdapterTrainer, stopping: Stopping, resume: Path | None) -> TrainOutput:
+    """Train to the end, or until somebody asks to stop; the weights that stay are finite, and the best if asked for."""
     for theirs in (transformers.ProgressCallback, transformers.PrinterCallback):
         trainer.remove_callback(theirs)
+    with stopping.listening():
+        output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if stopping.asked:
+        step = trainer.state.global_step
+        raise TrainingInterrupted(step, Path(str(trainer.args.output_dir)) / f"{PREFIX}{step}")
+    trainer.restore_best()
+    trainer.require_finite()
+    return output
 
 
 def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:

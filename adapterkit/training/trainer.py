@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
 from adapterkit.training.schedules import exponential
 
+Losses = Callable[[Mapping[str, torch.Tensor]], tuple[torch.Tensor, torch.Tensor]]
 Collate = Callable[[list[Any]], dict[str, Any]]
 
 
@@ -35,6 +37,7 @@ class AdapterTrainer(Trainer):
         tokenizer: for the names of model inputs.
         collate: makes one padded batch of several rows.
         run_key: of the training; its checkpoints bear it.
+        losses: from a batch to losses and labels, as `label_losses` gives them; null: by the model itself.
         keep_best: keep the weights with the lowest validation loss, for `restore_best`.
         exponential_rate: let the learning rate fall exponentially, whatever `args` say of its schedule.
 
@@ -54,6 +57,7 @@ class AdapterTrainer(Trainer):
         tokenizer: PreTrainedTokenizerBase,
         collate: Collate,
         run_key: str,
+        losses: Losses | None = None,
         keep_best: bool = False,
         exponential_rate: bool = False,
         callbacks: Sequence[Any] = (),
@@ -64,6 +68,7 @@ class AdapterTrainer(Trainer):
         self._validation_rows = validation_rows
         self._run_key, self._keep_best, self._staged = run_key, keep_best, ""
         self._exponential = exponential_rate
+        self._losses = losses or partial(label_losses, stack.model)
         self._batches: list[list[int]] = []
         self.tokens_seen = 0
         self.best: BestWeights | None = None
@@ -92,7 +97,7 @@ class AdapterTrainer(Trainer):
             TrainingError: the loss is not finite.
         """
         self._batches.append(inputs["rows"].tolist())
-        losses, targets = label_losses(model, inputs)
+        losses, targets = self._losses(inputs)
         if not losses.requires_grad:
             # The backward pass would fail without a word of why: an adapter was merged or switched off.
             self._guard.require_in_place()
@@ -212,6 +217,19 @@ class AdapterTrainer(Trainer):
         """Put the best weights back, where there are any; the Trainer finds nothing for a named adapter."""
         if self.best is not None:
             self.stack.put_trainee(self.best.tensors)
+
+    def require_finite(self) -> None:
+        """Demand that no weight is NaN or infinite: the last step of all has no loss after it.
+
+        Raises:
+            TrainingError: one is.
+        """
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.stack.trainee_parameters()):
+            raise TrainingError(
+                f"Step {self.state.global_step}, the last, left weights that are NaN or infinite. Nothing was "
+                "published. Lower trainer.learning_rate.",
+                step=self.state.global_step,
+            )
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """The norm of all gradients; stops where one is NaN or infinite, before the optimizer's step.

@@ -1,0 +1,1 @@
+"""One decoder layer as one differentiable function: unpadded tokens, grouped products, a backward pass by hand."""
