@@ -12,9 +12,10 @@ from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import as_name, nearest
 
 # transformers' schedules that need no settings of their own, and ours.
+EXPONENTIAL = "exponential"
 SCHEDULERS = (
     "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
-    "exponential",
+    EXPONENTIAL,
 )  # fmt: skip
 _LISTED = ", ".join(SCHEDULERS)
 
@@ -75,7 +76,7 @@ def check_values(config: TrainConfig) -> None:
             f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or a list of names."
         )
     trainer = config.trainer
-    if trainer.lr_scheduler == "exponential" and trainer.lr_scheduler_kwargs:
+    if trainer.lr_scheduler == EXPONENTIAL and trainer.lr_scheduler_kwargs:
         raise UsageError("trainer.lr_scheduler=exponential takes no trainer.lr_scheduler_kwargs: leave them out.")
     if trainer.lr_scheduler not in SCHEDULERS:
         close = nearest(trainer.lr_scheduler, SCHEDULERS)

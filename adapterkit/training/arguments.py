@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from adapterkit.config.checks import EXPONENTIAL
 from adapterkit.config.schema import TrainerConfig
-from adapterkit.training.schedules import EXPONENTIAL
 
 
 def training_arguments(

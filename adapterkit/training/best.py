@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from adapterkit.stores import write_file
 
@@ -46,4 +46,5 @@ class BestWeights:
             return None
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
-        return cls(float.fromhex(metadata["loss"]), int(metadata["step"]), load_file(path))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
+        return cls(float.fromhex(metadata["loss"]), int(metadata["step"]), tensors)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapterkit.digest import sha256_bytes, sha256_file
+from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError, TrainingError, listed
 from adapterkit.stores import move_into_place, read_file, write_file
 
@@ -60,7 +60,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         plain = json.loads(read_file(path / CHECKPOINT_FILE, limit=_MAX_BYTES))
         problems = [*_problems(path, plain)]
-    except (AdapterKitError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (AdapterKitError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problems = [f"{CHECKPOINT_FILE}: {error}"]
     if problems:
         raise TrainingError(
@@ -117,6 +117,5 @@ def _problems(path: Path, plain: dict[str, Any]) -> Iterable[str]:
 
 def _flushed_digest(path: Path) -> str:
     with path.open("rb") as file:
-        data = file.read()
         os.fsync(file.fileno())
-    return sha256_bytes(data)
+    return sha256_file(path)

@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
+from adapterkit.config.checks import EXPONENTIAL
 from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
@@ -29,7 +30,6 @@ from adapterkit.training.checkpoint import PREFIX
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused.engine import FusedStack, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
-from adapterkit.training.schedules import EXPONENTIAL
 from adapterkit.training.trainer import AdapterTrainer, Losses
 
 _log = logging.getLogger(__name__)

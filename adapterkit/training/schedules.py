@@ -7,7 +7,6 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-EXPONENTIAL = "exponential"
 # What is left of the rate at the end; half of it is gone after 15 % of the way.
 _LEFT = 0.01
 

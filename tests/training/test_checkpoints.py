@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from adapterkit.digest import sha256_file
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import CHECKPOINT_FILE, read_checkpoint
+from adapterkit.training.trainer import AdapterTrainer
 from adapterkit.workflows.run_directory import RunDirectory
 from adapterkit.workflows.train import train
 from tests.training.conftest import WEIGHTS, at_first_step
@@ -157,3 +159,26 @@ def test_a_finished_training_takes_no_step_more_when_it_is_resumed(shared, monke
     train(again)
     assert sha256_file(Path(again.output_dir) / "adapter" / WEIGHTS) == sha256_file(run / "adapter" / WEIGHTS)
     assert next(scripted, None) is None
+
+
+def test_a_disk_that_takes_no_more_stops_the_training_and_leaves_earlier_checkpoints(shared, monkeypatch):
+    plain, (before, most) = AdapterTrainer._save_optimizer_and_scheduler, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def save(self, folder):
+        if self.state.global_step == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))
+        try:
+            plain(self, folder)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+    monkeypatch.setattr(AdapterTrainer, "_save_optimizer_and_scheduler", save)
+    config = long_config(shared, "full")
+    with pytest.raises(TrainingError, match=r"(?s)The checkpoint of step 4 cannot be written: .*resume=auto") as caught:
+        train(config)
+    assert caught.value.step == 4
+    run = Path(config.output_dir)
+    assert [path.name for path in run.glob("checkpoint-*")] == ["checkpoint-2"]
+    assert read_checkpoint(run / "checkpoint-2").step == 2
+    assert not list(run.glob(".staging-*"))
+    assert shared.published("full") == []

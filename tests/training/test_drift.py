@@ -19,20 +19,12 @@ from adapterkit.errors import AdapterKitError, FrozenChangedError, StackError, T
 from adapterkit.training import fit as fit_module
 from adapterkit.workflows import train as story
 from adapterkit.workflows.train import train
-from tests.workflows.tiny import Workshop
 
 EVENTS = (
     "on_train_begin", "on_epoch_begin", "on_step_begin", "on_substep_end", "on_pre_optimizer_step", "on_optimizer_step",
     "on_step_end", "on_evaluate", "on_log", "on_epoch_end",
 )  # fmt: skip
 PARENT = "0_unified"
-
-
-@pytest.fixture(scope="module")
-def shared(tiny_base_dir, tmp_path_factory):
-    made = Workshop(tiny_base_dir, tmp_path_factory.mktemp("drift"))
-    train(made.config("unified"))
-    return made
 
 
 def layer(model) -> Any:

@@ -23,7 +23,13 @@ from tests.training.conftest import WEIGHTS
 from tests.workflows.tiny import Workshop
 
 ROOT = Path(__file__).parents[2]
-INTERRUPTED = 75
+INTERRUPTED, CTRL_C = 75, 130
+# What a training may end with, by the signal; where it does not listen, it ends as any process does.
+ENDS = {
+    signal.SIGKILL: {-signal.SIGKILL},
+    signal.SIGTERM: {-signal.SIGTERM, INTERRUPTED},
+    signal.SIGINT: {CTRL_C, INTERRUPTED},
+}
 
 
 class Trainings:
@@ -102,12 +108,15 @@ def interrupted_until_done(
         time.sleep(draw.uniform(0, seconds))
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
+            if number == signal.SIGINT and draw.random() < 0.5:
+                time.sleep(draw.uniform(0, 0.05))
+                os.kill(child, number)
         code = trainings.end()
         if code == 0:
             digest = sha256_file(own / "adapter" / WEIGHTS)
             shutil.rmtree(outputs)
             return digest, count
-        assert code in (-number, INTERRUPTED if number == signal.SIGTERM else -number), code
+        assert code in ENDS[signal.Signals(number)], code
         count += 1
 
 
@@ -116,6 +125,7 @@ def interrupted_until_done(
     [
         (signal.SIGKILL, 3),
         (signal.SIGTERM, 2),
+        (signal.SIGINT, 4),
         pytest.param(signal.SIGKILL, 100, marks=pytest.mark.long),
         pytest.param(signal.SIGTERM, 30, marks=pytest.mark.long),
     ],

@@ -21,7 +21,7 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.training.interruption import TrainingInterrupted
 from adapterkit.workflows.train import train
 
-INTERRUPTED = 75
+INTERRUPTED, CTRL_C = 75, 130
 
 
 def main() -> None:
@@ -44,6 +44,8 @@ def _train(plain: dict[str, Any]) -> int:
         train(config)
     except TrainingInterrupted:
         return INTERRUPTED
+    except KeyboardInterrupt:
+        return CTRL_C
     except BaseException:
         traceback.print_exc()
         return 1

@@ -9,12 +9,12 @@ import torch
 from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 
+from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fused.attention import Rows
 from adapterkit.training.fused.block import Batch, Block
 from adapterkit.training.fused.head import label_token_losses
 
-IGNORED = -100
 # Llama's own layout; what else these classes can do is asked for below.
 _FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
