@@ -34,7 +34,7 @@ from adapterkit.training.trainer import AdapterTrainer, Losses
 
 _log = logging.getLogger(__name__)
 
-_VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors")
+_VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "numba")
 
 
 @dataclass(frozen=True)

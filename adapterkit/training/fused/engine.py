@@ -11,11 +11,17 @@ from peft.tuners.lora import LoraLayer
 
 from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.training.fused.attention import Rows
-from adapterkit.training.fused.block import Batch, Block
+from adapterkit.training.fused.block import Block
 from adapterkit.training.fused.head import label_token_losses
+from adapterkit.training.fused.steps import steps_for
+from adapterkit.training.fused.terms import Rows
+from adapterkit.training.fused.weight import can_keep
 
 # Llama's own layout; what else these classes can do is asked for below.
+# Weights of so many numbers are kept dense, 2 GB of them. The size decides and not the memory that is free: the same
+# training on the same machine is the same to the last bit.
+_KEPT_UP_TO = 500_000_000
+
 _FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
 
@@ -31,10 +37,15 @@ class FusedStack:
         model: Any = stack.model.get_base_model()
         names = [member.peft_name for member in stack.members]
         self._inner, self._head = model.model, model.lm_head
-        self._blocks = [Block(layer, names[:-1], names[-1]) for layer in self._inner.layers]
         self._dtype: torch.dtype = self._inner.embed_tokens.weight.dtype
-        largest = max(group.outputs * group.inputs for block in self._blocks for group in block.groups)
-        self._room = torch.empty(largest, dtype=self._dtype, device=stack.base.device)
+        self._steps = steps_for(self._dtype)
+        self._blocks = [Block(layer, names[:-1], names[-1], self._steps) for layer in self._inner.layers]
+        self._groups = [group for block in self._blocks for group in block.groups]
+        weights = sum(group.outputs * group.inputs for group in self._groups)
+        for group in self._groups:
+            group.prepare(self._dtype)
+            if weights <= _KEPT_UP_TO and can_keep(self._dtype):
+                group.keep()
 
     def label_losses(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of every label token, tokens of all rows one after the other.
@@ -50,17 +61,19 @@ class FusedStack:
         where = mask.flatten().nonzero().squeeze(1)
         hidden = self._inner.embed_tokens(ids.flatten()[where]).detach()
         cos, sin = self._inner.rotary_emb(hidden[None], (where % width)[None])
-        batch = Batch(Rows(count, width, where, cos[0], sin[0]), self._room)
+        config = self._inner.config
+        heads, keys = config.num_attention_heads, config.num_key_value_heads
+        rows = Rows(count, width, where, cos[0].contiguous(), sin[0].contiguous(), heads, keys)
+        for group in self._groups:
+            group.refresh()
         for block in self._blocks:
-            for group in block.groups:
-                group.prepare(self._dtype)
-            hidden = block(hidden, batch)
+            hidden = block(hidden, rows)
         following = torch.full_like(labels, IGNORED)
         following[:, :-1] = labels[:, 1:]
         targets = following.flatten()[where]
         kept = (targets != IGNORED).nonzero().squeeze(1)
         last = self._inner.norm(hidden[kept])
-        return label_token_losses(last, self._head.weight.data, targets[kept]), targets[kept]
+        return label_token_losses(last, self._head.weight.data, targets[kept], self._steps), targets[kept]
 
 
 def why_not_fused(stack: AdapterStack) -> str | None:

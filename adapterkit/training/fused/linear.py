@@ -1,6 +1,7 @@
 """Linear layers that read the same input, with the adapters on them, as one product; LoRA after Hu et al., 2021.
 
-y = x W' + sum over the adapters of s (x A') B', with all layers' rows of W side by side, and all ranks of A.
+y = x W' + (x A') B', with all layers' rows of W side by side, all ranks of A, and B a matrix of blocks: each adapter's
+scaled columns, in the rows of its layer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import torch
 from peft.tuners.lora import LoraLayer
 
 from adapterkit.training.dropout import kept_values
-from adapterkit.training.fused.weight import FrozenWeight
+from adapterkit.training.fused.terms import Terms
+from adapterkit.training.fused.weight import FrozenWeight, KeptProducts, Products
 
 
 @dataclass
@@ -48,93 +50,94 @@ class LinearGroup:
         bare: list[Any] = [layer.get_base_layer() if isinstance(layer, LoraLayer) else layer for layer in layers]
         self._weights = [FrozenWeight(layer) for layer in bare]
         self._bias = torch.cat([each.bias.data for each in bare]) if bare[0].bias is not None else None
-        self.outputs, self.inputs = sum(each.outputs for each in self._weights), self._weights[0].inputs
-        self._frozen = _adapters(layers, self._weights, frozen)
-        self._trained = _adapters(layers, self._weights, [trainee])
+        self._products = Products(self._weights, self._bias)
+        self.outputs, self.inputs = self._products.outputs, self._products.inputs
+        self._frozen = _adapters(layers, self._weights, frozen, 0)
+        self._below = self._frozen[-1].ranks.stop if self._frozen else 0
+        self._trained = _adapters(layers, self._weights, [trainee], self._below)
+        self._ranks = (self._trained or self._frozen)[-1].ranks.stop if self._trained or self._frozen else 0
+        self._dropped = any(each.dropout for each in self._trained)
         self.parameters = [parameter for each in self._trained for parameter in (each.a, each.b)]
-        self._held: tuple[torch.Tensor | None, list[torch.Tensor]] | None = None
-        self._ranks: torch.Tensor | None = None
-        self._columns: list[torch.Tensor] = []
+
+    def keep(self) -> None:
+        """Keep dense copies of the weights, for products that are twice as fast; 4 bytes a weight."""
+        self._products = KeptProducts(self._weights, self._bias)
 
     def prepare(self, dtype: torch.dtype) -> None:
+        """Take the frozen members' factors, rounded to the compute dtype, and make room for the trainee's."""
+        device = self._weights[0].device
+        self._a = torch.empty(self._ranks, self.inputs, dtype=dtype, device=device)
+        self._b = torch.zeros(self.outputs, self._ranks, dtype=dtype, device=device)
+        self._take(self._frozen)
+
+    def refresh(self) -> None:
         """Round the trainee's parameters, float32, to the compute dtype: once for each forward pass."""
-        if self._held is None:
-            self._held = _rounded(self._frozen, dtype)
-        self._ranks, self._columns = _rounded(self._trained, dtype)
+        self._take(self._trained)
 
-    def forward(self, x: torch.Tensor, room: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """(tokens, inputs) -> (tokens, outputs), and what the backward pass needs besides x.
+    @torch.no_grad()
+    def _take(self, adapters: Sequence[_Adapter]) -> None:
+        for each in adapters:
+            self._a[each.ranks] = each.a
+            self._b[each.rows, each.ranks] = each.b * each.scaling
 
-        Args:
-            x: in the compute dtype.
-            room: memory for the dense weight, of at least `outputs * inputs` numbers.
-        """
-        weight = self._dense(x.dtype, room)
-        y = torch.mm(x, weight.t()) if self._bias is None else torch.addmm(self._bias, x, weight.t())
-        assert self._held is not None
-        held, columns = self._held
-        if held is not None:
-            self._add(y, torch.mm(x, held.t()), self._frozen, columns)
-        if self._ranks is None:
-            return y, None
+    def forward(self, x: torch.Tensor) -> tuple[Terms, Any]:
+        """(tokens, inputs) -> (tokens, outputs), a sum not yet computed, and what the backward pass needs besides x."""
+        parts = self._products.forward(x)
+        if not self._ranks:
+            return Terms(parts), None
         masks = [kept_values(x, each.dropout) if each.dropout else None for each in self._trained]
-        if any(mask is not None for mask in masks):
-            h = torch.cat([torch.mm(_dropped(x, mask, each), self._ranks[each.ranks].t())
-                           for each, mask in zip(self._trained, masks, strict=True)], 1)  # fmt: skip
+        if self._dropped:
+            h = torch.cat([torch.mm(x, self._a[: self._below].t())]
+                          + [torch.mm(_dropped(x, mask, each), self._a[each.ranks].t())
+                             for each, mask in zip(self._trained, masks, strict=True)], 1)  # fmt: skip
         else:
-            h = torch.mm(x, self._ranks.t())
-        self._add(y, h, self._trained, self._columns)
-        return y, (h, masks)
+            h = torch.mm(x, self._a.t())
+        return _added(parts, h, self._b.t()), (h[:, self._below :], masks)
 
     def backward(
-        self, dy: torch.Tensor, x: torch.Tensor, saved: Any, room: torch.Tensor, *, wanted: bool = True
-    ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+        self, dy: torch.Tensor, x: torch.Tensor, saved: Any, *, wanted: bool = True
+    ) -> tuple[Terms | None, list[torch.Tensor]]:
         """The gradient of x, where it is wanted, and those of `parameters`, float32."""
-        grads: list[torch.Tensor] = []
-        dx = torch.mm(dy, self._dense(dy.dtype, room)) if wanted else None
-        assert self._held is not None
-        held, columns = self._held
-        if dx is not None and held is not None:
-            dx.addmm_(self._led_back(dy, self._frozen, columns), held)
-        if self._ranks is None:
-            return dx, grads
+        parts = self._products.backward(dy) if wanted else None
+        if not self._ranks:
+            return (Terms(parts) if parts else None), []
         h, masks = saved
-        dh = self._led_back(dy, self._trained, self._columns)
-        shared = torch.mm(dh.t(), x) if all(mask is None for mask in masks) else None
-        if shared is not None and dx is not None:
-            dx.addmm_(dh, self._ranks)
+        dh, below = torch.mm(dy, self._b), self._below
+        straight = below if self._dropped else self._ranks
+        dx = _added(parts, dh[:, :straight], self._a[:straight]) if parts else None
+        if not self._trained:
+            return dx, []
+        da = None if self._dropped else torch.mm(dh[:, below:].t(), x)
+        db, grads = torch.mm(h.t(), dy), []
         for each, mask in zip(self._trained, masks, strict=True):
-            own = dh[:, each.ranks]
-            if shared is not None:
-                grads.append(shared[each.ranks].float())
+            ranks = slice(each.ranks.start - below, each.ranks.stop - below)
+            if da is not None:
+                grads.append(da[ranks].float())
             else:
+                own = dh[:, each.ranks]
                 grads.append(torch.mm(own.t(), _dropped(x, mask, each)).float())
                 if dx is not None:
-                    dx += _dropped(torch.mm(own, self._ranks[each.ranks]), mask, each)
-            grads.append(torch.mm(dy[:, each.rows].t(), h[:, each.ranks]).float().mul_(each.scaling))
+                    _add(dx, _dropped(torch.mm(own, self._a[each.ranks]), mask, each))
+            grads.append(torch.mul(db[ranks, each.rows].t().float(), each.scaling))
         return dx, grads
 
-    def _dense(self, dtype: torch.dtype, room: torch.Tensor) -> torch.Tensor:
-        if len(self._weights) == 1:
-            return self._weights[0].dense(dtype)
-        whole, start = room[: self.outputs * self.inputs].view(self.outputs, self.inputs), 0
-        for each in self._weights:
-            whole[start : start + each.outputs] = each.dense(dtype)
-            start += each.outputs
-        return whole
 
-    @staticmethod
-    def _add(y: torch.Tensor, h: torch.Tensor, adapters: Sequence[_Adapter], columns: Sequence[torch.Tensor]) -> None:
-        for each, b in zip(adapters, columns, strict=True):
-            y[:, each.rows].addmm_(h[:, each.ranks], b.t())
-
-    @staticmethod
-    def _led_back(dy: torch.Tensor, adapters: Sequence[_Adapter], columns: Sequence[torch.Tensor]) -> torch.Tensor:
-        return torch.cat([torch.mm(dy[:, each.rows], b) for each, b in zip(adapters, columns, strict=True)], 1)
+def _added(parts: list[torch.Tensor], h: torch.Tensor, columns: torch.Tensor) -> Terms:
+    """The parts, and h times columns; onto a single part it is added in the product itself."""
+    if len(parts) == 1:
+        return Terms([parts[0].addmm_(h, columns)])
+    return Terms(parts, torch.mm(h, columns))
 
 
-def _adapters(layers: Sequence[Any], weights: Sequence[FrozenWeight], names: Sequence[str]) -> list[_Adapter]:
-    found, row, rank = [], 0, 0
+def _add(terms: Terms, more: torch.Tensor) -> None:
+    (terms.parts[0] if terms.low is None else terms.low).add_(more)
+
+
+def _adapters(
+    layers: Sequence[Any], weights: Sequence[FrozenWeight], names: Sequence[str], rank: int
+) -> list[_Adapter]:
+    """The adapters of so many names on so many layers; their ranks are counted from `rank` on."""
+    found, row = [], 0
     for layer, weight in zip(layers, weights, strict=True):
         for name in names:
             if isinstance(layer, LoraLayer) and name in layer.lora_A:
@@ -146,14 +149,6 @@ def _adapters(layers: Sequence[Any], weights: Sequence[FrozenWeight], names: Seq
                 rank += len(a)
         row += weight.outputs
     return found
-
-
-def _rounded(adapters: Sequence[_Adapter], dtype: torch.dtype) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
-    """All A, one below the other, and each B times its scaling."""
-    if not adapters:
-        return None, []
-    ranks = torch.cat([each.a.detach().to(dtype) for each in adapters])
-    return ranks, [(each.b.detach() * each.scaling).to(dtype) for each in adapters]
 
 
 def _dropped(x: torch.Tensor, mask: torch.Tensor | None, adapter: _Adapter) -> torch.Tensor:
