@@ -70,12 +70,13 @@ def test_heads(kind: str, head: int, lengths: tuple[int, ...]) -> None:
     require_near(lambda steps: steps.heads_backward(q, k, k, stand))
 
 
-@pytest.mark.parametrize("width", [1, 7, 16, 150])
-def test_weights_of_attention(width: int) -> None:
-    scores, weights = drawn(4, 3 * width, width) * 8, torch.softmax(drawn(4, 3 * width, width), -1)
-    weights = (weights.view(4, 3, width, width) * torch.ones(width, width).tril()).view(weights.shape).bfloat16()
-    require_near(lambda steps: steps.weigh(scores.clone(), 0.125))
-    require_near(lambda steps: steps.weigh_backward(scores.clone(), weights, 0.125))
+@pytest.mark.parametrize(("queries", "keys"), [(1, 1), (7, 7), (16, 16), (150, 150), (5, 40)])
+def test_weights_of_attention(queries: int, keys: int) -> None:
+    scores, weights = drawn(4, 3 * queries, keys) * 8, torch.softmax(drawn(4, 3 * queries, keys), -1)
+    seen = torch.ones(queries, keys).tril(keys - queries)
+    weights = (weights.view(4, 3, queries, keys) * seen).view(weights.shape).bfloat16()
+    require_near(lambda steps: steps.weigh(scores.clone(), 0.125, queries))
+    require_near(lambda steps: steps.weigh_backward(scores.clone(), weights, 0.125, queries))
 
 
 @pytest.mark.parametrize("columns", [10, 1536])
@@ -108,13 +109,13 @@ def test_what_is_not_finite_is_not_lost(value: float) -> None:
         compiled.norm(odd, drawn(64), 1e-5)[0],
         compiled.norm_backward(Terms([odd]), drawn(TOKENS, 64), drawn(64), torch.ones(TOKENS), drawn(TOKENS, 64)),
         compiled.gate(odd),
-        compiled.weigh_backward(odd.clone().view(1, TOKENS, 64), odd.view(1, TOKENS, 64), 1.0),
+        compiled.weigh_backward(odd.clone().view(1, TOKENS, 64), odd.view(1, TOKENS, 64), 1.0, TOKENS),
         compiled.label_losses(odd.clone(), torch.zeros(TOKENS, dtype=torch.int64))[0],
     ):
         assert not torch.isfinite(found).all()
     square = drawn(1, 8, 8)
     square[0, 5, 2] = torch.nan
-    assert torch.isnan(compiled.weigh(square, 1.0)[0, 5, :6]).all()
+    assert torch.isnan(compiled.weigh(square, 1.0, 8)[0, 5, :6]).all()
 
 
 def test_the_same_bits_whoever_computes(monkeypatch: pytest.MonkeyPatch) -> None:

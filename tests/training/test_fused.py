@@ -105,10 +105,9 @@ def test_whatever_the_adapter_looks_like(settings: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("lengths", [(1, 9), (6, 6), (11,), (2, 3, 4, 5)])
-@pytest.mark.parametrize("plain", [True, False])
-def test_whatever_the_rows_look_like(lengths: tuple[int, ...], plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not plain:
-        monkeypatch.setattr(attention, "_PLAIN_UP_TO", 0)
+@pytest.mark.parametrize("block", [256, 4])
+def test_whatever_the_rows_look_like(lengths: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "_BLOCK", block)
     require_same(stack_of(model_of("Llama")), batch_of(*lengths))
 
 

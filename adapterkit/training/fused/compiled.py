@@ -118,15 +118,15 @@ def unpadded(tokens: torch.Tensor, rows: Rows) -> torch.Tensor:
     return out
 
 
-def weigh(scores: torch.Tensor, scale: float) -> torch.Tensor:
+def weigh(scores: torch.Tensor, scale: float, queries: int) -> torch.Tensor:
     """As `plain.weigh`; in place."""
-    _run(_WEIGH, scores.shape[0] * scores.shape[1], scores, scores.shape[2], scale)
+    _run(_WEIGH, scores.shape[0] * scores.shape[1], scores, scores.shape[2], scale, queries)
     return scores
 
 
-def weigh_backward(dweights: torch.Tensor, weights: torch.Tensor, scale: float) -> torch.Tensor:
+def weigh_backward(dweights: torch.Tensor, weights: torch.Tensor, scale: float, queries: int) -> torch.Tensor:
     """As `plain.weigh_backward`; in place."""
-    _run(_WEIGH_BACKWARD, weights.shape[0] * weights.shape[1], dweights, weights, weights.shape[2], scale)
+    _run(_WEIGH_BACKWARD, weights.shape[0] * weights.shape[1], dweights, weights, weights.shape[2], scale, queries)
     return dweights
 
 

@@ -172,10 +172,10 @@ def _unpadded(a: Any, start: Any, stop: Any) -> None:
 
 @_compiled
 def _weigh(a: Any, start: Any, stop: Any) -> None:
-    scores, width, scale = halves(a[4]), a[5], real(types.uint32(a[6]))
+    scores, width, scale, queries = halves(a[4]), a[5], real(types.uint32(a[6])), a[7]
     line = np.empty(width, np.float32)
     for i in range(start, stop):
-        n, at, top, total = i % width + 1, i * width, f32(-np.inf), f32(0.0)
+        n, at, top, total = width - queries + i % queries + 1, i * width, f32(-np.inf), f32(0.0)
         for j in range(n):
             line[j] = load(scores[at + j])
             top = larger(top, line[j])
@@ -191,9 +191,9 @@ def _weigh(a: Any, start: Any, stop: Any) -> None:
 
 @_compiled
 def _weigh_backward(a: Any, start: Any, stop: Any) -> None:
-    grads, weights, width, scale = halves(a[4]), halves(a[5]), a[6], real(types.uint32(a[7]))
+    grads, weights, width, scale, queries = halves(a[4]), halves(a[5]), a[6], real(types.uint32(a[7])), a[8]
     for i in range(start, stop):
-        n, at, along = i % width + 1, i * width, f32(0.0)
+        n, at, along = width - queries + i % queries + 1, i * width, f32(0.0)
         for j in range(n):
             along += load(grads[at + j]) * load(weights[at + j])
         for j in range(n):

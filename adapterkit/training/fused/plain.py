@@ -71,14 +71,20 @@ def unpadded(tokens: torch.Tensor, rows: Rows) -> torch.Tensor:
     return _unpadded(tokens, rows).flatten(1)
 
 
-def weigh(scores: torch.Tensor, scale: float) -> torch.Tensor:
-    """Softmax of the scaled scores, (groups, queries, width), of each query's own token and those before it."""
-    groups, _, width = scores.shape
-    seen = torch.add(_causal(width, scores.dtype), scores.view(groups, -1, width, width), alpha=scale)
+def weigh(scores: torch.Tensor, scale: float, queries: int) -> torch.Tensor:
+    """Softmax of the scaled scores of each query's own token and those before it.
+
+    Args:
+        scores: (groups, heads * queries, keys); the last of the queries stands at the last of the keys.
+        scale: times the scores.
+        queries: of each head.
+    """
+    groups, _, keys = scores.shape
+    seen = torch.add(_causal(queries, keys, scores.dtype), scores.view(groups, -1, queries, keys), alpha=scale)
     return torch.softmax(seen, -1).view(scores.shape)
 
 
-def weigh_backward(dweights: torch.Tensor, weights: torch.Tensor, scale: float) -> torch.Tensor:
+def weigh_backward(dweights: torch.Tensor, weights: torch.Tensor, scale: float, queries: int) -> torch.Tensor:
     """From the gradient of the weights to that of the scores."""
     found: torch.Tensor = torch.ops.aten._softmax_backward_data(dweights, weights, -1, weights.dtype)
     return found.mul_(scale)
@@ -110,9 +116,9 @@ def label_losses(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Ten
 
 
 @functools.lru_cache(maxsize=8)
-def _causal(width: int, dtype: torch.dtype) -> torch.Tensor:
+def _causal(queries: int, keys: int, dtype: torch.dtype) -> torch.Tensor:
     """What is added to the scores: minus infinity for every later token. All layers of a batch share one."""
-    return torch.full((width, width), -torch.inf, dtype=dtype).triu_(1)
+    return torch.full((queries, keys), -torch.inf, dtype=dtype).triu_(1 + keys - queries)
 
 
 def _turned(tokens: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
