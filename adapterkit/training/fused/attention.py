@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-# Queries of each head at a time.
+# At most so many queries of each head at a time.
 _BLOCK = 256
 
 
@@ -63,8 +63,10 @@ def _weights(q: torch.Tensor, k: torch.Tensor, block: slice, steps: Any) -> torc
 
 
 def _blocks(q: torch.Tensor) -> Iterator[slice]:
+    """Blocks of like size: a last one of few queries would take as long as a full one."""
     width = q.shape[2]
-    return (slice(start, min(start + _BLOCK, width)) for start in range(0, width, _BLOCK))
+    size = math.ceil(width / math.ceil(width / _BLOCK))
+    return (slice(start, min(start + size, width)) for start in range(0, width, size))
 
 
 def _grouped(tokens: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
