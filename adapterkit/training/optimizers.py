@@ -28,7 +28,7 @@ def require_optimizer_runs(name: str, device: torch.device) -> None:
         raise UsageError(
             f"trainer.optimizer={name} needs an NVIDIA GPU: it moves the optimizer's state from the GPU's memory to "
             f"the processor's and back, and on {device.type} there is nothing to move. Write "
-            f"trainer.optimizer={unpaged}, which takes the same steps, or use a GPU (device=cuda)."
+            f"trainer.optimizer={unpaged}, which runs here, or use a GPU (device=cuda)."
         )
 
 

@@ -43,14 +43,17 @@ def first_scale(monkeypatch):
 
 @pytest.fixture
 def steps(monkeypatch):
-    """Every step's scale, its gradients after unscaling and clipping, and whether it was skipped."""
+    """Every step's scale, gradients after unscaling and clipping, whether it was skipped, and the weights before it."""
     seen = []
     plain = AdapterTrainer._get_grad_norm
 
     def look(self, model, grad_norm=None):
         norm = plain(self, model, grad_norm)
-        grads = [parameter.grad.clone() for parameter in self.stack.trainee_parameters()]
-        seen.append((self.scaling.scale if self.scaling else None, grads, norm is None))
+        held = self.stack.trainee_parameters()
+        grads, weights = (
+            [each.clone() for each in group] for group in ([p.grad for p in held], [p.data for p in held])
+        )
+        seen.append((self.scaling.scale if self.scaling else None, grads, norm is None, weights))
         return norm
 
     monkeypatch.setattr(AdapterTrainer, "_get_grad_norm", look)
@@ -82,31 +85,36 @@ def test_without_scaling_small_gradients_would_round_to_zero(shared, steps, monk
     plain = AdapterTrainer.compute_loss
     monkeypatch.setattr(AdapterTrainer, "compute_loss", lambda self, *a, **k: plain(self, *a, **k) / 2**20)
     train(half(shared, "small", max_steps=1))
-    ((_, scaled, _),) = steps
+    ((_, scaled, _, _),) = steps
     monkeypatch.setattr(LossScaling, "of", classmethod(lambda *_: None))
     train(half(shared, "smaller", max_steps=1))
-    (_, (_, plain_ones, _)) = steps
+    (_, (_, plain_ones, _, _)) = steps
     assert all(grad.any() for grad in scaled[1::2])
     lost = [i for i in range(1, len(scaled), 2) if (scaled[i] - plain_ones[i]).norm() > 0.2 * scaled[i].norm()]
     assert len(lost) > len(scaled) // 4
 
 
-@pytest.mark.parametrize("max_grad_norm", [0.0, 0.1])
+@pytest.mark.parametrize(("max_grad_norm", "optimizer"), [(0.0, "adamw"), (0.1, "adamw"), (0.1, "sgd")])
 def test_a_scale_that_is_too_large_is_found_by_skipping_and_gradients_come_out_unscaled(
-    shared, first_scale, steps, max_grad_norm
+    shared, first_scale, steps, max_grad_norm, optimizer
 ):
     train(half(shared, "half_parent"))
     first_scale(2.0**40)
     settings = {"max_steps": 30, "epochs": 99, "max_grad_norm": max_grad_norm, "lr_scheduler": "constant"}
-    config = half(shared, f"skipping_{int(max_grad_norm * 10)}", "half_parent", **settings)
+    name = f"skipping_{optimizer}_{int(max_grad_norm * 10)}"
+    config = half(shared, name, "half_parent", optimizer=optimizer, **settings)
     steps.clear()
     artifact = train(config).artifact
-    skipped = [was for _, _, was in steps]
+    skipped = [was for _, _, was, _ in steps]
     count = sum(skipped)
     assert 2 < count < 30
     assert skipped[:count] == [True] * count
-    assert [scale for scale, _, _ in steps[: count + 1]] == [2.0 ** (40 - n) for n in range(count + 1)]
+    assert [scale for scale, *_ in steps[: count + 1]] == [2.0 ** (40 - n) for n in range(count + 1)]
     assert artifact.manifest.metrics["skipped_steps"] == count
+    # torch's fused AdamW is called for a skipped step, too, and moves nothing by itself.
+    start = steps[0][3]
+    assert all(all(map(torch.equal, start, weights)) for *_, weights in steps[: count + 1])
+    assert not all(map(torch.equal, start, steps[count + 1][3]))
     norm = torch.cat([grad.flatten() for grad in steps[count][1]]).norm()
     assert norm == pytest.approx(0.1, rel=1e-3) if max_grad_norm else 0.1 < norm < 10
     logged = history(config)
@@ -130,10 +138,10 @@ def test_an_infinite_gradient_at_scale_one_is_the_models_own(shared, first_scale
 
 
 def test_a_loss_that_is_not_finite_is_no_matter_of_the_scale(shared, monkeypatch):
-    monkeypatch.setattr(
-        "adapterkit.training.fit._fused_losses",
-        lambda stack, _: lambda inputs: (next(iter(stack.trainee_parameters())).sum() * torch.tensor([torch.inf]), torch.zeros(1)),
-    )  # fmt: skip
+    def infinite(stack, _):
+        return lambda inputs: (stack.trainee_parameters()[0].sum() * torch.tensor([torch.inf]), torch.zeros(1))
+
+    monkeypatch.setattr("adapterkit.training.fit._fused_losses", infinite)
     with pytest.raises(TrainingError, match="The loss became"):
         train(half(shared, "lost"))
 
@@ -161,6 +169,6 @@ def test_resuming_brings_the_scale_back_and_is_bit_identical(shared, first_scale
 def test_other_precisions_are_not_scaled(shared, steps, kind):
     config = half(shared, f"wide_enough_{kind}", kind=kind)
     artifact = train(config).artifact
-    assert {scale for scale, _, _ in steps} == {None}
+    assert {scale for scale, *_ in steps} == {None}
     assert "skipped_steps" not in artifact.manifest.metrics
     assert not list(Path(config.output_dir).glob("checkpoint-*/scaler.pt"))

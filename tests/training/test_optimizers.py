@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from adapterkit.digest import sha256_file
-from adapterkit.errors import UsageError
+from adapterkit.errors import TrainableSetError, UsageError
+from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.optimizers import loraplus_groups, require_optimizer_runs
 from adapterkit.workflows.train import train
 from tests.training.conftest import WEIGHTS
@@ -52,7 +53,10 @@ def test_the_first_step_moves_b_by_its_own_rate(shared):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"loraplus_lr_ratio": 16.0}, {"loraplus_lr_ratio": 4.0, "use_dora": True}, {"optimizer": "adamw_8bit", "r": 64}, {"optimizer": "sgd"}],
+    [
+        {"loraplus_lr_ratio": 16.0}, {"loraplus_lr_ratio": 4.0, "use_dora": True}, {"optimizer": "adamw_8bit", "r": 64},
+        {"optimizer": "sgd"},
+    ],
     ids=["loraplus", "loraplus-dora", "adamw_8bit", "sgd"],
 )  # fmt: skip
 def test_resuming_gives_the_weights_of_an_uninterrupted_run(shared, changes):
@@ -69,7 +73,6 @@ def test_resuming_gives_the_weights_of_an_uninterrupted_run(shared, changes):
 
 def test_the_optimizer_asked_for_is_the_one_that_steps(shared, monkeypatch):
     import bitsandbytes
-    from adapterkit.stack.freeze_guard import FreezeGuard
 
     seen = []
     plain = FreezeGuard.watch
@@ -91,8 +94,6 @@ def test_a_paged_optimizer_is_refused_on_the_processor_before_data_is_read(share
 
 
 def test_the_guard_sees_a_parameter_that_loraplus_would_step_behind_it(shared, monkeypatch):
-    from adapterkit.errors import TrainableSetError
-
     plain = loraplus_groups
 
     def with_a_stranger(parameters, decayed, **settings):
