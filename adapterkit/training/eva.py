@@ -12,12 +12,14 @@ arXiv:2410.07170.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from peft.utils.incremental_pca import IncrementalPCA
+from tqdm import tqdm
 
 from adapterkit.errors import DataError, counted
 from adapterkit.evaluation.loss import IGNORED, label_losses
@@ -51,29 +53,22 @@ def start_by_eva(stack: AdapterStack, rows: Rows, collate: Collate, *, batch_siz
     state = stack.trainee_state()
     starts = {key: tensor for key, tensor in state.items() if key.endswith(".lora_A.weight")}
     found = _Directions({key.removesuffix(".lora_A.weight"): len(tensor) for key, tensor in starts.items()}, seed)
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).tolist()
     rank, width = next(((len(a), a.shape[1]) for a in starts.values() if len(a) > a.shape[1]), (0, 0))
     if rank:
         raise DataError(f"EVA finds no {rank} directions among {width} inputs: give adapter.r={width} at most.")
-    batches = 0
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    looked_at = 0
     with found.listening(stack), torch.no_grad():
-        for batch in _batches(rows, collate, batch_size, seed):
-            here = {key: value.to(stack.base.device) for key, value in batch.items()}
-            found.labelled = here["labels"] != IGNORED
-            label_losses(stack.model, here)
-            batches += 1
+        for batch in tqdm(batches, desc="EVA", unit="batch", leave=False, disable=not sys.stderr.isatty()):
+            inputs = {key: value.to(stack.base.device) for key, value in collate([rows[i] for i in batch]).items()}
+            found.labelled = inputs["labels"] != IGNORED
+            label_losses(stack.model, inputs)
+            looked_at += len(batch)
             if found.converged():
                 break
-    _log.info(
-        "EVA: %s of inputs looked at, %s", counted(batches, "batch") if batches == 1 else f"{batches:,} batches",
-        "all directions found" if found.converged() else "the whole data",
-    )  # fmt: skip
+    _log.info("EVA: directions of the inputs found in %s of %d", counted(looked_at, "row"), len(rows))
     stack.put_trainee({**state, **{f"{layer}.lora_A.weight": a for layer, a in found.components().items()}})
-
-
-def _batches(rows: Rows, collate: Collate, size: int, seed: int) -> Iterator[Mapping[str, torch.Tensor]]:
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).tolist()
-    for start in range(0, len(order), size):
-        yield collate([rows[index] for index in order[start : start + size]])
 
 
 class _Directions:

@@ -148,6 +148,17 @@ def test_a_variant_starts_by_it_too_and_changes_no_output_by_more_than_rounding(
     assert all(torch.isfinite(tensor).all() for tensor in began.values())
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("rank", [20, 40])
+def test_a_rank_near_the_width_of_a_layer_or_the_tokens_of_a_batch_is_found_too(family, rank, batch_size):
+    """Batches with fewer label tokens than the rank wait for the next; PEFT's own loop would pass over them all."""
+    stack = stack_on(family, [], r=rank)
+    found = begin(stack, rows_of(family, stack), batch_size=batch_size)
+    for name, a in found.items():
+        if "lora_A" in name:
+            torch.testing.assert_close(a @ a.mT, torch.eye(rank), atol=1e-4, rtol=0)
+
+
 def test_too_few_label_tokens_for_the_rank_are_told(family):
     stack = stack_on(family, [], r=60)
     row = rows_of(family, stack)[0]

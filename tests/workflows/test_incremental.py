@@ -77,6 +77,7 @@ def test_the_same_run_again_finds_its_own_result_and_does_not_go_on_from_it(shop
     assert (first.trained, second.trained) == (True, False)
     assert second.artifact.ref == first.artifact.ref
     assert "voice@1.0.1 is up to date" in caplog.text
+    assert "Over the same rows once more: start_from=voice@1.0.1" in caplog.text
     forced = train(going_on(shop, force=True))
     assert forced.artifact.ref == first.artifact.ref  # the same start, the same bits: nothing new
     assert shop.published("voice") == ["1.0.0", "1.0.1"]
