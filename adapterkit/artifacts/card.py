@@ -144,7 +144,16 @@ def _data(manifest: Manifest) -> str:
     if data.rows == 0:
         return f"`{data.source}`."
     size = f"{counted(data.rows, 'row')}, {counted(data.tokens, 'token')}"
-    return f"`{data.source}`: {size} (data digest `{data.digest[:12]}`)."
+    return f"`{data.source}`: {size} (data digest `{data.digest[:12]}`).{_start(manifest)}"
+
+
+def _start(manifest: Manifest) -> str:
+    if manifest.started_from is None:
+        return ""
+    return (
+        f" It went on from the weights of an earlier version of `{manifest.name}` (weights digest "
+        f"`{manifest.started_from[:12]}`), which learnt from rows of its own."
+    )
 
 
 def _metrics(manifest: Manifest) -> str:

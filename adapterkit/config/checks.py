@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from adapterkit.config.choices import check_choices
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import as_name, nearest
@@ -46,6 +47,7 @@ _RULES: dict[str, _Rule] = {
     "trainer.save_steps": _NOT_NEGATIVE,
     "trainer.keep_checkpoints": _WHOLE,
     "trainer.early_stopping_patience": _WHOLE_OR_NULL,
+    "trainer.loraplus_lr_ratio": ("a number above 0, or null", lambda value: value is None or 0 < value < math.inf),
 }
 
 
@@ -53,8 +55,8 @@ def check_values(config: TrainConfig) -> None:
     """Demand that every number is one that a training can use.
 
     Raises:
-        UsageError: one is not; the message names the key and what it takes.
-        UnknownNameError: there is no such schedule.
+        UsageError: one is not, or a start would rewrite the base; the message names the key and what it takes.
+        UnknownNameError: there is no such schedule, optimizer or start.
     """
     for key, (takes, fits) in _RULES.items():
         value: Any = config
@@ -75,6 +77,7 @@ def check_values(config: TrainConfig) -> None:
         raise UsageError(
             f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or a list of names."
         )
+    check_choices(config)
     trainer = config.trainer
     if trainer.lr_scheduler == EXPONENTIAL and trainer.lr_scheduler_kwargs:
         raise UsageError("trainer.lr_scheduler=exponential takes no trainer.lr_scheduler_kwargs: leave them out.")

@@ -34,7 +34,10 @@ class QuantizationConfig:
 
 @dataclass
 class AdapterConfig:
-    """The shape of the adapter to train. `target_modules` is `all-linear`, one name, or a list of names."""
+    """The shape of the adapter to train, and how its weights start.
+
+    `target_modules` is `all-linear`, one name, or a list of names; `init_lora_weights` default, gaussian or eva.
+    """
 
     r: int = MISSING
     lora_alpha: float = MISSING
@@ -42,6 +45,7 @@ class AdapterConfig:
     target_modules: Any = "all-linear"
     use_rslora: bool = False
     use_dora: bool = False
+    init_lora_weights: str = "default"
 
 
 @dataclass
@@ -86,7 +90,8 @@ class TrainerConfig:
 
     `lr_scheduler_kwargs` go to transformers' schedule, such as `{num_cycles: 3}` for `cosine_with_restarts`. When there
     is validation, `keep_best` publishes the weights with the lowest validation loss instead of the last, and
-    `early_stopping_patience` ends the training after so many evaluations without a lower one.
+    `early_stopping_patience` ends the training after so many evaluations without a lower one. `optimizer` is one of
+    `config/choices.py`; `loraplus_lr_ratio` lets B learn at so many times the rate of A (LoRA+), null: at the same.
     """
 
     epochs: float = MISSING
@@ -106,6 +111,8 @@ class TrainerConfig:
     keep_best: bool = True
     early_stopping_patience: int | None = None
     gradient_checkpointing: bool = False
+    optimizer: str = "adamw"
+    loraplus_lr_ratio: float | None = None
 
 
 @dataclass
@@ -117,7 +124,11 @@ class TrackingConfig:
 
 @dataclass
 class TrainConfig:
-    """The whole of one training, as the story takes it."""
+    """The whole of one training, as the story takes it.
+
+    `incremental` starts from the weights of an earlier version of the same adapter: the one that `start_from` names, or
+    else the latest.
+    """
 
     name: str = MISSING
     suffix: str = ""
@@ -128,6 +139,8 @@ class TrainConfig:
     output_dir: str = MISSING
     force: bool = False
     resume: str = "never"
+    incremental: bool = False
+    start_from: str | None = None
     seed: int = 0
     device: str = "auto"
     description: str = ""

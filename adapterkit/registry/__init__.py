@@ -14,6 +14,7 @@ from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry, without_collector
 from adapterkit.registry.verification import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
+from adapterkit.registry.with_weights import version_with
 
 __all__ = [
     "BROKEN",
@@ -46,5 +47,6 @@ __all__ = [
     "publish",
     "strays",
     "verify",
+    "version_with",
     "without_collector",
 ]

@@ -100,7 +100,7 @@ def load(
         ref: `name`, `name@version` or `name@alias`.
         registry: the folder of published adapters; `$ADAPTERKIT_REGISTRY` or `adapters` when not given.
         device: `auto`, `cpu`, `cuda`, ...
-        quantization: `nf4`, `int8`, `bf16` or `fp32` to hold the base otherwise than in training; None for as trained.
+        quantization: a name such as `nf4` or `fp32`, to hold the base otherwise than in training; None for as trained.
         base: another place of the same base (a folder or hub id), when the recorded one is not to be had here.
         keys: files of public keys; when there are any, every member must bear a valid signature by one of them.
 

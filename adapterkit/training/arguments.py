@@ -9,6 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from adapterkit.config.checks import EXPONENTIAL
+from adapterkit.config.choices import OPTIMIZERS
 from adapterkit.config.schema import TrainerConfig
 
 
@@ -32,9 +33,11 @@ def training_arguments(
             after it has saved its last step, and one that is resumed from there would not look at all.
         validate: whether there are validation rows.
     """
-    evaluation: dict[str, Any] = (
+    more: dict[str, Any] = (
         {"eval_strategy": "steps", "eval_steps": config.eval_steps or steps_an_epoch} if validate else {}
     )
+    if (optimizer := OPTIMIZERS[config.optimizer]) is not None:
+        more["optim"] = optimizer
     return TrainingArguments(
         output_dir=str(directory),
         num_train_epochs=config.epochs,
@@ -60,5 +63,5 @@ def training_arguments(
         save_total_limit=config.keep_checkpoints,
         save_strategy="steps",
         save_steps=config.save_steps or steps_an_epoch,
-        **evaluation,
+        **more,
     )

@@ -104,6 +104,7 @@ def fit(
         losses=_fused_losses(stack, config.trainer),
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
+        loraplus_lr_ratio=config.trainer.loraplus_lr_ratio,
         callbacks=[*_watching(config, run), stopping],
     )
     output = _run(trainer, stopping, resume)
@@ -138,6 +139,8 @@ def _run(trainer: AdapterTrainer, stopping: Stopping, resume: Path | None) -> Tr
     if stopping.asked:
         step = trainer.state.global_step
         raise TrainingInterrupted(step, Path(str(trainer.args.output_dir)) / f"{PREFIX}{step}")
+    if trainer.scaling is not None:
+        trainer.scaling.require_steps(trainer.state.global_step)
     trainer.restore_best()
     trainer.require_finite()
     return output
@@ -152,6 +155,8 @@ def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Map
         "trainable_parameters": float(sum(p.numel() for p in trainer.stack.trainee_parameters())),
         "tokens_per_second": trainer.tokens_seen / seconds,
     }
+    if trainer.scaling is not None:
+        metrics["skipped_steps"] = float(trainer.scaling.skipped)
     evaluated = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     if evaluated:
         metrics["validation_loss"] = trainer.best.loss if trainer.best is not None else evaluated[-1]

@@ -15,25 +15,37 @@ TRAINING_SCHEMA = 6
 
 _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+# Settings that came later, and what they are in a training without them.
+_CAME_LATER = {"init_lora_weights": "default", "optimizer": "adamw"}
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
     """What the run key covers of a config - the shape, the training, the seed, how rows are cut - in one form each.
 
-    `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order. What is null is not
-    said, so that a key which came later changes no digest of a training without it.
+    `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order. What is null, or
+    came later and stands at its default, is not said, so that it changes no digest of a training without it.
     """
-    adapter = {k: v for k, v in dataclasses.asdict(config.adapter).items() if v is not None}
+    adapter = _said(dataclasses.asdict(config.adapter))
     if (targets := adapter["target_modules"]) != "all-linear":
         adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
-    trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY and v is not None}
-    plain = {
+    trainer = {k: v for k, v in _said(dataclasses.asdict(config.trainer)).items() if k not in _WATCHING_ONLY}
+    plain: dict[str, Any] = {
         "adapter": adapter,
         "trainer": trainer,
         "seed": config.seed,
         "data": {"max_length": config.data.max_length},
     }
+    if config.incremental:
+        plain["incremental"] = True
     return {key: _one_form(value) for key, value in plain.items()}
+
+
+def _said(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in settings.items()
+        if value is not None and not (key in _CAME_LATER and value == _CAME_LATER[key])
+    }
 
 
 def settings_digest(config: TrainConfig) -> str:
@@ -54,7 +66,13 @@ def _one_form(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str], data_digest: str) -> str:
+def run_key(
+    config: TrainConfig,
+    identity: BaseIdentity,
+    parents: Sequence[str],
+    data_digest: str,
+    started_from: str | None = None,
+) -> str:
     """Hex sha256: the same key means the same result is wanted.
 
     Args:
@@ -62,14 +80,14 @@ def run_key(config: TrainConfig, identity: BaseIdentity, parents: Sequence[str],
         identity: the base.
         parents: weights digests of the frozen members, root-first.
         data_digest: digest of the rows as the model sees them: ids and labels.
+        started_from: weights digest of the version that the run starts from; null for a fresh start.
     """
-    return json_digest(
-        {
-            "base": identity.source_digest,
-            "tokenizer": identity.tokenizer_digest,
-            "quantization": dict(identity.quantization),
-            "parents": list(parents),
-            "data": data_digest,
-            "settings": settings_digest(config),
-        }
-    )
+    covered = {
+        "base": identity.source_digest,
+        "tokenizer": identity.tokenizer_digest,
+        "quantization": dict(identity.quantization),
+        "parents": list(parents),
+        "data": data_digest,
+        "settings": settings_digest(config),
+    }
+    return json_digest(covered if started_from is None else {**covered, "started_from": started_from})

@@ -19,6 +19,8 @@ from adapterkit.stores import staging_directory
 from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
+from adapterkit.training.optimizers import use_loraplus
+from adapterkit.training.scaling import LossScaling
 from adapterkit.training.schedules import exponential
 
 Losses = Callable[[Mapping[str, torch.Tensor]], tuple[torch.Tensor, torch.Tensor]]
@@ -40,10 +42,12 @@ class AdapterTrainer(Trainer):
         losses: from a batch to losses and labels, as `label_losses` gives them; null: by the model itself.
         keep_best: keep the weights with the lowest validation loss, for `restore_best`.
         exponential_rate: let the learning rate fall exponentially, whatever `args` say of its schedule.
+        loraplus_lr_ratio: let B learn at so many times the rate of A; null: at the same.
 
     Attributes:
         tokens_seen: tokens trained on by this process, padding not counted.
         best: the best weights so far; null before the first evaluation, and without `keep_best`.
+        scaling: of the loss, where the base computes in float16; else null.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class AdapterTrainer(Trainer):
         losses: Losses | None = None,
         keep_best: bool = False,
         exponential_rate: bool = False,
+        loraplus_lr_ratio: float | None = None,
         callbacks: Sequence[Any] = (),
     ) -> None:
         """Wire the stack's model into the Trainer."""
@@ -67,7 +72,7 @@ class AdapterTrainer(Trainer):
         self._collate_rows = collate
         self._validation_rows = validation_rows
         self._run_key, self._keep_best, self._staged = run_key, keep_best, ""
-        self._exponential = exponential_rate
+        self._exponential, self._loraplus = exponential_rate, loraplus_lr_ratio
         self._losses = losses or partial(label_losses, stack.model)
         self._batches: list[list[int]] = []
         self.tokens_seen = 0
@@ -83,6 +88,9 @@ class AdapterTrainer(Trainer):
         )
         # compute_loss divides by the label tokens of the whole accumulated batch, so nothing may divide again.
         self.model_accepts_loss_kwargs = True
+        self.scaling = LossScaling.of(stack.base)
+        # Scaling alone: with fp16=True LoRA itself would compute in float16, too.
+        self.accelerator.scaler = self.scaling.scaler if self.scaling else None
 
     def compute_loss(
         self,
@@ -152,6 +160,8 @@ class AdapterTrainer(Trainer):
             TrainableSetError: something else requires grad, or the optimizer holds other parameters than the trainee's.
         """
         self.stack.require_trainable_set()
+        if self._loraplus is not None:
+            use_loraplus(self, self.stack.model, self._loraplus)
         optimizer: torch.optim.Optimizer = (
             super().create_optimizer(model) if model is not None else super().create_optimizer()
         )
@@ -231,15 +241,30 @@ class AdapterTrainer(Trainer):
                 step=self.state.global_step,
             )
 
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Clip the gradients themselves, not their scaled values."""
+        self._unscale()
+        return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+
+    def _unscale(self) -> None:
+        if self.scaling is not None:
+            self.scaling.unscale(cast(Any, self.optimizer).optimizer)
+
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """The norm of all gradients; stops where one is NaN or infinite, before the optimizer's step.
 
+        Null where the loss was scaled too much, and the step will be skipped.
+
         Raises:
-            TrainingError: a gradient is not finite.
+            TrainingError: a gradient is not finite, and no scaling is the reason.
         """
+        if grad_norm is None:
+            self._unscale()
         norm = super()._get_grad_norm(model, grad_norm)  # type: ignore[no-untyped-call]
         if not math.isfinite(norm):
-            raise self._not_finite("The gradient", norm, self._batches)
+            if self.scaling is None or not self.scaling.may_skip():
+                raise self._not_finite("The gradient", norm, self._batches)
+            norm = None
         self._batches.clear()
         return norm
 
@@ -249,7 +274,8 @@ class AdapterTrainer(Trainer):
         which = f"batch {len(self._batches)}" if len(batches) == 1 else f"batches 1 to {len(batches)}"
         return TrainingError(
             f"{what} became {float(value):g} at step {step}, in its {which}: rows {rows} of the training split, from 0 "
-            "on. Nothing was published. Lower trainer.learning_rate, or look for what is odd in these rows.",
+            "on. Nothing was published. Lower trainer.learning_rate, or look for what is odd in these rows."
+            + (f" {self.scaling.ADVICE}" if self.scaling else ""),
             step=step,
         )
 

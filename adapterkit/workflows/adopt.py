@@ -193,5 +193,6 @@ def _mismatch(parent: Artifact, identity: BaseIdentity) -> str:
 
 def _held(base: BaseIdentity) -> str:
     """How a base is held, as --quantization says it."""
-    kind, dtype = base.quantization.get("kind"), str(base.quantization.get("dtype"))
-    return {"bfloat16": "bf16", "float32": "fp32"}.get(dtype, dtype) if kind == "none" else str(kind)
+    kind, dtype = str(base.quantization.get("kind")), str(base.quantization.get("dtype"))
+    names = {("none", "bfloat16"): "bf16", ("none", "float32"): "fp32", ("none", "float16"): "fp16"}
+    return {**names, ("nf4", "float16"): "nf4_fp16"}.get((kind, dtype), kind)

@@ -119,7 +119,7 @@ def _machine() -> Iterator[tuple[str, str, str]]:
         yield "GPU", *_no_gpu()
     for index in range(torch.cuda.device_count()):
         known = torch.cuda.get_device_properties(index)
-        half = "bf16" if known.major >= 8 else "no bf16: use quantization.dtype=float16"
+        half = "bf16" if known.major >= 8 else "no bf16: use quantization=nf4_fp16"
         yield f"GPU {index}", FINE, f"{known.name}, {known.total_memory / 2**30:.0f} GiB, {half}"
 
 

@@ -35,6 +35,7 @@ class Trained:
         run: where everything lies; the trainee's weights in `run.adapter`.
         result: metrics, history and environment.
         test: the test split without and with the new adapter; None without test rows.
+        started_from: `weights_digest` of the version that the run started from; null for a fresh start.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Trained:
     run: RunDirectory
     result: Fit
     test: PairedChange | None
+    started_from: str | None
 
 
 def draft_of(trained: Trained) -> ArtifactDraft:
@@ -71,6 +73,7 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         description=config.description,
         tags=tuple(config.tags),
         extra_files=trained.run.extra_files(),
+        started_from=trained.started_from,
         recipe=_recipe(config, trained.asked),
     )
 

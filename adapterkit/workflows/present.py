@@ -199,8 +199,8 @@ def asked_of(recipe: RecipeRecord) -> Asked:
 def _differences(before: TrainConfig, now: TrainConfig) -> Iterator[str]:
     """One line for each setting, of those that the run key covers, that differs."""
     old, new = settings(before), settings(now)
-    for key in old:
-        yield from _leaves(key, old[key], new[key])
+    for key in {**old, **new}:
+        yield from _leaves(key, old.get(key), new.get(key))
 
 
 def _leaves(key: str, was: Any, now: Any) -> Iterator[str]:

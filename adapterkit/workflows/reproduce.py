@@ -19,7 +19,7 @@ from adapterkit.base.device import resolve_device
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE, Manifest
-from adapterkit.registry import Registry
+from adapterkit.registry import Registry, version_with
 from adapterkit.stores import explained, make_directory, write_file
 from adapterkit.workflows.recorded import recorded_config, require_whole
 from adapterkit.workflows.shown import run_shown
@@ -56,6 +56,8 @@ class Reproduction:
 def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: Path | None = None) -> Reproduction:
     """Train an adapter again, in a fresh process and a registry of its own, on the very parents it was built on.
 
+    An incremental run starts from the very version that it started from.
+
     Args:
         registry: where it is published; nothing in it is changed.
         ref: the adapter.
@@ -65,7 +67,7 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
     Raises:
         UsageError: `keep` holds something already, there is no such device, or the training took a secret, which is
             not recorded.
-        RefNotFoundError: the registry does not hold it.
+        RefNotFoundError: the registry does not hold it, or the version that its run started from.
         ArtifactError: it, or an ancestor, is not intact, or it records no training.
         TrainingError: the training failed; the message is that of the training.
     """
@@ -77,12 +79,16 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
     original = members[-1]
     config = recorded_config(original.path)
     require_whole(config, ref)
+    needed = members[:-1]
+    if (digest := original.manifest.started_from) is not None:
+        needed.append(version_with(registry, original.manifest.name, digest))
+        config.incremental, config.start_from = True, str(needed[-1].ref)
     with tempfile.TemporaryDirectory(prefix="adapterkit-reproduce-") as scratch:
         where = keep or Path(scratch)
         with explained(f"Preparing {where}"):
             make_directory(where)
-            for parent in members[:-1]:
-                shutil.copytree(parent.path, where / "adapters" / parent.manifest.name / str(parent.manifest.version))
+            for each in needed:
+                shutil.copytree(each.path, where / "adapters" / each.manifest.name / str(each.manifest.version))
         config.parent = str(members[-2].ref) if len(members) > 1 else None
         config.registry, config.output_dir = str(where / "adapters"), str(where / "run")
         config.device, config.resume, config.force = device or config.device, "never", True

@@ -22,6 +22,10 @@ def already_there(artifact: Artifact, registry: Registry) -> None:
         "%s is up to date: trained from exactly this base, data and config, and it verifies. force=true trains anyway",
         ref,
     )
+    if artifact.manifest.started_from is not None:
+        _log.info(
+            "It went on from an earlier version by this very run. Over the same rows once more: start_from=%s", ref
+        )
     if (meant := registry.exact(ref.name)) != ref:
         _log.info("A bare %s means %s. To change that: adapterkit promote %s --to latest", ref.name, meant, ref)
 

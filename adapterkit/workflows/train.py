@@ -16,6 +16,7 @@ from adapterkit.base.load import Base, identify, load_tokenizer
 from adapterkit.base.resident import resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
+from adapterkit.config.choices import GAUSSIAN
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
@@ -27,15 +28,16 @@ from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.stack.fit import require_dora_trains
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
+from adapterkit.workflows.ability import require_runs, require_trains_on
 from adapterkit.workflows.drafting import Trained, draft_of
-from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
+from adapterkit.workflows.parents import ComposeParent, require_room, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
+from adapterkit.workflows.starting import origin_of, start, starting_digest
 
 _log = logging.getLogger(__name__)
 
@@ -74,19 +76,18 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
     registry.require_writable(name)
-    require_dora_trains(config.adapter.use_dora, identity.quantization, device)
+    require_runs(config, identity, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train)
-    require_base(parents, identity)
-    on_dora = any("dora" in parent.manifest.adapter.variant for parent in parents)
-    require_dora_trains(on_dora, identity.quantization, device)
+    require_trains_on(parents, identity, device)
     require_room(parents, name)
-    key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
+    key_of = partial(run_key, config, identity, [each.manifest.weights_digest for each in parents], rows.digest)
+    key = key_of(started_from := starting_digest(config, registry, name, key_of))
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing, registry)
         return TrainOutcome(existing, False, None)
-
+    origin = origin_of(config, registry, name, identity, parents, started_from)
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
     resume = run.checkpoint(config.resume)
@@ -98,13 +99,14 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     try:
         stack.attach(parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
+        start(stack, config, rows.train, origin)
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
         result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, run_key=key, resume=resume)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
         stack.save_trainee(run.adapter)
-        trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test)
+        trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test, started_from)
     finally:
         stack.detach()
     try:
@@ -128,6 +130,8 @@ def lora_config(config: AdapterConfig) -> LoraConfig:
         target_modules=targets if targets == "all-linear" else [targets] if isinstance(targets, str) else list(targets),
         use_rslora=config.use_rslora,
         use_dora=config.use_dora,
+        # EVA's start comes afterwards: see `workflows/starting.py`.
+        init_lora_weights="gaussian" if config.init_lora_weights == GAUSSIAN else True,
         task_type="CAUSAL_LM",
     )
 

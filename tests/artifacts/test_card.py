@@ -106,3 +106,14 @@ def test_texts_from_outside_stay_texts(tmp_path: Path, registry: Registry, text:
     compile(peft_block(published), "card", "exec")
     assert yaml.safe_load(card_of(published).split("\n---\n")[0])["tags"][-1] == text
     assert "| a\\|b c | 1 |" in card_of(published)
+
+
+def test_a_card_says_that_a_run_went_on_from_earlier_weights(
+    family: tuple[Published, Published], registry: Registry, tmp_path: Path
+) -> None:
+    before = family[0].manifest.weights_digest
+    draft = draft_of(write_adapter(tmp_path / "next", tensors=lora_tensors(seed=2)), started_from=before)
+    assert f"went on from the weights of an earlier version of `unified` (weights digest `{before[:12]}`)" in card_of(
+        registry.publish(draft)
+    )
+    assert "went on from" not in card_of(family[0])

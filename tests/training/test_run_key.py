@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapterkit.config.schema import AdapterConfig, DataConfig, TrainConfig, TrainerConfig
-from adapterkit.training.run_key import rows_digest, settings_digest
+from adapterkit.lineage import BaseIdentity
+from adapterkit.training.run_key import rows_digest, run_key, settings, settings_digest
 
 
 def config(**changes: Any) -> TrainConfig:
@@ -66,6 +67,22 @@ def test_settings_that_differ_have_two(key: str, one: Any, other: Any) -> None:
 
 def test_what_is_only_watched_does_not_count() -> None:
     assert settings_digest(config(logging_steps=1, keep_checkpoints=1)) == settings_digest(config())
+
+
+def test_what_came_later_is_said_only_where_it_is_used() -> None:
+    said = settings(config())
+    assert not {"optimizer", "loraplus_lr_ratio", "init_lora_weights"} & {*said["trainer"], *said["adapter"]}
+    assert "incremental" not in said
+    changed = {"optimizer": "sgd", "loraplus_lr_ratio": 2.0, "init_lora_weights": "eva", "incremental": True}
+    digests = {settings_digest(config(**{key: value})) for key, value in changed.items()}
+    assert len({*digests, settings_digest(config())}) == 5
+
+
+def test_what_a_run_starts_from_is_part_of_its_key() -> None:
+    identity = BaseIdentity("tiny", None, "a" * 64, {"kind": "none"})
+    plain, started = (run_key(config(), identity, [], "d" * 64, start) for start in (None, "e" * 64))
+    assert plain == run_key(config(), identity, [], "d" * 64)
+    assert plain != started
 
 
 @given(st.integers(-(2**53), 2**53))

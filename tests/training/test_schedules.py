@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +29,16 @@ def test_the_exponential_rate_loses_the_same_share_at_every_step() -> None:
     assert shares == pytest.approx([0.01**0.1] * 10)
 
 
+def test_the_rates_of_both_groups_of_loraplus_follow_one_schedule() -> None:
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in (1.0, 8.0)]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    schedule = exponential(optimizer, warmup=1, steps=5)
+    for _ in range(6):
+        assert optimizer.param_groups[1]["lr"] == 8 * optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        schedule.step()
+
+
 @pytest.mark.parametrize(
     ("schedule", "settings", "expected"),
     [
@@ -35,6 +46,10 @@ def test_the_exponential_rate_loses_the_same_share_at_every_step() -> None:
         ("cosine_with_restarts", {"num_cycles": 2}, [1e-2, 5e-3, 1e-2, 5e-3]),
         ("polynomial", {"power": 2.0}, [1e-7 + (1e-2 - 1e-7) * (1 - step / 4) ** 2 for step in range(4)]),
         ("linear", None, [1e-2, 7.5e-3, 5e-3, 2.5e-3]),
+        ("cosine", None, [1e-2 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)]),
+        ("constant", None, [1e-2] * 4),
+        ("constant_with_warmup", None, [1e-2] * 4),
+        ("inverse_sqrt", {"timescale": 1}, [1e-2 / math.sqrt(step + 1) for step in range(4)]),
     ],
 )
 def test_a_training_follows_it(

@@ -1,0 +1,58 @@
+"""Named choices of a training, and why some that PEFT offers are refused before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import UnknownNameError, UsageError
+from adapterkit.names import nearest
+
+ADAMW, DEFAULT, GAUSSIAN, EVA = "adamw", "default", "gaussian", "eva"
+
+# Ours -> transformers' name. The default is transformers' own default, and is not said.
+OPTIMIZERS: Mapping[str, str | None] = {
+    ADAMW: None,
+    "adamw_8bit": "adamw_8bit",
+    "paged_adamw": "paged_adamw_32bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+    "sgd": "sgd",
+}
+STARTS = (DEFAULT, GAUSSIAN, EVA)
+# What each would leave in the place of the frozen weight W as the adapter is made.
+_REWRITES = {
+    "pissa": "W less its largest singular directions, which go into the adapter",
+    "olora": "W less the product of the adapter's own start, taken from a QR of W",
+    "corda": "W less the directions that matter most for sampled data",
+    "loftq": "another quantization of W, chosen together with the adapter",
+    "lora_ga": "W less the product of the adapter's own start, taken from its first gradient",
+}
+_INSTEAD = {
+    "corda": "adapter.init_lora_weights=eva, which also looks at the data and starts from the same base",
+    "lora_ga": "adapter.init_lora_weights=eva, which also looks at the data and starts from the same base",
+    "loftq": "quantization=nf4 with adapter.init_lora_weights=default, as QLoRA does",
+}
+_OTHERWISE = "adapter.init_lora_weights=eva (it looks at the data), gaussian or default"
+
+
+def check_choices(config: TrainConfig) -> None:
+    """Demand choices that exist, and a start that leaves the base alone.
+
+    Raises:
+        UsageError: the start rewrites the base.
+        UnknownNameError: there is no such optimizer or start.
+    """
+    _require_known("trainer.optimizer", config.trainer.optimizer, tuple(OPTIMIZERS))
+    start = config.adapter.init_lora_weights
+    if rewriting := next((name for name in _REWRITES if start.startswith(name)), None):
+        raise UsageError(
+            f"adapter.init_lora_weights={start} would rewrite the base: every layer would hold "
+            f"{_REWRITES[rewriting]}. Siblings and parents share the base as it was published, so it must not change. "
+            f"Use {_INSTEAD.get(rewriting, _OTHERWISE)}."
+        )
+    _require_known("adapter.init_lora_weights", start, STARTS)
+
+
+def _require_known(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UnknownNameError(key, value, nearest(value, known), hint=f"Any of {', '.join(known)} will do.")

@@ -1,0 +1,31 @@
+"""Find the version of an adapter that holds given weights."""
+
+from __future__ import annotations
+
+from adapterkit.artifacts import Artifact
+from adapterkit.errors import AdapterKitError, RefNotFoundError
+from adapterkit.names import AdapterRef
+from adapterkit.registry.shelf import Shelf
+
+
+def version_with(registry: Shelf, name: str, weights_digest: str) -> Artifact:
+    """The newest version of an adapter that holds these weights, verified.
+
+    Raises:
+        RefNotFoundError: no version that is there does.
+        ArtifactError: it is not intact.
+    """
+    for version in reversed(registry.versions(name)):
+        try:
+            held = registry.manifest(AdapterRef(name, version)).weights_digest
+        except AdapterKitError:
+            continue
+        if held == weights_digest:
+            return registry.artifact(AdapterRef(name, version))
+    raise RefNotFoundError(
+        name,
+        registry.path,
+        why=f"The version of '{name}' that the run started from, with the weights {weights_digest[:12]}, is not in "
+        f"{registry.path} any more: `adapterkit gc`, or somebody, removed it. Copy it back; see: adapterkit history "
+        f"{name}",
+    )

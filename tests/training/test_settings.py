@@ -1,0 +1,112 @@
+"""Accumulation, clipping, checkpointing and evaluation do what they say, on a stack and on a quantized base."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from adapterkit.config.groups import quantization_named
+from adapterkit.errors import StackError
+from adapterkit.training.trainer import AdapterTrainer
+from adapterkit.workflows.train import train
+from tests.training.conftest import WEIGHTS
+
+PLAIN = {"lora_dropout": 0.0, "warmup_ratio": 0.0, "lr_scheduler": "constant"}
+
+
+@pytest.fixture
+def gradients(monkeypatch):
+    """The trainee's gradients at every step, after clipping."""
+    seen = []
+    plain = AdapterTrainer._get_grad_norm
+
+    def look(self, model, grad_norm=None):
+        norm = plain(self, model, grad_norm)
+        seen.append([parameter.grad.clone() for parameter in self.stack.trainee_parameters()])
+        return norm
+
+    monkeypatch.setattr(AdapterTrainer, "_get_grad_norm", look)
+    return seen
+
+
+def norm_of(tensors):
+    return torch.cat([tensor.flatten() for tensor in tensors]).norm().item()
+
+
+def logged(config, key):
+    lines = (Path(config.output_dir) / "metrics_history.jsonl").read_text().splitlines()
+    return [(entry["step"], entry[key]) for entry in map(json.loads, lines) if key in entry]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_four_batches_of_one_row_are_one_of_four(shared, gradients, monkeypatch, fused):
+    if not fused:
+        monkeypatch.setattr("adapterkit.training.fit._fused_losses", lambda *_: None)
+    for batch, accumulate in ((4, 1), (1, 4), (2, 2)):
+        changes = {"batch_size": batch, "gradient_accumulation_steps": accumulate, "max_steps": 1}
+        train(shared.config(f"by_{batch}_{fused}".lower(), "unified", **PLAIN, **changes))
+    whole, ones, twos = gradients
+    for other in (ones, twos):
+        assert norm_of([a - b for a, b in zip(whole, other, strict=True)]) < 1e-5 * norm_of(whole)
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.05, 1e6])
+def test_a_gradient_is_clipped_to_the_norm_and_zero_is_no_clipping(shared, gradients, limit):
+    changes = {"max_grad_norm": limit, "max_steps": 1, "optimizer": "sgd", "learning_rate": 1.0}
+    config = shared.config(f"clipped_{int(limit * 100)}", "unified", **PLAIN, **changes)
+    b = [tensor for name, tensor in load_file(train(config).artifact.path / WEIGHTS).items() if "lora_B" in name]
+    ((_, before),) = logged(config, "grad_norm")
+    assert before > 0.05
+    expected = limit if 0 < limit < before else before
+    assert norm_of(gradients[0]) == pytest.approx(expected, rel=1e-4)
+    assert norm_of(b) == pytest.approx(expected, rel=1e-4)  # one step of plain descent at rate 1; A has no gradient yet
+
+
+@pytest.mark.parametrize("kind", ["fp32", "nf4", "nf4_fp16", "int8"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_checkpointing_recomputes_the_same_gradients(shared, gradients, monkeypatch, kind, dropout):
+    monkeypatch.setattr("adapterkit.training.fit._fused_losses", lambda *_: None)
+    found = []
+    for checkpointing in (False, True):
+        name = f"{kind}{int(dropout * 10)}{checkpointing}".lower()
+        changes = {**PLAIN, "lora_dropout": dropout, "gradient_checkpointing": checkpointing}
+        below = f"below_{kind}"
+        for config in (shared.config(below, **PLAIN), shared.config(f"c_{name}", below, **changes)):
+            config.quantization = quantization_named(kind)
+            gradients.clear()
+            outcome = train(config)
+        assert outcome.artifact.manifest.lineage.parents
+        found.append([list(step) for step in gradients])
+    without, with_it = found
+    assert len(without) == len(with_it) == 2
+    for one, other in zip(without, with_it, strict=True):
+        assert all(map(torch.equal, one, other))
+        assert norm_of(one) > 0
+
+
+def test_validation_comes_every_eval_steps_and_at_the_end(shared):
+    changes = {"max_steps": 5, "epochs": 9, "eval_steps": 2, "validation": str(shared.held_out), "test": None}
+    config = shared.config("looked", "unified", **changes)
+    train(config)
+    assert [step for step, _ in logged(config, "eval_loss")] == [2, 4, 5]
+
+
+@pytest.mark.parametrize("use_dora", [True, False])
+def test_rslora_and_dora_reach_the_manifest_and_a_stack_that_cannot_hold_dora_says_why(shared, use_dora):
+    name = f"rs_{use_dora}".lower()
+    manifest = train(shared.config(name, "unified", use_rslora=True, use_dora=use_dora)).artifact.manifest
+    assert manifest.adapter.variant == ("rsdora" if use_dora else "rslora")
+    child = train(shared.config(f"on_{name}", name)).artifact.manifest
+    assert [str(member.ref) for member in child.lineage.members] == [
+        "unified@1.0.0",
+        f"{name}@1.0.0",
+        f"on_{name}@1.0.0",
+    ]
+    config = shared.config("none", use_dora=True, use_rslora=True)
+    config.quantization = quantization_named("int8")
+    with pytest.raises(StackError, match="bitsandbytes loses the scales"):
+        train(config)
