@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.template import EncodedRow, encode
+from adapterkit.data.token_cache import kept_rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def encode_split(
-    conversations: Iterable[Conversation], tokenizer: PreTrainedTokenizerBase, max_length: int
+    conversations: Sequence[Conversation], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> list[EncodedRow]:
     """Encode every conversation; nothing is ever cut.
 
@@ -26,7 +27,8 @@ def encode_split(
     Raises:
         DataError: a row cannot be encoded, is longer than `max_length`, or has no token to learn.
     """
-    return [_checked(conversation, encode(conversation, tokenizer), max_length) for conversation in conversations]
+    rows = kept_rows(conversations, tokenizer, lambda: [encode(each, tokenizer) for each in conversations])
+    return [_checked(each, row, max_length) for each, row in zip(conversations, rows, strict=True)]
 
 
 def as_dataset(rows: Sequence[EncodedRow]) -> Dataset:
