@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adapterkit.artifacts.read import Artifact
+from adapterkit.config.flat import flat
 from adapterkit.config.redaction import redact
 from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import DataRecord
 from adapterkit.training.fit import Fit
-from adapterkit.training.tracking.tracker import Publication, RunSheet, flat
+from adapterkit.training.tracking.tracker import Publication, RunSheet
 
 # Where a training runs and whether it starts: a resumed one may say otherwise, and is the same run.
 _NOT_TOLD = ("registry", "output_dir", "force", "resume", "tracking")

@@ -35,6 +35,7 @@ from adapterkit.training.tracking.tracking import Tracking
 from adapterkit.workflows import say
 from adapterkit.workflows.drafting import Trained, draft_of
 from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
+from adapterkit.workflows.reporting import write_report
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 from adapterkit.workflows.tracked import final_metrics, publication_of, sheet_of
@@ -129,6 +130,7 @@ def _train(
         _log.error("Not published. What was trained is kept in %s", run.adapter)
         raise
     run.copy_artifact(artifact)
+    write_report(trained, artifact, registry)
     tracking.publish(publication_of(artifact))
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from adapterkit.config.flat import flat
 from adapterkit.config.schema import TrackingConfig
 from adapterkit.errors import MissingExtraError, UsageError
 from adapterkit.training.run_key import rows_digest, settings_digest
 from adapterkit.training.tracking import chosen
 from adapterkit.training.tracking.chosen import trackers_of
-from adapterkit.training.tracking.tracker import flat, metrics_of
+from adapterkit.training.tracking.tracker import metrics_of
 from adapterkit.workflows.train import train
 from tests.driving import door
 from tests.workflows.tiny import Workshop

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -84,17 +83,8 @@ class Tracker(Protocol):
         """Close the run."""
 
 
-def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of nested tables by dotted key; a text as it is, anything else as JSON."""
-    for key, value in plain.items():
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
-
-
 def metrics_of(logs: Mapping[str, Any]) -> dict[str, float]:
-    """What the Trainer logs, by the names that TensorBoard shows: `loss` as `train/loss`, `eval_loss` as `eval/loss`."""
+    """What the Trainer logs, by the names of TensorBoard: `loss` is `train/loss`, `eval_loss` `eval/loss`."""
     numbers = {key: float(value) for key, value in logs.items() if isinstance(value, int | float)}
     split = {key: key.partition("_") for key in numbers}
     return {
