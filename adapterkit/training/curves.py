@@ -9,7 +9,7 @@ from typing import Any
 from adapterkit.evaluation.series import Curves, Series, number
 
 _BLUE, _ORANGE, _GREY = "#2563ab", "#d9731a", "#5b6470"
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.spines.top": False,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapterkit.config.flat import flat
 from adapterkit.errors import counted
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.report.chart import Chart, Curve, Tick, chart, ticks
@@ -93,8 +94,15 @@ def interval_of(test: PairedChange) -> Interval:
     else:
         verdict = "no difference that these rows can tell: the 95 % interval holds zero"
     marks = [Tick(across(value), f"{value:+.4g}" if value else "0") for value in ticks(low, high, 4)]
-    places = (across(value) for value in (test.ci95_low, test.ci95_high, test.change, 0.0))
-    return Interval(*places, ticks=marks, verdict=verdict, better=test.ci95_high < 0)
+    return Interval(
+        low=across(test.ci95_low),
+        high=across(test.ci95_high),
+        middle=across(test.change),
+        zero=across(0.0),
+        ticks=marks,
+        verdict=verdict,
+        better=test.ci95_high < 0,
+    )
 
 
 def tiles_of(story: Story) -> list[Row]:
@@ -105,9 +113,11 @@ def tiles_of(story: Story) -> list[Row]:
     if "validation_loss" in metrics:
         found.append(("validation loss", f"{metrics['validation_loss']:.3f}"))
     found.append(("parameters", f"{story.manifest.adapter.parameters:,}"))
-    for key, name in (("steps", "steps"), ("tokens_per_second", "tokens a second")):
-        if key in metrics:
-            found.append((name, f"{metrics[key]:,.0f}"))
+    if "steps" in metrics:
+        found.append(("steps", f"{metrics['steps']:,.0f}"))
+    # The metric of that name counts the time of evaluations and checkpoints too.
+    if paces := [pace for _, pace in Curves.of(story.history).tokens_per_second.points]:
+        found.append(("tokens a second", f"{statistics.median(paces):,.0f}"))
     if "seconds" in metrics:
         found.append(("training time", duration(metrics["seconds"])))
     return found
@@ -145,7 +155,7 @@ def tables_of(story: Story) -> dict[str, list[Row]]:
             *data.origins.items(),
         ],
         "Metrics": [(key, number(value)) for key, value in sorted(manifest.metrics.items())],
-        "Environment": [(key, _told(value)) for key, value in manifest.environment.items()],
+        "Environment": list(flat(manifest.environment)),
     }
 
 
@@ -167,7 +177,3 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def _told(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

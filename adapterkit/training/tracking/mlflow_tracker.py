@@ -21,9 +21,12 @@ _STATUS = {Outcome.FINISHED: "FINISHED", Outcome.FAILED: "FAILED", Outcome.INTER
 # MLflow's own defaults retry for minutes, while the training would wait.
 _QUIET_AND_BRIEF = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
+# Seconds.
+_TO_REGISTER = 30
 _LONGEST_PARAM, _LONGEST_TAG, _BATCH = 6000, 5000, 100
 
 
@@ -42,8 +45,9 @@ class MlflowTracker:
         """Import MLflow and call nobody."""
         for name, value in _QUIET_AND_BRIEF.items():
             os.environ.setdefault(name, value)
-        # It tells every retry, and `Steadfast` tells the failure once.
+        # They tell every retry and every wait; `Steadfast` tells a failure once.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -89,7 +93,9 @@ class MlflowTracker:
         if any(version.tags.get("adapterkit.weights_digest") == weights for version in versions):
             return
         source = f"{self._client.get_run(self._run_id).info.artifact_uri}/{FOLDER}"
-        self._client.create_model_version(model, source, self._run_id, tags=dict(publication.digests))
+        self._client.create_model_version(
+            model, source, self._run_id, tags=dict(publication.digests), await_creation_for=_TO_REGISTER
+        )
 
     def end(self, outcome: Outcome) -> None:
         """Close the run as FINISHED, FAILED or KILLED."""
