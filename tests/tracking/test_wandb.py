@@ -143,3 +143,17 @@ def test_without_a_key_it_is_said_before_the_base_is_loaded(shop: Workshop, monk
     config.tracking = TrackingConfig(tensorboard=False, wandb=True)
     with pytest.raises(TrackingError, match=r"wandb login.*wandb_mode=offline"):
         train(config)
+
+
+@pytest.mark.long  # wandb tries for a while
+def test_a_server_that_does_not_answer_is_said_before_the_base_is_loaded(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "a1" * 20)
+    config = shop.config("online")
+    config.tracking = TrackingConfig(tensorboard=False, wandb=True)
+    with pytest.raises(TrackingError, match=r"cannot be used: [\s\S]*wandb_mode=offline") as found:
+        train(config)
+    assert "a1a1" not in str(found.value)

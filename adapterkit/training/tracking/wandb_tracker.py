@@ -60,36 +60,40 @@ class WandbTracker:
         Raises:
             TrackingError: there is no API key, or the server does not answer.
         """
-        if self._mode != OFFLINE and not self._wandb.login(prompt=False):
-            raise TrackingError(
-                "Weights & Biases knows no API key here. Give one with `wandb login` or $WANDB_API_KEY, or keep the "
-                "run in its folder, without an account: tracking.wandb_mode=offline"
-            )
-        place = {"project": self._project, "entity": self._entity or ""}
-        same = {key: known.get(key) for key in place} == place
-        run_id = known["run_id"] if same and "run_id" in known else secrets.token_hex(4)
         try:
-            self._run = self._wandb.init(
-                project=self._project,
-                entity=self._entity,
-                mode=self._mode,
-                dir=str(sheet.directory),
-                id=run_id,
-                resume="allow",
-                reinit="create_new",
-                name=sheet.name,
-                notes=sheet.description or None,
-                tags=list(dict.fromkeys(label[:_LONGEST_TAG] for label in sheet.labels)),
-                config={**sheet.params, **sheet.lineage},
-                settings=self._wandb.Settings(
-                    init_timeout=_TO_OPEN, finish_timeout=_TO_FINISH, finish_timeout_raises=True, **_NOTHING_BY_ITSELF
-                ),
-            )
+            opened = (self._mode == OFFLINE or self._wandb.login(prompt=False)) and self._opened(sheet, known)
         except Exception as error:
             raise TrackingError(
                 f"Weights & Biases cannot be used: {redact_text(first_line_of(error))}\nKeep the run in its folder "
                 "with tracking.wandb_mode=offline, or train without it: tracking.wandb=false"
             ) from error
+        if not opened:
+            raise TrackingError(
+                "Weights & Biases knows no API key here. Give one with `wandb login` or $WANDB_API_KEY, or keep the "
+                "run in its folder, without an account: tracking.wandb_mode=offline"
+            )
+        return opened
+
+    def _opened(self, sheet: RunSheet, known: Mapping[str, str]) -> Mapping[str, str]:
+        place = {"project": self._project, "entity": self._entity or ""}
+        same = {key: known.get(key) for key in place} == place
+        run_id = known["run_id"] if same and "run_id" in known else secrets.token_hex(4)
+        self._run = self._wandb.init(
+            project=self._project,
+            entity=self._entity,
+            mode=self._mode,
+            dir=str(sheet.directory),
+            id=run_id,
+            resume="allow",
+            reinit="create_new",
+            name=sheet.name,
+            notes=sheet.description or None,
+            tags=list(dict.fromkeys(label[:_LONGEST_TAG] for label in sheet.labels)),
+            config={**sheet.params, **sheet.lineage},
+            settings=self._wandb.Settings(
+                init_timeout=_TO_OPEN, finish_timeout=_TO_FINISH, finish_timeout_raises=True, **_NOTHING_BY_ITSELF
+            ),
+        )
         self._run.define_metric("step")
         self._run.define_metric("*", step_metric="step")
         return {**place, "run_id": run_id}
