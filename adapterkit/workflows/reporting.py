@@ -10,7 +10,7 @@ from pathlib import Path
 from adapterkit.artifacts.card import peft_lines
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.flat import flat
-from adapterkit.config.redaction import redact
+from adapterkit.config.redaction import redact, redact_text
 from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.report.page import render_report
 from adapterkit.evaluation.report.view import Story
@@ -43,8 +43,8 @@ def write_report(trained: Trained, artifact: Artifact, registry: Registry) -> Pa
         history=trained.result.history,
         test=trained.test,
         loading={
-            "With adapterkit": "\n".join(adapterkit_lines(artifact, registry)),
-            "In plain PEFT": "\n".join(peft_lines(members, str(registry.path), str(trained.base_folder))),
+            "With adapterkit": redact_text("\n".join(adapterkit_lines(artifact, registry))),
+            "In plain PEFT": redact_text("\n".join(peft_lines(members, str(registry.path), str(trained.base_folder)))),
         },
     )
     path = trained.run.path / REPORT_FILE
