@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from adapterkit.config.asked import Asked
+from adapterkit.config.compose import compose_asked, compose_recipe, composing
 from adapterkit.config.flat import flat
 from adapterkit.config.schema import TrackingConfig
 from adapterkit.errors import MissingExtraError, UsageError
@@ -81,3 +83,15 @@ def test_names() -> None:
         "d": "x",
         "e": "{}",
     }
+
+
+@pytest.mark.parametrize(("given", "of_the_parent"), [("mine", "auto"), ("auto", "auto"), (None, None)])
+def test_a_parent_that_is_trained_on_the_way_is_no_version_of_its_childs_model(
+    given: str | None, of_the_parent: str | None
+) -> None:
+    with composing():
+        child = compose_asked(Asked("persona_on_unified", ("persona=lincoln", "tracking=mlflow"))).config
+        child.tracking.registered_model = given
+        parent = compose_recipe("unified", child, Asked())
+    assert parent is not None
+    assert (parent[0].tracking.mlflow, parent[0].tracking.registered_model) == (True, of_the_parent)

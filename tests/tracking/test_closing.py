@@ -1,4 +1,4 @@
-"""SIGTERM outside of training: by default it ends a process at once, and a tracked one would leave its run open."""
+"""When a run is opened and how it is closed; SIGTERM outside of training would by default leave it open."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.config.schema import TrackingConfig
+from adapterkit.config.schema import TrackingConfig, TrainConfig
+from adapterkit.errors import TrainingError
 from adapterkit.training.tracking import tracking as module
 from adapterkit.training.tracking.tracker import Outcome, Publication, RunSheet
 from adapterkit.training.tracking.tracking import Tracking
+from adapterkit.workflows import reproduce as reproduction
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import Workshop
 
@@ -61,6 +63,19 @@ def test_a_training_that_is_up_to_date_opens_no_run(shop: Workshop, witness: Wit
     train(shop.config("x"))
     assert not train(shop.config("x")).trained
     assert witness.ended == [Outcome.FINISHED]
+
+
+def test_a_reproduction_is_tracked_by_nobody(shop: Workshop, witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(config: TrainConfig, *_: object) -> None:
+        assert not (config.tracking.wandb or config.tracking.mlflow or config.tracking.tensorboard)
+        raise TrainingError("as it should be")
+
+    config = shop.config("x")
+    config.tracking = TrackingConfig(wandb=True, mlflow=True)
+    train(config)
+    monkeypatch.setattr(reproduction, "_train_in_a_process", refuse)
+    with pytest.raises(TrainingError, match="as it should be"):
+        reproduction.reproduce(shop.registry, "x")
 
 
 def test_without_trackers_signals_are_left_alone(tmp_path: Path) -> None:
