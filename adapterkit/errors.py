@@ -222,6 +222,10 @@ class VersionTakenError(RegistryError):
         )
 
 
+class TrackingError(AdapterKitError):
+    """An experiment tracker cannot be used; nothing was trained yet."""
+
+
 class TrainingError(AdapterKitError):
     """Training had to stop.
 

@@ -134,6 +134,9 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
     for key in _INHERITED:
         OmegaConf.update(composed, key, literal(inherited[key]))
     composed.data.update(sizes)
+    if composed.tracking.registered_model is not None:
+        # The child's model takes no versions of its parent.
+        composed.tracking.registered_model = "auto"
     config = typed(composed)
     config.resume = child.resume if child.resume in ("auto", "never") else "never"
     config.output_dir = str(_beside(Path(child.output_dir), child.name + child.suffix, config.name))

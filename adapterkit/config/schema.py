@@ -117,9 +117,21 @@ class TrainerConfig:
 
 @dataclass
 class TrackingConfig:
-    """Where metrics go besides the JSONL history."""
+    """Where metrics go besides the JSONL history; any of them, together or alone.
+
+    `wandb_mode` is `online` or `offline`; `mlflow_uri` null is `$MLFLOW_TRACKING_URI`. The artifact becomes a version
+    of `registered_model`: `auto` is the one of the adapter's name, null is none.
+    """
 
     tensorboard: bool = True
+    wandb: bool = False
+    wandb_mode: str = "online"
+    wandb_project: str = "adapterkit"
+    wandb_entity: str | None = None
+    mlflow: bool = False
+    mlflow_uri: str | None = None
+    mlflow_experiment: str = "adapterkit"
+    registered_model: str | None = "auto"
 
 
 @dataclass

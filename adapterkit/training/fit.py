@@ -34,6 +34,7 @@ from adapterkit.training.trainer import AdapterTrainer, Losses
 
 _log = logging.getLogger(__name__)
 
+HISTORY_FILE = "metrics_history.jsonl"
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "numba")
 
 
@@ -64,6 +65,7 @@ def fit(
     run: Path,
     run_key: str,
     resume: Path | None,
+    watchers: Sequence[TrainerCallback] = (),
 ) -> Fit:
     """Train the stack's trainee.
 
@@ -76,6 +78,7 @@ def fit(
         run: the run directory.
         run_key: what its checkpoints are of.
         resume: a checkpoint of that run key to go on from; it has been verified.
+        watchers: see every metric that is logged.
 
     Raises:
         TrainingError: the loss, or a gradient, became NaN or infinite; or a checkpoint could not be written.
@@ -105,7 +108,7 @@ def fit(
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
         loraplus_lr_ratio=config.trainer.loraplus_lr_ratio,
-        callbacks=[*_watching(config, run), stopping],
+        callbacks=[*_watching(config, run), *watchers, stopping],
     )
     output = _run(trainer, stopping, resume)
     history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
@@ -122,7 +125,7 @@ def _fused_losses(stack: AdapterStack, config: TrainerConfig) -> Losses | None:
 
 
 def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
-    watching = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
+    watching = [HistoryCallback(run / HISTORY_FILE), ProgressCallback()]
     if config.trainer.early_stopping_patience is not None:
         watching.append(EarlyStopping(config.trainer.early_stopping_patience))
     if config.tracking.tensorboard:

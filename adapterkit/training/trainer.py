@@ -20,6 +20,7 @@ from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
 from adapterkit.training.optimizers import use_loraplus
+from adapterkit.training.pace import Pace
 from adapterkit.training.scaling import LossScaling
 from adapterkit.training.schedules import exponential
 
@@ -76,6 +77,7 @@ class AdapterTrainer(Trainer):
         self._losses = losses or partial(label_losses, stack.model)
         self._batches: list[list[int]] = []
         self.tokens_seen = 0
+        self._pace = Pace()
         self.best: BestWeights | None = None
         super().__init__(
             model=stack.model,
@@ -84,7 +86,7 @@ class AdapterTrainer(Trainer):
             train_dataset=train_rows,
             eval_dataset=list(validation_rows) or None,
             processing_class=tokenizer,
-            callbacks=list(callbacks),
+            callbacks=[self._pace, *callbacks],
         )
         # compute_loss divides by the label tokens of the whole accumulated batch, so nothing may divide again.
         self.model_accepts_loss_kwargs = True
@@ -115,6 +117,10 @@ class AdapterTrainer(Trainer):
         if not torch.isfinite(loss):
             raise self._not_finite("The loss", loss.item(), self._batches[-1:])
         return (loss, {}) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log a training loss together with the pace since the one before."""
+        super().log(self._pace.added_to(logs, self.tokens_seen), start_time)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"

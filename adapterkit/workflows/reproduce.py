@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapterkit.artifacts import Artifact, read_header, verified_weights
 from adapterkit.base.device import resolve_device
-from adapterkit.config.schema import TrainConfig
+from adapterkit.config.schema import TrackingConfig, TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE, Manifest
 from adapterkit.registry import Registry, version_with
@@ -92,6 +92,8 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
         config.parent = str(members[-2].ref) if len(members) > 1 else None
         config.registry, config.output_dir = str(where / "adapters"), str(where / "run")
         config.device, config.resume, config.force = device or config.device, "never", True
+        # A copy that is compared and thrown away is no run, and no model version, of anybody's tracker.
+        config.tracking = TrackingConfig(tensorboard=False)
         _log.info("Training %s again in a process of its own", original.ref)
         _train_in_a_process(config, where, original.manifest)
         again = Registry(where / "adapters").artifact(original.manifest.name)

@@ -23,7 +23,7 @@ from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
 from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
-from adapterkit.training.fit import Fit
+from adapterkit.training.fit import HISTORY_FILE, Fit
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,11 @@ class RunDirectory:
     def adapter(self) -> Path:
         """The raw weights as training left them."""
         return self.path / "adapter"
+
+    @property
+    def history(self) -> Path:
+        """Every logged metric, one object a line."""
+        return self.path / HISTORY_FILE
 
     @property
     def _final(self) -> Path:

@@ -56,7 +56,7 @@ def published(
             f"95 % interval {test.ci95_low:+.3f} .. {test.ci95_high:+.3f}, {test.rows} rows"
         )
     plain = peft_lines(manifest.lineage.members, str(registry.path), str(base_folder))
-    lines += ["", "Load it:", *_adapterkit_lines(artifact, registry)]
+    lines += ["", "Load it:", *(f"    {line}" for line in adapterkit_lines(artifact, registry))]
     lines += [
         "or in plain PEFT:",
         *(f"    {line}" for line in plain if line),
@@ -64,8 +64,9 @@ def published(
     _log.info("\n".join(lines))
 
 
-def _adapterkit_lines(artifact: Artifact, registry: Registry) -> list[str]:
+def adapterkit_lines(artifact: Artifact, registry: Registry) -> list[str]:
+    """The lines of Python that load an artifact, its parents and its base, and let it speak."""
     return [
-        "    import adapterkit",
-        f'    adapterkit.load("{artifact.manifest.ref}", registry="{registry.path}").generate("...")',
+        "import adapterkit",
+        f'adapterkit.load("{artifact.manifest.ref}", registry="{registry.path}").generate("...")',
     ]

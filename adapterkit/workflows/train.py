@@ -31,13 +31,16 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
+from adapterkit.training.tracking.tracking import Tracking
 from adapterkit.workflows import say
 from adapterkit.workflows.ability import require_runs, require_trains_on
 from adapterkit.workflows.drafting import Trained, draft_of
 from adapterkit.workflows.parents import ComposeParent, require_room, resolve_parents
+from adapterkit.workflows.reporting import write_report
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 from adapterkit.workflows.starting import origin_of, start, starting_digest
+from adapterkit.workflows.tracked import final_metrics, publication_of, sheet_of
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +73,14 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     """
     name = check_name(config.name + config.suffix, said_as="name=")
     check_values(config)
+    with Tracking(config.tracking, name) as tracking:
+        return _train(name, config, asked, compose_parent, tracking)
+
+
+def _train(
+    name: str, config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None, tracking: Tracking
+) -> TrainOutcome:
+    """The same, checked and tracked."""
     # What cannot be published must be said before hours are spent on it.
     config_yaml(config)
     registry = Registry(Path(config.registry))
@@ -91,6 +102,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
     resume = run.checkpoint(config.resume)
+    sheet = sheet_of(name, config, identity, parents, rows.record, key, run.path)
+    tracking.start(sheet, history=run.history, resumed=resume.parent if resume else None)
     base, before = resident_base(
         identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
     )
@@ -101,8 +114,12 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
         start(stack, config, rows.train, origin)
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
-        result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, run_key=key, resume=resume)
+        result = fit(
+            stack, config, rows.train, rows.validation,
+            guard=guard, run=run.path, run_key=key, resume=resume, watchers=[tracking],
+        )  # fmt: skip
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
+        tracking.log(final_metrics(result, test), step=result.steps)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
         stack.save_trainee(run.adapter)
@@ -115,6 +132,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         _log.error("Not published. What was trained is kept in %s", run.adapter)
         raise
     run.copy_artifact(artifact)
+    write_report(trained, artifact, registry)
+    tracking.publish(publication_of(artifact))
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
 

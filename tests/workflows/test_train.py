@@ -25,7 +25,7 @@ from tests.workflows.tiny import Workshop, write_chats
 WEIGHTS = "adapter_model.safetensors"
 RUN_FILES = {
     "final_artifact", "adapter", "tensorboard", "baseline_checksums.json", "metrics_history.jsonl",
-    "training_summary.json", "training_results.json", "test_metrics.json", "training_curves.png",
+    "training_summary.json", "training_results.json", "test_metrics.json", "training_curves.png", "report.html",
 }  # fmt: skip
 ARTIFACT_FILES = {
     "adapter_config.json", WEIGHTS, "metadata.json", "training_config.yaml", "training_metrics.json", "checksums.json",

@@ -1,0 +1,1 @@
+"""The report of one training: a single HTML file that needs nothing but itself."""

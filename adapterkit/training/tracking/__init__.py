@@ -1,0 +1,1 @@
+"""Experiment trackers: what a training tells them, and what happens when one fails."""
