@@ -20,17 +20,19 @@ from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
-from adapterkit.evaluation.loss import row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
+from adapterkit.ranks import here
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.agreement import require_alike
 from adapterkit.stack.fit import require_dora_trains
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
+from adapterkit.training.shares import shared_row_losses
 from adapterkit.workflows import say
 from adapterkit.workflows.drafting import Trained, draft_of
 from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
@@ -72,7 +74,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
-    identity, folder = identify(config.model, config.quantization)
+    ranks = here()
+    identity, folder = ranks.in_turn("the base on the disk", partial(identify, config.model, config.quantization))
     registry.require_writable(name)
     require_dora_trains(config.adapter.use_dora, identity.quantization, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
@@ -83,13 +86,15 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     require_dora_trains(on_dora, identity.quantization, device)
     require_room(parents, name)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
-    if not config.force and (existing := registry.find_run_key(name, key)) is not None:
+    ranks.require_same("base, data, parents or config", key)
+    find = partial(registry.find_run_key, name, key)
+    if not config.force and (existing := ranks.from_first("the registry", find)) is not None:
         say.already_there(existing, registry)
         return TrainOutcome(existing, False, None)
 
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
-    resume = run.checkpoint(config.resume)
+    resume = ranks.from_first("the checkpoint", partial(run.checkpoint, config.resume))
     base, before = resident_base(
         identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
     )
@@ -102,13 +107,15 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, run_key=key, resume=resume)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         record = prove_unchanged(guard, identity, run)
+        require_alike(ranks, stack, guard.before)
         run.write_results(name, result, test)
-        stack.save_trainee(run.adapter)
+        if ranks.leads:
+            stack.save_trainee(run.adapter)
         trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test)
     finally:
         stack.detach()
     try:
-        artifact = registry.publish(draft_of(trained))
+        artifact = ranks.from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
     except AdapterKitError:
         _log.error("Not published. What was trained is kept in %s", run.adapter)
         raise
@@ -166,6 +173,6 @@ def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size
     collate = PadCollator(base.tokenizer.pad_token_id)
     test = list(as_dataset(rows.test))
     with stack.without_trainee() as model:
-        before = row_losses(model, test, collate, batch_size=batch_size)
-    after = row_losses(stack.model, test, collate, batch_size=batch_size)
+        before = shared_row_losses(here(), model, test, collate, batch_size=batch_size)
+    after = shared_row_losses(here(), stack.model, test, collate, batch_size=batch_size)
     return paired_change(before, after)
