@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from datetime import timedelta
 
@@ -32,12 +33,19 @@ def join(launch: Launch) -> Ranks:
 
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, rank=launch.number, world_size=launch.count, timeout=_PATIENCE)
+    # It advises to let it wrap the model; see `take_over`.
+    logging.getLogger("transformers.training_args").addFilter(_unadvised)
     _joined[:] = [Ranks(launch.number, launch.count)]
     if not here().leads:
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         told = logging.StreamHandler(sys.stderr)
         told.setFormatter(logging.Formatter(f"{here()}: %(message)s"))
         logging.basicConfig(level=logging.WARNING, handlers=[told], force=True)
     return here()
+
+
+def _unadvised(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("torch.distributed process group is initialized")
 
 
 def leave() -> None:

@@ -96,12 +96,12 @@ def no_place(config: TrainConfig) -> None:
 
 
 def full_disk(_config: TrainConfig) -> None:
-    """This rank may write no file that is longer than a few bytes, once it trains."""
+    """This rank may write no file longer than 20 kB, once it trains."""
     import resource
 
     def fill(_self: Any, loss: Any) -> Any:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
         return loss
 
     _at_step(1, fill)

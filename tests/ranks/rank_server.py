@@ -14,6 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from adapterkit.base.quiet import quiet_libraries
+
+quiet_libraries()
+
 import transformers.models.llama.modeling_llama
 from omegaconf import OmegaConf
 
