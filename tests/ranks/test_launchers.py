@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.config.locate import config_root
 from adapterkit.digest import sha256_file
 from tests.ranks.conftest import ROOT, WORDS
 from tests.workflows.tiny import write_chats
@@ -53,7 +52,7 @@ def free_port() -> str:
 
 
 def own_config(name: str) -> str:
-    return str(config_root() / "accelerate" / f"{name}.yaml")
+    return str(ROOT / "adapterkit" / "ranks" / "configs" / f"{name}.yaml")
 
 
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
