@@ -10,7 +10,8 @@ from typing import Any
 from adapterkit.config.outcome import EXPECTED, INTERRUPTED, exit_code, message_of
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UsageError
-from adapterkit.ranks.group import Failure, Ranks, RankStoppedError
+from adapterkit.ranks.failure import Failure
+from adapterkit.ranks.group import Ranks, RankStoppedError
 from adapterkit.ranks.joined import here, join, leave
 from adapterkit.ranks.launch import launched
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from adapterkit.errors import AdapterKitError, listed
+from adapterkit.ranks.failure import Failure, leave_word, word_left
 
 if TYPE_CHECKING:
     import torch
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a rank stopped: its number, the exit code it leaves with, and what it says."""
-
-    number: int
-    code: int
-    message: str
+_BROKEN = re.compile(r"connection|socket|peer|timed? ?out|nccl|gloo", re.IGNORECASE)
 
 
 class RankStoppedError(AdapterKitError):
@@ -52,12 +46,13 @@ class Ranks:
     Args:
         number: this rank, from 0.
         count: how many there are; 1 exchanges nothing.
+        sharded: whether each holds a part of the base: then all must run as many forward passes.
     """
 
-    def __init__(self, number: int = 0, count: int = 1) -> None:
+    def __init__(self, number: int = 0, count: int = 1, *, sharded: bool = False) -> None:
         """Nobody has met yet."""
-        self.number, self.count = number, count
-        self._met = 0
+        self.number, self.count, self.sharded = number, count, sharded
+        self._met, self._in_step = 0, False
 
     @property
     def alone(self) -> bool:
@@ -85,7 +80,7 @@ class Ranks:
         code = zlib.crc32(f"{self._met} {place}".encode())
         failed, most, least = self._poll(False, code)
         if failed:
-            self._stop(self._gathered(None))
+            raise self._stopped(self._gathered(None))
         if most != -least:
             places = self._gathered(place)
             told = listed([f"rank {number}: {where}" for number, where in enumerate(places)])
@@ -98,9 +93,28 @@ class Ranks:
         """Tell all ranks that this one failed, at whatever place they are; all failures, by rank."""
         if self.alone:
             return [failure]
+        leave_word(failure)
+        if self._in_step:
+            # The others wait for this rank's part of a layer, and not at a meeting: its leaving is what they notice.
+            return [failure]
         self._poll(True, 0)
-        told: list[Failure | None] = self._gathered(failure)  # type: ignore[arg-type,assignment]
+        told: list[Failure | None] = self._gathered(failure)
         return [each for each in told if each is not None]
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Computing, where a sharded base makes ranks exchange its layers meanwhile.
+
+        Raises:
+            RankStoppedError: another rank failed, or is gone.
+        """
+        if not self.sharded:
+            yield
+            return
+        self._in_step = True
+        with self._told_when_gone():
+            yield
+        self._in_step = False
 
     def gather(self, place: str, value: T) -> list[T]:
         """Every rank's value, by rank, on every rank.
@@ -163,15 +177,31 @@ class Ranks:
         import torch.distributed as dist
 
         self.meet(place)
-        with _told_when_gone():
+        with self._told_when_gone():
             dist.all_reduce(values)
+
+    @contextmanager
+    def _told_when_gone(self) -> Iterator[None]:
+        """A broken connection is told by torch as a RuntimeError, as many other things are."""
+        try:
+            yield
+        except RuntimeError as error:
+            if (failure := word_left()) is not None:
+                raise self._stopped([failure]) from error
+            if not _BROKEN.search(str(error)):
+                raise
+            raise RankStoppedError(
+                "Another rank ended without a word: it was killed, perhaps because memory ran out, or its machine is "
+                "gone. Nothing was published. The same command with resume=auto goes on from the last checkpoint. "
+                f"({error})"
+            ) from error
 
     def _poll(self, failed: bool, code: int) -> list[int]:
         import torch
         import torch.distributed as dist
 
         told = torch.tensor([int(failed), code, -code] if not failed else [1, 0, 0], dtype=torch.int64)
-        with _told_when_gone():
+        with self._told_when_gone():
             dist.all_reduce(told, op=dist.ReduceOp.MAX)
         return [int(each) for each in told]
 
@@ -179,23 +209,11 @@ class Ranks:
         import torch.distributed as dist
 
         found: list[T] = [value] * self.count
-        with _told_when_gone():
+        with self._told_when_gone():
             dist.all_gather_object(found, value)
         return found
 
-    def _stop(self, told: list[Failure | None]) -> None:
+    def _stopped(self, told: Sequence[Failure | None]) -> RankStoppedError:
         failures = tuple(each for each in told if each is not None)
         lines = [f"rank {each.number} of {self.count}: {each.message}" for each in failures]
-        raise RankStoppedError("\n".join(lines), failures)
-
-
-@contextmanager
-def _told_when_gone() -> Iterator[None]:
-    """A broken connection is told by torch as a RuntimeError."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise RankStoppedError(
-            "Another rank ended without a word: it was killed, perhaps because memory ran out, or its machine is gone. "
-            f"Nothing was published. The same command with resume=auto goes on from the last checkpoint. ({error})"
-        ) from error
+        return RankStoppedError("\n".join(lines), failures)

@@ -35,7 +35,7 @@ def join(launch: Launch) -> Ranks:
     dist.init_process_group(backend, rank=launch.number, world_size=launch.count, timeout=_PATIENCE)
     # It advises to let it wrap the model; see `take_over`.
     logging.getLogger("transformers.training_args").addFilter(_unadvised)
-    _joined[:] = [Ranks(launch.number, launch.count)]
+    _joined[:] = [Ranks(launch.number, launch.count, sharded=launch.sharded)]
     if not here().leads:
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         told = logging.StreamHandler(sys.stderr)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from adapterkit.errors import UsageError
 
-# What torchrun tells each process. accelerate and transformers would each make something of their own of it.
-_TOLD = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+# What launchers tell each process. accelerate and transformers would each make something of their own of it.
+_TOLD = re.compile(
+    r"RANK|WORLD_SIZE|LOCAL_RANK|LOCAL_WORLD_SIZE|ACCELERATE_USE_(FSDP|DEEPSPEED)|FSDP_.*|ACCELERATE_DEEPSPEED_.*"
+    r"|ACCELERATE_CONFIG_DS_FIELDS|ACCELERATE_GRADIENT_.*"
+)
+_ZERO_STAGE = "ACCELERATE_DEEPSPEED_ZERO_STAGE"
+_REFUSED = {
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "Tensor or context parallelism",
+}
 _MPI = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 _TORCHRUN = "torchrun --nproc-per-node 2 -m adapterkit.train ..."
 
@@ -23,12 +32,14 @@ class Launch:
         count: how many ranks there are.
         local: its rank on its own machine; it names the GPU that it takes.
         cpu: whether the launcher was told to leave GPUs alone.
+        sharded: whether the base is cut among the ranks; else each holds a whole one.
     """
 
     number: int
     count: int
     local: int
     cpu: bool
+    sharded: bool = False
 
 
 def launched(environment: MutableMapping[str, str] = os.environ) -> Launch | None:
@@ -40,12 +51,15 @@ def launched(environment: MutableMapping[str, str] = os.environ) -> Launch | Non
     if environment.get("WORLD_SIZE", "1") == "1" or "RANK" not in environment:
         _require_all_started(environment)
         return None
-    _require_whole_replicas(environment)
+    _require_known(environment)
     return Launch(
         int(environment["RANK"]),
         int(environment["WORLD_SIZE"]),
         int(environment.get("LOCAL_RANK", "0")),
         _says(environment, "ACCELERATE_USE_CPU"),
+        # Gradients and optimizer, which ZeRO-2 cuts as well, are an adapter's here: too small to be worth it.
+        _says(environment, "ACCELERATE_USE_FSDP")
+        or (_says(environment, "ACCELERATE_USE_DEEPSPEED") and environment.get(_ZERO_STAGE) == "3"),
     )
 
 
@@ -55,8 +69,8 @@ def take_over(launch: Launch, environment: MutableMapping[str, str] = os.environ
     Told of ranks, accelerate would wrap the model, repeat rows so that all ranks have as many, and average the ranks'
     mean losses; shown several GPUs, transformers would copy the model to each.
     """
-    for name in _TOLD:
-        environment.pop(name, None)
+    for name in [name for name in environment if _TOLD.fullmatch(name)]:
+        del environment[name]
     # Precision is said by `quantization=`; autocast besides would train to other weights than one process does.
     environment["ACCELERATE_MIXED_PRECISION"] = "no"
     shown = [each for each in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
@@ -79,12 +93,12 @@ def _require_all_started(environment: MutableMapping[str, str]) -> None:
         )
 
 
-def _require_whole_replicas(environment: MutableMapping[str, str]) -> None:
-    for name, asked in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
+def _require_known(environment: MutableMapping[str, str]) -> None:
+    for name, asked in _REFUSED.items():
         if _says(environment, name):
             raise UsageError(
-                f"{asked} was asked for, and cuts the base or the optimizer into shards. Every rank holds the whole "
-                f"4-bit base here, so that each can prove that it did not move. Start the ranks without it: {_TORCHRUN}"
+                f"{asked} cuts layers or sequences among the ranks, which is not done here: rows are dealt to them, "
+                f"and with FSDP the base is cut. Start the ranks without it: {_TORCHRUN}"
             )
 
 

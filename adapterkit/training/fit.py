@@ -25,8 +25,8 @@ from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
 from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.stack.agreement import require_alike
 from adapterkit.stack.freeze_guard import FreezeGuard
+from adapterkit.stack.sharding import shard_base
 from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.checkpoint import PREFIX, require_ranks
@@ -88,7 +88,8 @@ def fit(
         FrozenChangedError: the base or a frozen member moved, or modules were exchanged.
     """
     use_packed_dropout(stack.model, stack.trainee.peft_name)
-    require_alike(here(), stack, guard.before)
+    guard.require_alike(here())
+    shard_base(here(), stack)
     if resume is not None:
         require_ranks(resume, here().count)
     stopping = Stopping(alone=here().alone)

@@ -85,8 +85,16 @@ class RankedTrainer(AdapterTrainer):
         if len(inputs["rows"]):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         self._batches.append([])
-        nothing = self.stack.trainee_parameters()[0].flatten()[:0].sum()
+        nothing = self._pass_without_rows(inputs)
         return (nothing, {}) if return_outputs else nothing
+
+    def _pass_without_rows(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """A loss of zero with gradients of zero, which draws no dropout."""
+        if not self._ranks.sharded:
+            return self.stack.trainee_parameters()[0].flatten()[:0].sum()
+        # The others wait for this rank's part of every layer.
+        with torch.random.fork_rng():
+            return self._losses(inputs)[0].sum()
 
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
@@ -96,7 +104,8 @@ class RankedTrainer(AdapterTrainer):
         Returns:
             The loss of the step on all ranks after its last batch, and zero before.
         """
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        with self._ranks.step():
+            loss = super().training_step(model, inputs, num_items_in_batch)
         self._loss_of_step += loss.item()
         whole = self._add_up() if self.accelerator.sync_gradients else 0.0
         return torch.full_like(loss, whole)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 
-from adapterkit.evaluation.loss import RowLoss, row_losses
+from adapterkit.evaluation.loss import IGNORED, RowLoss, row_losses
 from adapterkit.ranks import Ranks
 
 Collate = Callable[[list[Any]], dict[str, Any]]
@@ -45,13 +45,18 @@ class ShareOfBatches(Sampler[list[int]]):
 
 
 def or_empty(collate: Collate) -> Collate:
-    """A collation that makes a batch of no rows, too."""
+    """A collation that makes a batch of no rows, too: two tokens without a label, for a pass that has to be made."""
 
     def collated(rows: list[Any]) -> dict[str, Any]:
         if rows:
             return collate(rows)
-        nothing = torch.empty((0, 1), dtype=torch.int64)
-        return dict.fromkeys(("input_ids", "attention_mask", "labels"), nothing) | {"rows": nothing.flatten()}
+        tokens = torch.zeros((1, 2), dtype=torch.int64)
+        return {
+            "input_ids": tokens,
+            "attention_mask": tokens + 1,
+            "labels": tokens + IGNORED,
+            "rows": torch.empty(0, dtype=torch.int64),
+        }
 
     return collated
 
@@ -61,10 +66,12 @@ def shared_row_losses(
 ) -> list[RowLoss]:
     """As `row_losses`, each rank measuring its share of the rows; every rank gets all.
 
+    Ranks that share one base all measure all rows, since they must make as many forward passes.
+
     Raises:
         RankStoppedError: another rank failed.
     """
-    if ranks.alone:
+    if ranks.alone or ranks.sharded:
         return row_losses(model, rows, collate, batch_size=batch_size)
     own = [rows[index] for index in range(ranks.number, len(rows), ranks.count)]
     measured = row_losses(model, own, collate, batch_size=-(-batch_size // ranks.count))

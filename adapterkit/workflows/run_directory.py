@@ -22,6 +22,7 @@ from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
 from adapterkit.ranks import here
+from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import Fit
@@ -94,6 +95,15 @@ class RunDirectory:
         )
         if self._writes:
             draw_curves(result.history, self.path / "training_curves.png", title=name)
+
+    def write_adapter(self, stack: AdapterStack) -> None:
+        """Write the raw weights.
+
+        Raises:
+            StackError: the disk refuses.
+        """
+        if self._writes:
+            stack.save_trainee(self.adapter)
 
     def extra_files(self) -> dict[str, Path]:
         """What goes into the artifact besides the mandatory files."""

@@ -13,7 +13,7 @@ from peft import LoraConfig
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.device import resolve_device
 from adapterkit.base.load import Base, identify, load_tokenizer
-from adapterkit.base.resident import resident_base
+from adapterkit.base.resident import release_resident_base, resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.schema import AdapterConfig, TrainConfig
@@ -27,7 +27,6 @@ from adapterkit.names import check_name
 from adapterkit.ranks import here
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.stack.agreement import require_alike
 from adapterkit.stack.fit import require_dora_trains
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
@@ -74,8 +73,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
-    ranks = here()
-    identity, folder = ranks.in_turn("the base on the disk", partial(identify, config.model, config.quantization))
+    identity, folder = here().in_turn("the base on the disk", partial(identify, config.model, config.quantization))
     registry.require_writable(name)
     require_dora_trains(config.adapter.use_dora, identity.quantization, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
@@ -86,15 +84,13 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     require_dora_trains(on_dora, identity.quantization, device)
     require_room(parents, name)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
-    ranks.require_same("base, data, parents or config", key)
-    find = partial(registry.find_run_key, name, key)
-    if not config.force and (existing := ranks.from_first("the registry", find)) is not None:
+    if (existing := published_before(registry, name, key, force=config.force)) is not None:
         say.already_there(existing, registry)
         return TrainOutcome(existing, False, None)
 
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
-    resume = ranks.from_first("the checkpoint", partial(run.checkpoint, config.resume))
+    resume = here().from_first("the checkpoint", partial(run.checkpoint, config.resume))
     base, before = resident_base(
         identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
     )
@@ -107,21 +103,36 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, run_key=key, resume=resume)
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         record = prove_unchanged(guard, identity, run)
-        require_alike(ranks, stack, guard.before)
         run.write_results(name, result, test)
-        if ranks.leads:
-            stack.save_trainee(run.adapter)
+        run.write_adapter(stack)
         trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test)
     finally:
-        stack.detach()
+        let_go(stack)
     try:
-        artifact = ranks.from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
+        artifact = here().from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
     except AdapterKitError:
         _log.error("Not published. What was trained is kept in %s", run.adapter)
         raise
     run.copy_artifact(artifact)
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
+
+
+def published_before(registry: Registry, name: str, key: str, *, force: bool) -> Artifact | None:
+    """The adapter of that name and run key, if it is published and need not be trained; all ranks get the same.
+
+    Raises:
+        RanksPartedError: ranks would train by other keys.
+    """
+    here().require_same("base, data, parents or config", key)
+    return None if force else here().from_first("the registry", partial(registry.find_run_key, name, key))
+
+
+def let_go(stack: AdapterStack) -> None:
+    """Take the adapters off the base; one that is cut among ranks serves no other training."""
+    stack.detach()
+    if here().sharded:
+        release_resident_base()
 
 
 def lora_config(config: AdapterConfig) -> LoraConfig:
@@ -149,8 +160,10 @@ def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirector
 
     Raises:
         FrozenChangedError: anything frozen moved; nothing may be published.
+        RanksPartedError: another rank holds another base, or other weights.
     """
     before, after = guard.before, guard.before_write()
+    guard.require_alike(here())
     run.write_baseline(identity, before, after)
     _log.info("Base unchanged: %d tensors compared, bit for bit", len(before.tensors))
     return BaseRecord(identity, before.digest, after.digest, len(before.tensors))

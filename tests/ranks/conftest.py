@@ -42,16 +42,25 @@ class Launches:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]),
+                "PYTHONWARNINGS": "ignore",
+                "OMP_NUM_THREADS": "1",
+                "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            },
         )
         assert self._line() == "ready"
 
-    def start(self, config: TrainConfig, count: int = 2, *mischief: tuple[int, str]) -> list[int]:
+    def start(
+        self, config: TrainConfig, count: int = 2, *mischief: tuple[int, str], sharded: bool = False
+    ) -> list[int]:
         """Begin a launch, with something done to some ranks; the process ids."""
         self._count += 1
         self._own, self._ranks = self._folder / str(self._count), count
         self._own.mkdir()
         request: dict[str, Any] = {"config": dataclasses.asdict(config), "count": count, "folder": str(self._own)}
+        request["sharded"] = sharded
         request["mischief"] = [{"rank": rank, "kind": kind} for rank, kind in mischief]
         assert self._process.stdin
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -65,9 +74,9 @@ class Launches:
         said = [[(self._own / f"rank{n}.{name}").read_text() for n in range(self._ranks)] for name in ("out", "err")]
         return Outcome(codes, *said)
 
-    def run(self, config: TrainConfig, count: int = 2, *mischief: tuple[int, str]) -> Outcome:
+    def run(self, config: TrainConfig, count: int = 2, *mischief: tuple[int, str], sharded: bool = False) -> Outcome:
         """A whole launch."""
-        self.start(config, count, *mischief)
+        self.start(config, count, *mischief, sharded=sharded)
         return self.end()
 
     def close(self) -> None:

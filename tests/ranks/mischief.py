@@ -105,3 +105,14 @@ def full_disk(_config: TrainConfig) -> None:
         return loss
 
     _at_step(1, fill)
+
+
+def moved_part(_config: TrainConfig) -> None:
+    """A number of this rank's part of a base that is cut among ranks is another at the second step."""
+
+    def move(self: Any, loss: Any) -> Any:
+        part = next(each for each in self.stack.base.model.parameters() if hasattr(each, "to_local"))
+        part.to_local()[0] += 1
+        return loss
+
+    _at_step(1, move)

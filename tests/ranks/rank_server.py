@@ -14,10 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from adapterkit.base.quiet import quiet_libraries
-
-quiet_libraries()
-
 import transformers.models.llama.modeling_llama
 from omegaconf import OmegaConf
 
@@ -81,7 +77,7 @@ def _run(request: dict[str, Any], number: int) -> None:
         if request["count"] == 1:
             train(config)
             return
-        ranks = join(Launch(number, request["count"], number, cpu=True))
+        ranks = join(Launch(number, request["count"], number, cpu=True, sharded=request["sharded"]))
         try:
             together(ranks, lambda: train(config))
         finally:

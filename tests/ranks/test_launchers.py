@@ -100,7 +100,7 @@ def test_sigterm_to_a_launcher_saves_and_the_same_command_goes_on(folder: Path) 
 
 def test_an_error_of_the_user_is_told_once(folder: Path) -> None:
     process = start(folder, (*TORCHRUN, "--master-port", free_port()), "trainer.no_such_key=1")
-    out, err = process.communicate(timeout=100)
+    _, err = process.communicate(timeout=100)
     assert process.returncode == 1
     assert err.count("error: ") == 1
     assert "no_such_key" in err

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 
 
 def config_of(shop: Workshop, **changes: Any) -> TrainConfig:
-    """Twelve steps of two batches with dropout, the last batch of an epoch smaller; evaluated and saved now and then."""
+    """Twelve steps of two batches with dropout, an epoch's last batch smaller; evaluated and saved on the way."""
     return shop.config(
         "resumed", batch_size=2, gradient_accumulation_steps=2, max_steps=12, epochs=9, eval_steps=3, save_steps=2,
         validation=str(shop.held_out), force=True, keep_checkpoints=9, **changes,
