@@ -34,10 +34,9 @@ def on_every_rank(job: Callable[[], Any]) -> Callable[[], None]:
         ranks = join(launch)
         if not ranks.leads:
             sys.argv += _FOLLOWER
-        try:
-            together(ranks, job)
-        finally:
-            leave()
+        together(ranks, job)
+        # Not after an error: where a rank is gone, closing may wait for it.
+        leave()
 
     return run
 

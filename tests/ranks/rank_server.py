@@ -78,10 +78,8 @@ def _run(request: dict[str, Any], number: int) -> None:
             train(config)
             return
         ranks = join(Launch(number, request["count"], number, cpu=True, sharded=request["sharded"]))
-        try:
-            together(ranks, lambda: train(config))
-        finally:
-            leave()
+        together(ranks, lambda: train(config))
+        leave()
 
     run_door(job)
 
