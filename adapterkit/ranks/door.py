@@ -61,6 +61,7 @@ def together(ranks: Ranks, job: Callable[[], Any]) -> None:
     except RankStoppedError as stopped:
         if ranks.leads or not stopped.failures:
             raise
+        ranks.outlast_first()
         sys.exit(stopped.exit_code)
     except BaseException as error:
         try:
@@ -70,11 +71,11 @@ def together(ranks: Ranks, job: Callable[[], Any]) -> None:
             raise error from None
         first = failures[0]
         own = next(each for each in failures if each.number == ranks.number)
-        if first.number != ranks.number and first.message == own.message:
-            sys.exit(own.code)
         if ranks.leads:
             raise
-        logging.getLogger(__name__).error("%s", own.message, exc_info=not isinstance(error, _EXPLAINED))
+        if first.number == ranks.number or first.message != own.message:
+            logging.getLogger(__name__).error("%s", own.message, exc_info=not isinstance(error, _EXPLAINED))
+        ranks.outlast_first()
         sys.exit(own.code)
 
 

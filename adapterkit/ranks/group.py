@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from adapterkit.errors import AdapterKitError, listed
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LAST_WORDS = timedelta(seconds=10)
 _BROKEN = re.compile(r"connection|socket|peer|timed? ?out|nccl|gloo", re.IGNORECASE)
 
 
@@ -101,6 +103,16 @@ class Ranks:
         told: list[Failure | None] = self._gathered(failure)
         return [each for each in told if each is not None]
 
+    def outlast_first(self) -> None:
+        """Wait until rank 0 has left, for a while: a launcher ends all as soon as one leaves, though it be speaking."""
+        import torch
+        import torch.distributed as dist
+
+        if self._in_step:
+            return
+        with suppress(RuntimeError):
+            dist.all_reduce(torch.zeros(1), async_op=True).wait(_LAST_WORDS)
+
     @contextmanager
     def step(self) -> Iterator[None]:
         """Computing, where a sharded base makes ranks exchange its layers meanwhile.
@@ -133,7 +145,12 @@ class Ranks:
         Raises:
             RankStoppedError, RanksPartedError: as `meet`.
         """
-        return sum(self.gather(place, value))
+        import torch
+
+        sum_of_all = torch.tensor(value, dtype=torch.int64)
+        if not self.alone:
+            self.add_up(place, sum_of_all)
+        return int(sum_of_all)
 
     def from_first(self, place: str, function: Callable[[], T]) -> T:
         """What a function returns on rank 0, which alone calls it.

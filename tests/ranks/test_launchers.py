@@ -22,6 +22,7 @@ pytestmark = pytest.mark.long
 
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1")
 ACCELERATE = ("-m", "accelerate.commands.launch")
+CONFIGS = ROOT / "adapterkit" / "ranks" / "configs"
 WEIGHTS = "final_artifact/adapter_model.safetensors"
 
 
@@ -51,17 +52,17 @@ def free_port() -> str:
         return str(taken.getsockname()[1])
 
 
-def own_config(name: str) -> str:
-    return str(ROOT / "adapterkit" / "ranks" / "configs" / f"{name}.yaml")
-
-
-@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
-def test_a_launcher_makes_one_run_and_one_adapter(folder: Path, launcher: str) -> None:
-    by = {
-        "torchrun": (*TORCHRUN, "--master-port", free_port()),
-        "accelerate": (*ACCELERATE, "--config_file", own_config("ddp_cpu"), "--main_process_port", free_port()),
-    }
-    process = start(folder, by[launcher], "trainer.save_steps=2")
+@pytest.mark.parametrize("launcher", ["torchrun", "ddp_cpu", "fsdp_qlora"])
+def test_a_launcher_makes_one_run_and_one_adapter(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, launcher: str
+) -> None:
+    if launcher == "torchrun":
+        words = [*TORCHRUN, "--master-port", free_port()]
+    else:
+        config = tmp_path_factory.mktemp("configs") / f"{launcher}.yaml"
+        config.write_text((CONFIGS / config.name).read_text().replace("use_cpu: false", "use_cpu: true"))
+        words = [*ACCELERATE, "--config_file", str(config), "--main_process_port", free_port()]
+    process = start(folder, words, "trainer.save_steps=2", "device=cpu")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert out.count("Published unified_chat@1.0.0") == 1
