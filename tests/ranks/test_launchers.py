@@ -34,10 +34,10 @@ def folder(tmp_path: Path, tiny_base_dir: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, launcher: Sequence[str], *overrides: str) -> subprocess.Popen[str]:
+def start(folder: Path, launcher: Sequence[str], *overrides: str, recipe: str = "unified") -> subprocess.Popen[str]:
     """Launch a training of the folder's rows."""
     words = [
-        sys.executable, *launcher, "-m", "adapterkit.train", "+recipe=unified", "data=chat", "data.train=train.jsonl",
+        sys.executable, *launcher, "-m", "adapterkit.train", f"+recipe={recipe}", "data=chat", "data.train=train.jsonl",
         "model.id=base", "quantization=fp32", "trainer.batch_size=4", "trainer.max_steps=4", *overrides,
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -97,6 +97,16 @@ def test_sigterm_to_a_launcher_saves_and_the_same_command_goes_on(folder: Path) 
     assert "Going on from" in out
     (after,) = runs.glob(f"*/{WEIGHTS}")
     assert sha256_file(after) == sha256_file(folder / "whole" / WEIGHTS)
+
+
+def test_a_missing_parent_is_trained_by_all_ranks_first(folder: Path) -> None:
+    words = (*TORCHRUN, "--master-port", free_port())
+    process = start(folder, words, "persona=alice", "trainer.max_steps=2", recipe="persona_on_unified")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert out.count("Published unified_chat@1.0.0") == 1
+    assert out.count("Published persona_alice@1.0.0") == 1
+    assert len(list((folder / "outputs").glob("*/*/final_artifact"))) == 2
 
 
 def test_an_error_of_the_user_is_told_once(folder: Path) -> None:
