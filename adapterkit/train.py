@@ -13,6 +13,7 @@ from adapterkit.config.outcome import run_door, told_in_sweeps
 from adapterkit.config.saved import redact_saved
 from adapterkit.config.search_path import register
 from adapterkit.config.sweep_names import with_sweep_names
+from adapterkit.ranks import agreed, on_every_rank
 
 
 @hydra.main(version_base="1.3", config_path=str(config_root() / "conf"), config_name="train")
@@ -24,7 +25,7 @@ def _job(config: DictConfig) -> None:
 
     with told_in_sweeps():
         redact_saved()
-        wanted = typed(config)
+        wanted = agreed(typed(config))
         train(wanted, asked=asked_of_job(wanted), compose_parent=compose_recipe)
 
 
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one training, or a sweep with `--multirun`; leaves with exit code 0, 1, 2 or 75."""
     register()
     sys.argv[1:] = with_sweep_names(sys.argv[1:] if arguments is None else arguments)
-    run_door(_job)
+    run_door(on_every_rank(_job))
 
 
 if __name__ == "__main__":

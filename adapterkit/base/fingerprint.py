@@ -87,6 +87,8 @@ class Fingerprint:
 def fingerprint(model: torch.nn.Module) -> Fingerprint:
     """Fingerprint a base, bare or with a stack attached: adapters are left out, names are the bare base's.
 
+    Of one that is cut among ranks, every rank hashes the whole, layer by layer; all must ask at once.
+
     Args:
         model: a PreTrainedModel, or the PeftModel around one.
     """
@@ -101,15 +103,24 @@ def fingerprint(model: torch.nn.Module) -> Fingerprint:
                 # Layers may share a table of quantization levels or hold equal ones: that means nothing.
                 hasher.add(name, value, canonical=False)
             else:
-                if not (same := views[_view_key(name, value)]):
+                held, value = _held_and_whole(value)
+                if not (same := views[_view_key(name, held)]):
                     hasher.add(name, value)
                 same.append(name)
-                if value.numel():
-                    storages[value.untyped_storage().data_ptr()].append(name)
+                if held.numel():
+                    storages[held.untyped_storage().data_ptr()].append(name)
     records = hasher.records()
     records |= {name: records[names[0]] for names in views.values() for name in names[1:]}
     groups = sorted(tuple(sorted(names)) for names in storages.values() if len(names) > 1)
     return Fingerprint(records, tuple(groups), structure)
+
+
+def _held_and_whole(tensor: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """What of a tensor lies in memory here, and all of it: two things where it is cut among ranks.
+
+    The whole is put together for this moment only, so that its address says nothing.
+    """
+    return (tensor.to_local(), tensor.full_tensor()) if hasattr(tensor, "full_tensor") else (tensor, tensor)
 
 
 def _view_key(name: str, tensor: torch.Tensor) -> Hashable:

@@ -43,13 +43,16 @@ def walk(model: torch.nn.Module) -> Iterator[Found]:
     while waiting:
         path, module = waiting.pop()
         module = _looked_through(module)
-        yield Found(path, f"{type(module).__name__}({module.extra_repr()})")
+        yield Found(path, f"{_class_name(type(module).__mro__)}({module.extra_repr()})")
         prefix = f"{path}." if path else ""
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
             if tensor is not None:
                 yield Found(prefix + name, tensor.detach())
                 if hasattr(tensor, "quant_state"):
                     yield from _four_bit(tensor.quant_state, prefix + name)
+                elif hasattr(tensor, "full_tensor") and name == "weight":
+                    # A part of a weight, which is cut among ranks; its state hangs on the layer alone.
+                    yield from _four_bit(getattr(module, "quant_state", None), prefix + name)
                 elif hasattr(tensor, "SCB"):
                     yield from _eight_bit(module, tensor, prefix + name)
         children = [(prefix + name, child) for name, child in module._modules.items() if child is not None]
@@ -60,6 +63,12 @@ def _looked_through(module: Any) -> torch.nn.Module:
     while wrapper := _wrapper(type(module).__mro__):
         module = module.get_base_layer() if wrapper is BaseTunerLayer else module.original_module
     return cast(torch.nn.Module, module)
+
+
+@functools.cache
+def _class_name(ancestry: tuple[type, ...]) -> str:
+    # torch puts two classes of its own before that of a block which is cut among ranks.
+    return ancestry[2 if ancestry[1].__name__ == "FSDPModule" else 0].__name__
 
 
 @functools.cache

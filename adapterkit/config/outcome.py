@@ -36,7 +36,7 @@ def run_door(job: Callable[[], Any]) -> None:
             raise
         logging.shutdown()
         print(f"error: {message_of(error)}", file=sys.stderr)
-        sys.exit(_exit_code(error))
+        sys.exit(exit_code(error))
     except KeyboardInterrupt as error:
         told = f"interrupted: {error}" if str(error) else "interrupted"
         print(f"{told}; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
@@ -55,7 +55,8 @@ def told_in_sweeps() -> Iterator[None]:
         raise
 
 
-def _exit_code(error: Exception) -> int:
+def exit_code(error: Exception) -> int:
+    """What a door leaves with for this error: 2 for wrong usage, else 1."""
     if isinstance(error, AdapterKitError):
         return error.exit_code
     # Hydra's error for a recipe or a group's file that is not there is an OSError too.

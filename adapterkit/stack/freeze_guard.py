@@ -9,7 +9,9 @@ import torch
 
 from adapterkit.base.fingerprint import Fingerprint, fingerprint
 from adapterkit.errors import FrozenChangedError, TrainableSetError
+from adapterkit.ranks import Ranks
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.agreement import require_alike
 from adapterkit.stack.watch import Watch
 
 
@@ -105,6 +107,14 @@ class FreezeGuard:
         self.require_in_place()
         self._stack.require_frozen_unchanged()
         return after
+
+    def require_alike(self, ranks: Ranks) -> None:
+        """Demand that all ranks of a launch hold the same base, frozen adapters and trainee, bit for bit.
+
+        Raises:
+            RanksPartedError: they do not.
+        """
+        require_alike(ranks, self._stack, self.before)
 
     def require_stepped_by(self, optimizer: object) -> None:
         """Demand that this is the optimizer whose steps are watched.

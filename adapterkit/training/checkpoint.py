@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.digest import sha256_file
-from adapterkit.errors import AdapterKitError, TrainingError, listed
+from adapterkit.errors import AdapterKitError, TrainingError, counted, listed
 from adapterkit.stores import move_into_place, read_file, write_file
 
 CHECKPOINT_FILE = "checkpoint.json"
@@ -34,6 +34,25 @@ class Checkpoint:
     path: Path
     step: int
     run_key: str
+
+
+def rng_file(rank: int | None) -> str:
+    """Where transformers keeps the state of random numbers: one of several ranks, or null for a training of one."""
+    return "rng_state.pth" if rank is None else f"rng_state_{rank}.pth"
+
+
+def require_ranks(checkpoint: Path, count: int) -> None:
+    """Demand that so many ranks took a checkpoint: with others, dropout would draw other numbers.
+
+    Raises:
+        TrainingError: it was taken by more, or by fewer.
+    """
+    taken_by = max(1, sum(1 for _ in checkpoint.glob("rng_state_*.pth")))
+    if taken_by != count:
+        raise TrainingError(
+            f"The checkpoint {checkpoint} was taken by {counted(taken_by, 'rank')}, and {count} would go on with it: "
+            f"other weights would come out. Start {taken_by}, or begin anew with resume=never."
+        )
 
 
 def seal(staged: Path, target: Path, *, run_key: str, step: int) -> None:

@@ -7,6 +7,7 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,17 @@ from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
+from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
+from adapterkit.stack.sharding import shard_base
 from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
-from adapterkit.training.checkpoint import PREFIX
+from adapterkit.training.checkpoint import PREFIX, require_ranks
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused.engine import FusedStack, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
+from adapterkit.training.ranked import RankedTrainer
 from adapterkit.training.trainer import AdapterTrainer, Losses
 
 _log = logging.getLogger(__name__)
@@ -87,8 +91,12 @@ def fit(
         FrozenChangedError: the base or a frozen member moved, or modules were exchanged.
     """
     use_packed_dropout(stack.model, stack.trainee.peft_name)
-    stopping = Stopping()
-    trainer = AdapterTrainer(
+    guard.require_alike(here())
+    shard_base(here(), stack)
+    if resume is not None:
+        require_ranks(resume, here().count)
+    stopping = Stopping(alone=here().alone)
+    trainer = (AdapterTrainer if here().alone else partial(RankedTrainer, stopping=stopping))(
         stack,
         guard,
         training_arguments(
@@ -125,10 +133,12 @@ def _fused_losses(stack: AdapterStack, config: TrainerConfig) -> Losses | None:
 
 
 def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
-    watching = [HistoryCallback(run / HISTORY_FILE), ProgressCallback()]
+    watching: list[TrainerCallback] = []
+    if here().leads:
+        watching += [HistoryCallback(run / HISTORY_FILE), ProgressCallback()]
     if config.trainer.early_stopping_patience is not None:
         watching.append(EarlyStopping(config.trainer.early_stopping_patience))
-    if config.tracking.tensorboard:
+    if config.tracking.tensorboard and here().leads:
         watching.append(tensorboard_callback(run / "tensorboard"))
     return watching
 
@@ -192,4 +202,4 @@ def environment(seed: int, device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": device_name(device),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }
+    } | ({} if here().alone else {"ranks": here().count})

@@ -28,11 +28,20 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class Stopping(TrainerCallback):
-    """Saves and ends a training at the end of the optimizer step in which a signal came."""
+    """Saves and ends a training at the end of the optimizer step in which a signal came.
 
-    def __init__(self) -> None:
+    Args:
+        alone: whether to stop for a signal that came here; one of several ranks stops when it is told that all do.
+
+    Attributes:
+        heard: whether a signal came to this process.
+        asked: whether to stop.
+    """
+
+    def __init__(self, *, alone: bool = True) -> None:
         """Nobody has asked yet."""
-        self.asked = False
+        self._alone = alone
+        self.heard = self.asked = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Save and stop, once asked."""
@@ -53,9 +62,10 @@ class Stopping(TrainerCallback):
                 signal.signal(number, handler)
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+        if self.heard and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.heard = True
+        self.asked = self.asked or self._alone
         leave = " Ctrl-C once more leaves at once." if number == signal.SIGINT else ""
         # The signal may come in the middle of a print, and Python's own streams cannot be entered twice.
         os.write(2, f"\nStopping after this step, which is saved then.{leave}\n".encode())

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from adapterkit.errors import FrozenChangedError, RegistryError, StackError, TrainableSetError, TrainingError
-from adapterkit.evaluation.loss import label_losses, mean_loss, row_losses
+from adapterkit.evaluation.loss import RowLoss, label_losses, mean_loss, row_losses
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.stores import staging_directory
@@ -127,11 +127,14 @@ class AdapterTrainer(Trainer):
     ) -> dict[str, float]:
         """Mean validation loss a label token; the Trainer's own loop averages batches, whatever they hold."""
         rows = self._validation_rows if eval_dataset is None else eval_dataset
-        losses = row_losses(self.stack.model, rows, self._collate_rows, batch_size=self.args.per_device_eval_batch_size)
-        metrics = {f"{metric_key_prefix}_loss": mean_loss(losses)}
+        metrics = {f"{metric_key_prefix}_loss": mean_loss(self._losses_of(rows))}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _losses_of(self, rows: Sequence[Mapping[str, Any]]) -> list[RowLoss]:
+        size = self.args.per_device_eval_batch_size
+        return row_losses(self.stack.model, rows, self._collate_rows, batch_size=size)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
         """Batches of like length, in an order that seed and epoch alone decide."""
@@ -181,13 +184,16 @@ class AdapterTrainer(Trainer):
             FrozenChangedError: anything frozen moved; nothing is written.
             TrainableSetError: steps were taken, or would be, that the guard does not see.
         """
-        # accelerate wraps the one that was made here.
-        self._guard.require_stepped_by(getattr(self.optimizer, "optimizer", self.optimizer))
-        self._guard.before_write()
+        self._prove()
         self.stack.save_trainee(Path(output_dir or str(self.args.output_dir)))
 
         if self.best is not None:
             self.best.write(Path(output_dir or str(self.args.output_dir)))
+
+    def _prove(self) -> None:
+        # accelerate wraps the one that was made here.
+        self._guard.require_stepped_by(getattr(self.optimizer, "optimizer", self.optimizer))
+        self._guard.before_write()
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Build a checkpoint aside and rename it into place; the Trainer writes in place, and rotates by the clock.

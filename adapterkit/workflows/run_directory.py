@@ -21,6 +21,8 @@ from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
+from adapterkit.ranks import here
+from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import HISTORY_FILE, Fit
@@ -31,7 +33,7 @@ BASELINE_FILE = "baseline_checksums.json"
 
 
 class RunDirectory:
-    """`outputs/<name>/<timestamp>/` of one training."""
+    """`outputs/<name>/<timestamp>/` of one training; of several ranks only the first writes there."""
 
     def __init__(self, path: Path, run_key: str) -> None:
         """Create the folder.
@@ -40,6 +42,7 @@ class RunDirectory:
             UsageError: a finished run lies there.
         """
         self.path, self._run_key = path, run_key
+        self._writes = here().leads
         if self._final.exists():
             raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
         path.mkdir(parents=True, exist_ok=True)
@@ -95,7 +98,17 @@ class RunDirectory:
             "training_results.json",
             {"summary": summary, "history": list(result.history), "environment": dict(result.environment)},
         )
-        draw_curves(result.history, self.path / "training_curves.png", title=name)
+        if self._writes:
+            draw_curves(result.history, self.path / "training_curves.png", title=name)
+
+    def write_adapter(self, stack: AdapterStack) -> None:
+        """Write the raw weights.
+
+        Raises:
+            StackError: the disk refuses.
+        """
+        if self._writes:
+            stack.save_trainee(self.adapter)
 
     def extra_files(self) -> dict[str, Path]:
         """What goes into the artifact besides the mandatory files."""
@@ -104,7 +117,8 @@ class RunDirectory:
 
     def copy_artifact(self, artifact: Artifact) -> None:
         """Copy the published artifact, byte for byte, to `final_artifact/`."""
-        shutil.copytree(artifact.path, self._final)
+        if self._writes:
+            shutil.copytree(artifact.path, self._final)
 
     def checkpoint(self, resume: str) -> Path | None:
         """The checkpoint to go on from.
@@ -140,7 +154,8 @@ class RunDirectory:
             return None
 
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
-        (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        if self._writes:
+            (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def config_yaml(config: TrainConfig) -> str:

@@ -13,7 +13,7 @@ from peft import LoraConfig
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.device import resolve_device
 from adapterkit.base.load import Base, identify, load_tokenizer
-from adapterkit.base.resident import resident_base
+from adapterkit.base.resident import release_resident_base, resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.choices import GAUSSIAN
@@ -21,17 +21,18 @@ from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
-from adapterkit.evaluation.loss import row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
+from adapterkit.ranks import here
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
-from adapterkit.training.tracking.tracking import Tracking
+from adapterkit.training.shares import shared_row_losses
+from adapterkit.training.tracking.tracking import SILENT, Tracking
 from adapterkit.workflows import say
 from adapterkit.workflows.ability import require_runs, require_trains_on
 from adapterkit.workflows.drafting import Trained, draft_of
@@ -73,7 +74,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     """
     name = check_name(config.name + config.suffix, said_as="name=")
     check_values(config)
-    with Tracking(config.tracking, name) as tracking:
+    # Of several ranks the first alone tells of the training.
+    with Tracking(config.tracking if here().leads else SILENT, name) as tracking:
         return _train(name, config, asked, compose_parent, tracking)
 
 
@@ -85,7 +87,7 @@ def _train(
     config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
-    identity, folder = identify(config.model, config.quantization)
+    identity, folder = here().in_turn("the base on the disk", partial(identify, config.model, config.quantization))
     registry.require_writable(name)
     require_runs(config, identity, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
@@ -94,14 +96,14 @@ def _train(
     require_trains_on(parents, identity, device)
     require_room(parents, name)
     key_of = partial(run_key, config, identity, [each.manifest.weights_digest for each in parents], rows.digest)
-    key = key_of(started_from := starting_digest(config, registry, name, key_of))
-    if not config.force and (existing := registry.find_run_key(name, key)) is not None:
+    started_from = here().from_first("the start", partial(starting_digest, config, registry, name, key_of))
+    if (existing := published_before(registry, name, key := key_of(started_from), force=config.force)) is not None:
         say.already_there(existing, registry)
         return TrainOutcome(existing, False, None)
     origin = origin_of(config, registry, name, identity, parents, started_from)
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     run = RunDirectory(Path(config.output_dir), key)
-    resume = run.checkpoint(config.resume)
+    resume = here().from_first("the checkpoint", partial(run.checkpoint, config.resume))
     sheet = sheet_of(name, config, identity, parents, rows.record, key, run.path)
     tracking.start(sheet, history=run.history, resumed=resume.parent if resume else None)
     base, before = resident_base(
@@ -122,20 +124,38 @@ def _train(
         tracking.log(final_metrics(result, test), step=result.steps)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
-        stack.save_trainee(run.adapter)
+        run.write_adapter(stack)
         trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test, started_from)
     finally:
-        stack.detach()
+        let_go(stack)
     try:
-        artifact = registry.publish(draft_of(trained))
+        artifact = here().from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
     except AdapterKitError:
         _log.error("Not published. What was trained is kept in %s", run.adapter)
         raise
     run.copy_artifact(artifact)
-    write_report(trained, artifact, registry)
+    if here().leads:
+        write_report(trained, artifact, registry)
     tracking.publish(publication_of(artifact))
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
+
+
+def published_before(registry: Registry, name: str, key: str, *, force: bool) -> Artifact | None:
+    """The adapter of that name and run key, if it is published and need not be trained; all ranks get the same.
+
+    Raises:
+        RanksPartedError: ranks would train by other keys.
+    """
+    here().require_same("base, data, parents or config", key)
+    return None if force else here().from_first("the registry", partial(registry.find_run_key, name, key))
+
+
+def let_go(stack: AdapterStack) -> None:
+    """Take the adapters off the base; one that is cut among ranks serves no other training."""
+    stack.detach()
+    if here().sharded:
+        release_resident_base()
 
 
 def lora_config(config: AdapterConfig) -> LoraConfig:
@@ -165,8 +185,10 @@ def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirector
 
     Raises:
         FrozenChangedError: anything frozen moved; nothing may be published.
+        RanksPartedError: another rank holds another base, or other weights.
     """
     before, after = guard.before, guard.before_write()
+    guard.require_alike(here())
     run.write_baseline(identity, before, after)
     _log.info("Base unchanged: %d tensors compared, bit for bit", len(before.tensors))
     return BaseRecord(identity, before.digest, after.digest, len(before.tensors))
@@ -189,6 +211,6 @@ def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size
     collate = PadCollator(base.tokenizer.pad_token_id)
     test = list(as_dataset(rows.test))
     with stack.without_trainee() as model:
-        before = row_losses(model, test, collate, batch_size=batch_size)
-    after = row_losses(stack.model, test, collate, batch_size=batch_size)
+        before = shared_row_losses(here(), model, test, collate, batch_size=batch_size)
+    after = shared_row_losses(here(), stack.model, test, collate, batch_size=batch_size)
     return paired_change(before, after)

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 # Which runs of which trackers a run directory belongs to: a resumed training goes on with them.
 TRACKING_FILE = "tracking.json"
+SILENT = TrackingConfig(tensorboard=False)
 
 
 class Tracking(TrainerCallback):

@@ -1,0 +1,70 @@
+"""Ranks come to what one process comes to, whatever the rows: their gradients' sum is the gradient of the batch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from adapterkit.config.schema import TrainConfig
+from tests.ranks.conftest import Launches
+from tests.workflows.tiny import Workshop
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+def largest_difference(one: TrainConfig, other: TrainConfig) -> float:
+    """Between the weights of two trainings."""
+    mine, theirs = (load_file(Path(each.output_dir) / "adapter" / WEIGHTS) for each in (one, other))
+    assert mine.keys() == theirs.keys()
+    return max((mine[name] - theirs[name]).abs().max().item() for name in mine)
+
+
+def history(config: TrainConfig) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (Path(config.output_dir) / "metrics_history.jsonl").read_text().splitlines()]
+
+
+def both(shop: Workshop, launches: Launches, count: int, **settings: Any) -> tuple[TrainConfig, TrainConfig]:
+    """The same training by one process and by several ranks."""
+    made = []
+    for ranks in (1, count):
+        config = shop.config(f"by{ranks}", lora_dropout=0.0, force=True, **settings)
+        outcome = launches.run(config, ranks)
+        assert set(outcome.codes) == {0}, outcome.err
+        made.append(config)
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize(
+    ("count", "settings"),
+    [
+        # Batches of 4, 4 and 3 rows, in 2 epochs; then two batches a step, the last step of one; then a batch of one
+        # row, of which a rank has none; then a rank that has fewer rows than the other in every batch.
+        (2, {"batch_size": 4, "max_steps": -1, "epochs": 2}),
+        pytest.param(2, {"batch_size": 4, "gradient_accumulation_steps": 2, "max_steps": 5}, marks=pytest.mark.long),
+        pytest.param(2, {"batch_size": 2, "max_steps": 8}, marks=pytest.mark.long),
+        pytest.param(3, {"batch_size": 5, "max_steps": 6}, marks=pytest.mark.long),
+    ],
+)  # fmt: skip
+def test_ranks_come_to_what_one_process_comes_to(
+    shop: Workshop, launches: Launches, count: int, settings: dict[str, Any]
+) -> None:
+    settings = {"epochs": 9, "validation": str(shop.held_out), "eval_steps": 2} | settings
+    alone, together = both(shop, launches, count, **settings)
+    difference = largest_difference(alone, together)
+    print(f"largest difference of a weight: {difference:.2e}")
+    assert difference <= 1e-5
+    one, other = history(alone), history(together)
+    assert [entry["step"] for entry in one] == [entry["step"] for entry in other]
+    for mine, theirs in zip(one, other, strict=True):
+        for key in mine.keys() & {"loss", "eval_loss", "grad_norm", "learning_rate"}:
+            assert mine[key] == pytest.approx(theirs[key], rel=1e-4), key
+    summaries = [json.loads((Path(c.output_dir) / "training_summary.json").read_text()) for c in (alone, together)]
+    assert summaries[0]["test_loss"] == pytest.approx(summaries[1]["test_loss"], rel=1e-5)
+    manifests = [shop.registry.artifact(f"by{ranks}").manifest for ranks in (1, count)]
+    assert manifests[0].run_key == manifests[1].run_key
+    assert "ranks" not in manifests[0].environment
+    assert manifests[1].environment["ranks"] == count
