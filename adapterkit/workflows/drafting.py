@@ -69,7 +69,9 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         metrics=metrics,
         environment=result.environment,
         description=config.description,
+        intended_use=config.intended_use,
         tags=tuple(config.tags),
+        custom=dict(config.custom),
         extra_files=trained.run.extra_files(),
         recipe=_recipe(config, trained.asked),
     )
