@@ -34,7 +34,14 @@ class QuantizationConfig:
 
 @dataclass
 class AdapterConfig:
-    """The shape of the adapter to train. `target_modules` is `all-linear`, one name, or a list of names."""
+    """The shape of the adapter to train, and what a preset proposes besides.
+
+    `target_modules` is `all-linear`, one name, or a list of names: modules' own, or roles (`attention`, `mlp`, `q`,
+    `k`, `v`, `o`, `gate`, `up`, `down`). What stands behind the variants is no part of the shape, and a proposal:
+    conf/trainer/default.yaml takes `epochs`, `learning_rate` and `max_steps` (at most so many; null: no limit),
+    conf/train.yaml `intended_use` and `tags`. `max_artifact_mb` is how large the artifact is meant to be at most, in
+    millions of bytes; null: any size.
+    """
 
     r: int = MISSING
     lora_alpha: float = MISSING
@@ -42,6 +49,12 @@ class AdapterConfig:
     target_modules: Any = "all-linear"
     use_rslora: bool = False
     use_dora: bool = False
+    epochs: float = 1.0
+    learning_rate: float = 3e-4
+    max_steps: int | None = None
+    max_artifact_mb: float | None = None
+    intended_use: str = ""
+    tags: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -84,6 +97,7 @@ class DataConfig:
 class TrainerConfig:
     """How to train. `max_steps` -1: until `epochs` are through. `eval_steps` and `save_steps` 0: once an epoch.
 
+    `step_limit` ends a training by `epochs` after so many steps at most; a `max_steps` is exact, and goes before it.
     `lr_scheduler_kwargs` go to transformers' schedule, such as `{num_cycles: 3}` for `cosine_with_restarts`. When there
     is validation, `keep_best` publishes the weights with the lowest validation loss instead of the last, and
     `early_stopping_patience` ends the training after so many evaluations without a lower one.
@@ -91,6 +105,7 @@ class TrainerConfig:
 
     epochs: float = MISSING
     max_steps: int = -1
+    step_limit: int | None = None
     learning_rate: float = MISSING
     batch_size: int = 8
     gradient_accumulation_steps: int = 1
@@ -131,7 +146,9 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     description: str = ""
+    intended_use: str = ""
     tags: list[str] = field(default_factory=list)
+    custom: dict[str, Any] = field(default_factory=dict)
     model: ModelConfig = field(default_factory=ModelConfig)
     quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)

@@ -15,6 +15,8 @@ TRAINING_SCHEMA = 5
 
 _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+# What an adapter preset proposes or says; what the trainer makes of it counts there.
+_NOT_OF_SHAPE = ("epochs", "learning_rate", "max_steps", "max_artifact_mb", "intended_use", "tags")
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order. What is null is not
     said, so that a key which came later changes no digest of a training without it.
     """
-    adapter = {k: v for k, v in dataclasses.asdict(config.adapter).items() if v is not None}
+    adapter = {k: v for k, v in dataclasses.asdict(config.adapter).items() if k not in _NOT_OF_SHAPE and v is not None}
     if (targets := adapter["target_modules"]) != "all-linear":
         adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
     trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY and v is not None}
