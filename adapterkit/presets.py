@@ -97,7 +97,9 @@ def adapter(name: str) -> AdapterPreset:
     """
     plain = dataclasses.asdict(typed_file(preset_file("adapter", name, kind="adapter preset"), AdapterConfig))
     known = {field.name for field in dataclasses.fields(AdapterPreset)}
-    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key in known}
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key in known
+    }
     return AdapterPreset(name=name, **settings)
 
 

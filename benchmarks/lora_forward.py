@@ -51,9 +51,7 @@ def main() -> None:
         for tokens in arguments.tokens.split(",")
         for preset in presets.adapters()
     ]
-    print(
-        f"{'preset':<12}{'rank':>5}{'layers':>8}{'tokens':>8}{'PEFT':>10}{'fused':>10}   fused of PEFT, microseconds a layer"
-    )
+    print(f"{'preset':<12}{'rank':>5}{'layers':>8}{'tokens':>8}{'PEFT us':>10}{'fused us':>10}   of PEFT, a layer")
     for row in results:
         print(
             f"{row['preset']:<12}{row['rank']:>5}{row['modules']:>8}{row['tokens']:>8}{row['peft_us']:>10.1f}"
@@ -68,9 +66,7 @@ def measured(preset: presets.AdapterPreset, tokens: int, dtype: torch.dtype, rou
     """One preset: medians over the rounds of what each side takes more than its products without adapters."""
     groups = [layers for layers in grouped(preset, dtype) if any(isinstance(layer, LoraLayer) for layer in layers)]
     peft = [layer for layers in groups for layer in layers if isinstance(layer, LoraLayer)]
-    bare = [
-        [layer.get_base_layer() if isinstance(layer, LoraLayer) else layer for layer in layers] for layers in groups
-    ]
+    bare = [[getattr(layer, "base_layer", layer) for layer in layers] for layers in groups]
     draw = torch.Generator().manual_seed(0)
     inputs = {size: torch.randn(tokens, size, generator=draw).to(dtype) for size in (_HIDDEN, _INNER)}
     room = torch.empty(2 * _INNER * _HIDDEN, dtype=dtype)

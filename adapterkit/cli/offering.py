@@ -19,8 +19,8 @@ def presets(as_json: Json = False) -> None:
     from adapterkit.presets import adapters, trainers
 
     if as_json:
-        found = {"adapter": adapters(), "trainer": trainers()}
-        print_json({group: [dataclasses.asdict(each) for each in those] for group, those in found.items()})
+        found = [dataclasses.asdict(each) for each in adapters()], [dataclasses.asdict(each) for each in trainers()]
+        print_json(dict(zip(("adapter", "trainer"), found, strict=True)))
         return
     print_table(
         _ADAPTERS,

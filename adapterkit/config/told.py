@@ -34,7 +34,7 @@ def check_told(config: TrainConfig) -> None:
     if len(config.custom) > MAX_FIELDS:
         raise UsageError(f"custom has {len(config.custom)} fields, and {MAX_FIELDS} are the most.")
     for name, value in config.custom.items():
-        if not (isinstance(name, str) and _KEY.fullmatch(name)):
+        if not _KEY.fullmatch(str(name)):
             raise UsageError(
                 f"custom.{excerpt(name)} cannot name a field: begin with a letter, and go on with letters, digits, "
                 "'_', '-' and '.', at most 64."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig
@@ -38,7 +38,8 @@ def with_real_targets(config: LoraConfig, model: torch.nn.Module) -> LoraConfig:
     if isinstance(wanted, str):
         wanted = [wanted] if wanted in (*ROLES, *GROUPS) else None
     if wanted is not None:
-        found.target_modules = set(real_targets(wanted, model))
+        # PEFT annotates a list and holds a set.
+        found.target_modules = cast(Any, set(real_targets(wanted, model)))
     return found
 
 
