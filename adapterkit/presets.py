@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapterkit.config.asked import Asked, quoted
 from adapterkit.config.groups import names_in, plain_file, preset_file, purpose_of, typed_file
-from adapterkit.config.schema import AdapterConfig
+from adapterkit.config.schema import AdapterConfig, TrainerConfig
 from adapterkit.errors import UsageError
 from adapterkit.names import as_name
 
@@ -110,10 +110,10 @@ def trainer(name: str) -> TrainerPreset:
         UnknownNameError: there is none.
     """
     file = preset_file("trainer", name, kind="trainer preset")
-    plain = plain_file(file)
-    stated = {key: plain[key] for key in ("epochs", "learning_rate", "batch_size")}
-    proposed: dict[str, Any] = {key: None if isinstance(value, str) else value for key, value in stated.items()}
-    return TrainerPreset(name, purpose_of(file), **proposed)
+    plain = {"epochs": None, "learning_rate": None, "batch_size": TrainerConfig.batch_size, **plain_file(file)}
+    # What is a text is an interpolation: the proposal of the adapter.
+    epochs, rate = (None if isinstance(plain[key], str) else plain[key] for key in ("epochs", "learning_rate"))
+    return TrainerPreset(name, purpose_of(file), epochs, rate, plain["batch_size"])
 
 
 def adapters() -> list[AdapterPreset]:

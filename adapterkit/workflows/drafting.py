@@ -70,7 +70,8 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         environment=result.environment,
         description=config.description,
         intended_use=config.intended_use,
-        tags=tuple(config.tags),
+        # A recipe's own tags take the place of a preset's in the config; an artifact of both bears both.
+        tags=tuple(dict.fromkeys((*config.tags, *config.adapter.tags))),
         custom=dict(config.custom),
         extra_files=trained.run.extra_files(),
         recipe=_recipe(config, trained.asked),

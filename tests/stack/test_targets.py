@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from adapterkit.artifacts import measure_sound
 from adapterkit.base.load import Base
 from adapterkit.errors import StackError
 from adapterkit.lineage import BaseIdentity
@@ -112,6 +114,16 @@ def test_attention_and_mlp_are_exactly_these_layers(kind: str) -> None:
 )
 def test_roles_become_the_shortest_names_that_mean_them_alone(kind: str, wanted: list[str], found: list[str]) -> None:
     assert real_targets(wanted, model_of(kind)) == found
+
+
+def test_what_is_saved_of_a_gpt2_names_its_layers_and_is_sound(tmp_path: Path) -> None:
+    stack = stack_on(model_of("gpt2"))
+    stack.add_trainee("top", LoraConfig(r=2, target_modules=["attention"], task_type="CAUSAL_LM"), seed=0)
+    stack.save_trainee(tmp_path)
+    measured = measure_sound(tmp_path)
+    assert measured.settings.targets == ("attn.c_proj", "c_attn")
+    assert measured.shape.targets == ("c_attn", "c_proj")
+    assert measured.shape.parameters == 2 * 2 * (16 + 48 + 16 + 16)
 
 
 def test_names_come_out_the_same_under_adapters_that_are_there_already() -> None:

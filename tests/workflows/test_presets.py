@@ -73,6 +73,14 @@ def test_what_is_said_of_an_adapter_travels_with_it(begun: Project) -> None:
     assert not [file for file in files if b"HUNTER" in file.read_bytes()]
 
 
+def test_tags_of_a_recipe_and_of_a_preset_come_together(begun: Project) -> None:
+    words = ["name=both", "tags=[mine,coder]", "trainer.max_steps=1"]
+    done = adapterkit.train_recipe("family", adapter="coder", overrides=words, config_dir="mine")
+    assert done.artifact.manifest.tags == ("mine", "coder")
+    done = adapterkit.train_recipe("family", adapter="reviewer", overrides=[*words, "name=three"], config_dir="mine")
+    assert done.artifact.manifest.tags == ("mine", "coder", "reviewer")
+
+
 def test_what_is_said_is_no_other_training(begun: Project) -> None:
     first = adapterkit.train_recipe("family", adapter="reviewer", config_dir="mine")
     again = adapterkit.train_recipe(
