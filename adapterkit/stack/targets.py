@@ -57,7 +57,8 @@ def real_targets(wanted: Iterable[str], model: torch.nn.Module) -> list[str]:
         StackError: the model has no layer for a role, no module of a name, or one that is no linear layer.
     """
     modules = _modules(model)
-    given = sorted(set(wanted))
+    # A role that is named itself has to be there, whatever its group may do without.
+    given = sorted(set(wanted), key=lambda word: (word not in GROUPS, word))
     asked = {role: word for word in given for role in GROUPS.get(word, (word,) if word in ROLES else ())}
     names = [word for word in given if word not in GROUPS and word not in ROLES]
     for name in names:

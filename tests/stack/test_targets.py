@@ -146,6 +146,7 @@ def test_a_name_that_a_module_under_an_adapter_bears_is_none_of_the_models() -> 
     [
         ("gpt2", ["gate"], r"GPT2LMHeadModel has no .* 'gate'\. .*attn\.c_attn \(q, k, v\).*mlp\.c_fc \(up\)"),
         ("opt", ["q", "gate"], "role 'gate'"),
+        ("gpt2", ["gate", "mlp"], r"role 'gate'\."),
         ("mixtral", ["mlp"], r"'up' of 'mlp'.*self_attn\.o_proj \(o\)"),
         ("deepseek_v3", ["q"], r"role 'q'.*self_attn\.q_a_proj;"),
         # PEFT takes what fits, and passes over the rest in silence.
