@@ -47,6 +47,7 @@ def manifest_of(draft: ArtifactDraft, measured: Measured, version: Version, crea
         metrics=dict(draft.metrics),
         environment=dict(draft.environment),
         description=draft.description,
+        intended_use=draft.intended_use,
         tags=tuple(draft.tags),
         custom=dict(draft.custom),
         merged_from=tuple(draft.merged_from),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from adapterkit.errors import counted
 from adapterkit.lineage import LineageMember
@@ -32,6 +33,7 @@ def render_card(manifest: Manifest, *, registry: str, base_location: str) -> str
         f"# {manifest.ref}",
         manifest.description,
         _summary(manifest),
+        *_told(manifest),
         "## Load it in adapterkit",
         _adapterkit_block(manifest, registry),
         "## Load it in plain PEFT",
@@ -68,6 +70,19 @@ def _summary(manifest: Manifest) -> str:
         f"A {shape.variant} adapter of rank {shape.rank} ({counted(shape.parameters, 'parameter')}) "
         f"for `{manifest.base.identity.id}`{stacked}."
     )
+
+
+def _told(manifest: Manifest) -> Iterator[str]:
+    """What it is for, and the fields of whoever trained it."""
+    if manifest.intended_use:
+        yield f"**Intended use:** {manifest.intended_use}"
+    if manifest.custom:
+        rows = [f"| {_cell(name)} | {_cell(_plain(value))} |" for name, value in sorted(manifest.custom.items())]
+        yield "\n".join(["| field | value |", "|---|---|", *rows])
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _adapterkit_block(manifest: Manifest, registry: str) -> str:

@@ -28,6 +28,7 @@ class ArtifactDraft:
         training_metrics: the evidence of the training: any JSON without NaN.
         metrics: the summary that the manifest and the card show.
         extra_files: further files by their name in the artifact, one of `OPTIONAL_FILES`.
+        custom: further fields, as plain JSON.
         started_from: `weights_digest` of the adapter whose weights the run started from, when it did not start fresh.
         merged_from: what a merge combined.
         recipe: how the training was asked for.
@@ -45,6 +46,7 @@ class ArtifactDraft:
     metrics: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    intended_use: str = ""
     tags: tuple[str, ...] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
     extra_files: Mapping[str, Path] = field(default_factory=dict)

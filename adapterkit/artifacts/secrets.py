@@ -25,6 +25,7 @@ def without_secrets(draft: ArtifactDraft) -> ArtifactDraft:
         training_metrics=redact(dict(draft.training_metrics)),
         environment=redact(dict(draft.environment)),
         description=redact(draft.description),
+        intended_use=redact(draft.intended_use),
         tags=tuple(redact(draft.tags)),
         custom=redact(dict(draft.custom)),
         recipe=_recipe(draft.recipe),

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import checkup, importing, keeping, looking, signing, talking, training
+from adapterkit.cli import checkup, importing, keeping, looking, offering, signing, talking, training
 from adapterkit.cli.output import print_json, printable
 from adapterkit.errors import AdapterKitError
 
@@ -32,6 +32,7 @@ app.command()(looking.verify)
 app.command()(looking.lineage)
 app.command()(looking.status)
 app.command()(looking.history)
+app.command()(offering.presets)
 app.command()(signing.sign)
 app.command()(keeping.promote)
 app.command()(keeping.rollback)

@@ -53,6 +53,8 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     yield "path", str(path)
     if manifest.description:
         yield "description", manifest.description
+    if manifest.intended_use:
+        yield "intended use", manifest.intended_use
     yield "created", manifest.created
     yield "lineage", str(manifest.lineage)
     yield "base", f"{base.id}, quantization {base.quantization.get('kind')}"

@@ -17,6 +17,8 @@ from adapterkit.errors import UsageError
 PRIMARY = "train"
 # Where a training runs and whether it starts at all; none of it changes what is trained.
 _PLACES = ("registry", "output_dir", "force", "resume", "device")
+# Who speaks, and what is said of it.
+_TOLD = ("persona", "name", "description", "intended_use", "tags")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Asked:
     @property
     def but_for_the_persona(self) -> tuple[object, ...]:
         """Equal for commands that differ in whose voice is trained and what it is called, and in nothing else."""
-        kept = tuple(word for word in self.overrides if _key(word) not in ("persona", "name", "description", "tags"))
+        kept = tuple(word for word in self.overrides if _key(word) not in _TOLD)
         return self.recipe, kept, self.says_whose, self.config_dir, tuple(sorted(self.sources.items()))
 
     @property

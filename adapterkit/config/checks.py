@@ -9,6 +9,7 @@ from typing import Any
 
 from adapterkit.config.choices import check_choices
 from adapterkit.config.schema import TrainConfig
+from adapterkit.config.told import check_told
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import as_name, nearest
 
@@ -30,12 +31,17 @@ _RULES: dict[str, _Rule] = {
     "adapter.r": _WHOLE,
     "adapter.lora_alpha": _POSITIVE,
     "adapter.lora_dropout": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
+    "adapter.epochs": _POSITIVE,
+    "adapter.learning_rate": _NOT_NEGATIVE,
+    "adapter.max_steps": _WHOLE_OR_NULL,
+    "adapter.max_artifact_mb": ("a number above 0, or null", lambda value: value is None or 0 < value < math.inf),
     "data.max_length": _WHOLE,
     "data.max_train_rows": _WHOLE_OR_NULL,
     "data.max_validation_rows": _WHOLE_OR_NULL,
     "data.max_test_rows": _WHOLE_OR_NULL,
     "trainer.epochs": _POSITIVE,
     "trainer.max_steps": ("-1 (until the epochs are through) or a whole number from 1 on", lambda v: v == -1 or v >= 1),
+    "trainer.step_limit": _WHOLE_OR_NULL,
     "trainer.learning_rate": _NOT_NEGATIVE,
     "trainer.batch_size": _WHOLE,
     "trainer.gradient_accumulation_steps": _WHOLE,
@@ -73,9 +79,11 @@ def check_values(config: TrainConfig) -> None:
         raise UsageError(
             f"resume={config.resume} is not a folder. Write resume=auto, resume=never or a checkpoint-N folder."
         )
+    check_told(config)
     if not _are_targets(targets := config.adapter.target_modules):
         raise UsageError(
-            f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or a list of names."
+            f"adapter.target_modules={targets} cannot be used: it takes all-linear, a module's name or role, or a list "
+            "of these, such as [attention,down_proj]."
         )
     check_choices(config)
     trainer = config.trainer

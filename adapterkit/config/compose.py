@@ -31,7 +31,7 @@ _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking",
 _SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
 # Among what is inherited, what changes the result.
 _RECORDED = ("model", "quantization", "data", "seed")
-_OF_A_PERSONA = ("name", "suffix", "persona", "description", "tags", "output_dir")
+_OF_A_PERSONA = ("name", "suffix", "persona", "description", "intended_use", "tags", "custom", "output_dir")
 _NAMES_A_PERSONA = re.compile(r"\$\{[^}]*\b(persona|name|suffix|description|tags)\b")
 _PART = re.compile(r"\$\{\.?([A-Za-z_][A-Za-z0-9_.]*)\}")
 _SCHEMA_NODE = "train_schema"

@@ -1,15 +1,18 @@
-"""Read one file of a `conf/` group without Hydra, for code that is not a door."""
+"""Read the files of a `conf/` group without Hydra, for code that is not a door."""
 
 from __future__ import annotations
 
-from typing import cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import QuantizationConfig
 from adapterkit.errors import UnknownNameError
 from adapterkit.names import nearest
+
+_Schema = TypeVar("_Schema")
 
 
 def quantization_named(name: str) -> QuantizationConfig:
@@ -18,11 +21,46 @@ def quantization_named(name: str) -> QuantizationConfig:
     Raises:
         UnknownNameError: there is no such file.
     """
-    folder = config_root() / "conf" / "quantization"
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    return typed_file(preset_file("quantization", name, kind="quantization"), QuantizationConfig)
+
+
+def names_in(group: str) -> list[str]:
+    """What may be chosen in a group, in the order of the alphabet."""
+    return sorted(file.stem for file in (config_root() / "conf" / group).glob("*.yaml"))
+
+
+def preset_file(group: str, name: str, *, kind: str) -> Path:
+    """`conf/<group>/<name>.yaml`.
+
+    Args:
+        group: of configs.
+        name: of the file.
+        kind: what the name should have been, for the message.
+
+    Raises:
+        UnknownNameError: there is no such file.
+    """
+    known = names_in(group)
     if name not in known:
-        raise UnknownNameError("quantization", name, nearest(name, known), hint=f"Known: {', '.join(known)}.")
-    plain = OmegaConf.load(folder / f"{name}.yaml")
-    return cast(
-        QuantizationConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(QuantizationConfig), plain))
-    )
+        raise UnknownNameError(kind, name, nearest(name, known), hint=f"Known: {', '.join(known)}.")
+    return config_root() / "conf" / group / f"{name}.yaml"
+
+
+def typed_file(file: Path, schema: type[_Schema]) -> _Schema:
+    """What a file of a group says, with the schema's defaults for what it does not say."""
+    return cast(_Schema, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.load(file))))
+
+
+def plain_file(file: Path) -> dict[str, Any]:
+    """What a file of a group says and no more; interpolations stay as they are written."""
+    return cast(dict[str, Any], OmegaConf.to_container(cast(DictConfig, OmegaConf.load(file)), resolve=False))
+
+
+def purpose_of(file: Path) -> str:
+    """What a file of a group says of itself: the comment that it begins with, on one line."""
+    lines = []
+    for line in file.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines)

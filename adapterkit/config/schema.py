@@ -34,9 +34,13 @@ class QuantizationConfig:
 
 @dataclass
 class AdapterConfig:
-    """The shape of the adapter to train, and how its weights start.
+    """The shape of the adapter to train, and what a preset proposes besides.
 
-    `target_modules` is `all-linear`, one name, or a list of names; `init_lora_weights` default, gaussian or eva.
+    `target_modules` is `all-linear`, one name, or a list of names: modules' own, or roles (`attention`, `mlp`, `q`,
+    `k`, `v`, `o`, `gate`, `up`, `down`). `init_lora_weights` is default, gaussian or eva; `dtype` is what the adapter is
+    stored in, float32 or bfloat16. What stands behind it is no part of the shape, and a proposal:
+    conf/trainer/default.yaml takes `epochs`, `learning_rate` and `max_steps` (at most so many; null: no limit),
+    conf/train.yaml `budget.max_artifact_mb`, `intended_use` and `tags`.
     """
 
     r: int = MISSING
@@ -46,6 +50,12 @@ class AdapterConfig:
     use_rslora: bool = False
     use_dora: bool = False
     init_lora_weights: str = "default"
+    epochs: float = 1.0
+    learning_rate: float = 3e-4
+    max_steps: int | None = None
+    max_artifact_mb: float | None = None
+    intended_use: str = ""
+    tags: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -88,6 +98,7 @@ class DataConfig:
 class TrainerConfig:
     """How to train. `max_steps` -1: until `epochs` are through. `eval_steps` and `save_steps` 0: once an epoch.
 
+    `step_limit` ends a training by `epochs` after so many steps at most; a `max_steps` is exact, and goes before it.
     `lr_scheduler_kwargs` go to transformers' schedule, such as `{num_cycles: 3}` for `cosine_with_restarts`. When there
     is validation, `keep_best` publishes the weights with the lowest validation loss instead of the last, and
     `early_stopping_patience` ends the training after so many evaluations without a lower one. `optimizer` is one of
@@ -96,6 +107,7 @@ class TrainerConfig:
 
     epochs: float = MISSING
     max_steps: int = -1
+    step_limit: int | None = None
     learning_rate: float = MISSING
     batch_size: int = 8
     gradient_accumulation_steps: int = 1
@@ -156,7 +168,9 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     description: str = ""
+    intended_use: str = ""
     tags: list[str] = field(default_factory=list)
+    custom: dict[str, Any] = field(default_factory=dict)
     model: ModelConfig = field(default_factory=ModelConfig)
     quantization: QuantizationConfig = field(default_factory=QuantizationConfig)
     adapter: AdapterConfig = field(default_factory=AdapterConfig)

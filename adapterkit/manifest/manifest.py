@@ -14,7 +14,9 @@ from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, Re
 from adapterkit.manifest.values import digest, entries, finite, table, text, text_list
 from adapterkit.names import AdapterRef, Version, check_name
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# What each schema brought.
+_SINCE = {2: {"recipe", "started_from"}, 3: {"intended_use"}}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Manifest:
         metrics: summary numbers, finite floats.
         environment: versions, seed, threads, device.
         recipe: how to train it again; null where nothing was trained, and in manifests of schema 1.
+        custom: whatever whoever trained it wants to say, as plain JSON.
+        intended_use: what it is for, for people; empty in manifests of schema 1 and 2.
         started_from: `weights_digest` of the adapter whose weights the run started from; null for a fresh start.
     """
 
@@ -44,6 +48,7 @@ class Manifest:
     metrics: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    intended_use: str = ""
     tags: tuple[str, ...] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
     merged_from: tuple[LineageMember, ...] = ()
@@ -103,6 +108,7 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
         metrics={text(key): finite(value) for key, value in table(plain["metrics"]).items()},
         environment=table(plain["environment"]),
         description=text(plain["description"]),
+        intended_use=text(plain["intended_use"]),
         tags=text_list(plain["tags"]),
         custom=table(plain["custom"]),
         merged_from=tuple(_member(member) for member in entries(plain["merged_from"])),
@@ -118,8 +124,11 @@ def _upgraded(plain: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"schema_version {excerpt(version)} is not one of 1 to {SCHEMA_VERSION}; update adapterkit")
     if version == SCHEMA_VERSION:
         return plain
-    if newer := sorted({"recipe", "started_from"} & set(plain)):
+    if newer := sorted(set().union(*(_SINCE[later] for later in _SINCE if later > version)) & set(plain)):
         raise ValueError(f"unknown keys {', '.join(newer)}")
+    plain = {**plain, "intended_use": ""}
+    if version == 2:
+        return plain
     identity = {**plain["base"]["identity"], "tokenizer_digest": None}
     return {
         **plain,

@@ -64,11 +64,15 @@ class Glance(msgspec.Struct, gc=False):
     merged_from: list[Member]
     environment: _Table
     custom: _Table
+    # None of schema 1 or 2 says it.
+    intended_use: str | msgspec.UnsetType = msgspec.UNSET
     # A manifest of schema 1 says nothing of it.
     said_of_recipe: RecipeRecord | msgspec.UnsetType | None = msgspec.field(name="recipe", default=msgspec.UNSET)
 
     def __post_init__(self) -> None:
-        """Miss what schema 2 brought."""
+        """Miss what schemas 2 and 3 brought."""
+        if self.intended_use is msgspec.UNSET and self.schema_version not in (1, 2):
+            raise ValueError("Object missing required field `intended_use`")
         if self.said_of_recipe is msgspec.UNSET and self.schema_version != 1:
             raise ValueError("Object missing required field `recipe`")
 

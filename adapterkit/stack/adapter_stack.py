@@ -28,6 +28,7 @@ from adapterkit.names import peft_name
 from adapterkit.stack.fit import require_dora_trains, require_lineage
 from adapterkit.stack.guard import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
+from adapterkit.stack.targets import with_real_targets
 from adapterkit.stores import replace_files
 
 
@@ -130,11 +131,12 @@ class AdapterStack:
 
         Args:
             name: the adapter's published name.
-            config: PEFT's LoRA settings.
+            config: PEFT's LoRA settings; `target_modules` may name roles (see `targets.py`).
             seed: fixes the initial A, whatever the global generator's state.
 
         Raises:
-            StackError: there is a trainee already, the targets fit no module of the base, or it cannot train DoRA here.
+            StackError: there is a trainee already, a target fits no linear layer of the base, or it cannot train DoRA
+                here.
         """
         if self.members and self.members[-1].trainable:
             raise StackError(f"The stack already trains '{self.members[-1].peft_name}'.")
@@ -142,6 +144,7 @@ class AdapterStack:
         dora = config.use_dora or any("dora" in variant for variant in below)
         require_dora_trains(dora, self.base.identity.quantization, self.base.device)
         internal = peft_name(len(self.members), name)
+        config = with_real_targets(config, self.base.model)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self._inject(internal, config)

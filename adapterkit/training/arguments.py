@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def training_arguments(
     return TrainingArguments(
         output_dir=str(directory),
         num_train_epochs=config.epochs,
-        max_steps=config.max_steps,
+        max_steps=exact_steps(config, steps_an_epoch),
         learning_rate=config.learning_rate,
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
@@ -65,3 +66,18 @@ def training_arguments(
         save_steps=config.save_steps or steps_an_epoch,
         **more,
     )
+
+
+def exact_steps(config: TrainerConfig, steps_an_epoch: int) -> int:
+    """What the Trainer takes as `max_steps`, which to it is no limit: it goes through the rows again until it is there.
+
+    Args:
+        config: the trainer settings.
+        steps_an_epoch: optimizer steps of one pass.
+
+    Returns:
+        -1 where `epochs` decide.
+    """
+    if config.max_steps != -1 or config.step_limit is None:
+        return config.max_steps
+    return -1 if math.ceil(config.epochs * steps_an_epoch) <= config.step_limit else config.step_limit

@@ -17,6 +17,8 @@ _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
 _CAME_LATER = {"init_lora_weights": "default", "optimizer": "adamw"}
+# What an adapter preset proposes or says; what the trainer makes of it counts there.
+_NOT_OF_SHAPE = ("epochs", "learning_rate", "max_steps", "max_artifact_mb", "intended_use", "tags")
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order. What is null, or
     came later and stands at its default, is not said, so that it changes no digest of a training without it.
     """
-    adapter = _said(dataclasses.asdict(config.adapter))
+    adapter = {k: v for k, v in _said(dataclasses.asdict(config.adapter)).items() if k not in _NOT_OF_SHAPE}
     if (targets := adapter["target_modules"]) != "all-linear":
         adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
     trainer = {k: v for k, v in _said(dataclasses.asdict(config.trainer)).items() if k not in _WATCHING_ONLY}

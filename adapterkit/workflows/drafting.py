@@ -71,7 +71,10 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         metrics=metrics,
         environment=result.environment,
         description=config.description,
-        tags=tuple(config.tags),
+        intended_use=config.intended_use,
+        # A recipe's own tags take the place of a preset's in the config; an artifact of both bears both.
+        tags=tuple(dict.fromkeys((*config.tags, *config.adapter.tags))),
+        custom=dict(config.custom),
         extra_files=trained.run.extra_files(),
         started_from=trained.started_from,
         recipe=_recipe(config, trained.asked),

@@ -92,6 +92,13 @@ def test_the_card_says_what_it_must(family: tuple[Published, Published]) -> None
     assert all(member.weights_digest in card for member in child.manifest.lineage.members)
 
 
+def test_what_it_is_for_and_fields_of_ones_own_stand_in_the_card(tmp_path: Path, registry: Registry) -> None:
+    told = {"intended_use": "Reviews.", "custom": {"team": "a|b\nc", "draft": False, "none": None}}
+    card = card_of(registry.publish(draft_of(write_adapter(tmp_path / "raw"), **told)))
+    assert "\n**Intended use:** Reviews.\n" in card
+    assert "\n| field | value |\n|---|---|\n| draft | false |\n| none | null |\n| team | a\\|b c |\n" in card
+
+
 def test_four_bit_bases_come_with_a_warning(tmp_path: Path, registry: Registry) -> None:
     base = BaseRecord(BaseIdentity("tiny/base", None, "a" * 64, NF4), "b" * 64, "b" * 64, 20)
     published = registry.publish(draft_of(write_adapter(tmp_path / "raw"), base=base))

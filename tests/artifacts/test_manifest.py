@@ -56,6 +56,8 @@ def test_the_round_trip_is_exact(manifest: Manifest) -> None:
         ("metrics", []),
         ("base.identity.quantization", [["kind", "nf4"]]),
         ("tags", "abc"),
+        ("intended_use", None),
+        ("intended_use", ["all"]),
         ("adapter.targets", "qv"),
         ("merged_from", {}),
         ("lineage", {}),

@@ -16,6 +16,7 @@ from adapterkit.manifest import (
     MANDATORY_FILES,
     MANIFEST_FILE,
     OPTIONAL_FILES,
+    SCHEMA_VERSION,
     TRAINING_CONFIG_FILE,
     TRAINING_METRICS_FILE,
     WEIGHTS_FILE,
@@ -107,7 +108,7 @@ def test_what_is_no_directory_is_a_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"schema_version": 3}, "update adapterkit"),
+        ({"schema_version": SCHEMA_VERSION + 1}, "update adapterkit"),
         ({"surprise": 1}, "unknown keys surprise"),
         ({"run_key": "x"}, "not a sha256"),
         ({"name": "../up"}, "cannot name an adapter"),
@@ -119,7 +120,7 @@ def test_what_is_no_directory_is_a_problem(tmp_path: Path) -> None:
         ({"tags": [1]}, "not a text"),
         ({"tags": "no list"}, "not a list"),
         ({"schema_version": True}, "update adapterkit"),
-        ({"schema_version": 1}, "unknown keys recipe"),
+        ({"schema_version": 1}, "unknown keys intended_use, recipe"),
         ({"recipe": {"recipe": "unified"}}, "overrides"),
     ],
 )

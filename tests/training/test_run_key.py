@@ -12,6 +12,9 @@ from adapterkit.config.schema import AdapterConfig, DataConfig, TrainConfig, Tra
 from adapterkit.lineage import BaseIdentity
 from adapterkit.training.run_key import rows_digest, run_key, settings, settings_digest
 
+# The digest of `config()` under training schema 5, from before presets proposed anything.
+KNOWN = "34b39adf3a1efc457441869795398254ed680379c073bdb517f265d2dfe79c39"
+
 
 def config(**changes: Any) -> TrainConfig:
     parts: dict[str, Any] = {
@@ -21,7 +24,8 @@ def config(**changes: Any) -> TrainConfig:
     }
     whole = TrainConfig(name="unified", **parts)
     for key, value in changes.items():
-        part = next((p for p in parts.values() if hasattr(p, key)), whole)
+        # What an adapter preset proposes bears the trainer's names; the trainer's own are meant.
+        part = next((parts[name] for name in ("trainer", "data", "adapter") if hasattr(parts[name], key)), whole)
         setattr(part, key, value)
     return whole
 
@@ -63,6 +67,29 @@ def test_settings_that_mean_the_same_have_one_digest(key: str, one: Any, other: 
 )
 def test_settings_that_differ_have_two(key: str, one: Any, other: Any) -> None:
     assert settings_digest(config(**{key: one})) != settings_digest(config(**{key: other}))
+
+
+@pytest.mark.parametrize(
+    ("key", "proposed"),
+    [
+        ("epochs", 15.0), ("learning_rate", 1.0), ("max_steps", 1000), ("max_artifact_mb", 10.0),
+        ("intended_use", "All."), ("tags", ["x"]),
+    ],
+)  # fmt: skip
+def test_what_a_preset_proposes_does_not_count_but_what_the_trainer_makes_of_it(key: str, proposed: Any) -> None:
+    asked = config()
+    setattr(asked.adapter, key, proposed)
+    assert settings_digest(asked) == settings_digest(config())
+
+
+def test_what_is_said_of_an_adapter_does_not_count() -> None:
+    told = config(description="x", intended_use="y", tags=["z"], custom={"ticket": 1})
+    assert settings_digest(told) == settings_digest(config())
+
+
+def test_a_key_that_came_later_changes_no_digest_of_before() -> None:
+    assert settings_digest(config()) == KNOWN
+    assert settings_digest(config(step_limit=1000)) != KNOWN
 
 
 def test_what_is_only_watched_does_not_count() -> None:

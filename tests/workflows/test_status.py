@@ -48,7 +48,7 @@ def test_an_override_that_was_given_outlasts_its_recipe(project: Project) -> Non
     (project.folder / "mine/recipe/child.yaml").write_text(CHILD + "adapter:\n  lora_alpha: 8\n")
     stale = project.standings()
     assert stale["unified@1.0.0"] == ["fresh"]
-    assert stale["child_ann@1.0.0"] == stale["child_bob@1.0.0"] == ["recipe: adapter.lora_alpha 32 -> 8"]
+    assert stale["child_ann@1.0.0"] == stale["child_bob@1.0.0"] == ["recipe: adapter.lora_alpha 16 -> 8"]
 
 
 def test_a_recipe_that_is_gone(project: Project) -> None:

@@ -50,9 +50,11 @@ class Workshop:
         adapter = AdapterConfig(r=2, lora_alpha=4, lora_dropout=0.5)
         data = DataConfig(reader="chat", train=str(self.train), test=str(self.held_out), max_length=256)
         trainer = TrainerConfig(epochs=1, max_steps=2, learning_rate=1e-2, batch_size=2, logging_steps=1)
-        parts = {"adapter": adapter, "data": data, "trainer": trainer}
+        whole = {field.name for field in dataclasses.fields(TrainConfig)}
+        # What a preset proposes bears the trainer's names, or those of the whole: the adapter comes last.
+        parts = {"data": data, "trainer": trainer, "adapter": adapter}
         for key, part in parts.items():
-            own = {k: changes.pop(k) for k in list(changes) if hasattr(part, k)}
+            own = {k: changes.pop(k) for k in list(changes) if hasattr(part, k) and k not in whole}
             parts[key] = dataclasses.replace(part, **own)
         return TrainConfig(
             name=name,

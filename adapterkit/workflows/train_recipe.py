@@ -1,0 +1,44 @@
+"""Train from Python what a command would train: a recipe, presets, and whatever else differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from adapterkit import presets
+from adapterkit.base.quiet import quiet_libraries
+from adapterkit.config.compose import compose_recipe, composing
+from adapterkit.workflows.train import TrainOutcome, train
+
+
+def train_recipe(
+    recipe: str | None = None,
+    *,
+    adapter: presets.AdapterPreset | str | None = None,
+    trainer: presets.TrainerPreset | str | None = None,
+    overrides: Sequence[str] = (),
+    config_dir: str | None = None,
+    outputs: str | Path = "outputs",
+) -> TrainOutcome:
+    """Compose a training and train it; a missing parent first, when its recipe is known.
+
+    The manifest records the command that comes to the same, so that `status`, `rebuild` and `reproduce` know it.
+
+    Args:
+        recipe: a file in `recipes/recipe/`, or in your own `config_dir`; null: a plain training.
+        adapter: a preset, or the name of one; null: the recipe's.
+        trainer: a preset, or the name of one; null: the recipe's.
+        overrides: whatever else a command may say, such as `data=chat` or `registry=FOLDER`.
+        config_dir: a folder of your own configs.
+        outputs: where run directories go.
+
+    Raises:
+        UsageError: a preset, a recipe or a key is unknown, or a value cannot be used.
+        AdapterKitError: as `workflows.train.train`; nothing is published then.
+    """
+    quiet_libraries()
+    with composing():
+        found = presets.compose(
+            recipe, adapter=adapter, trainer=trainer, overrides=overrides, config_dir=config_dir, outputs=outputs
+        )
+        return train(found.config, asked=found.asked, compose_parent=compose_recipe)
