@@ -29,6 +29,11 @@ _RULES: dict[str, _Rule] = {
     "adapter.r": _WHOLE,
     "adapter.lora_alpha": _POSITIVE,
     "adapter.lora_dropout": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
+    "adapter.dtype": ("float32 or bfloat16", lambda value: value in ("float32", "bfloat16")),
+    "budget.max_artifact_mb": (
+        "a number of MB (10^6 bytes) above 0, or null for no limit",
+        lambda value: value is None or 0 < value < math.inf,
+    ),
     "data.max_length": _WHOLE,
     "data.max_train_rows": _WHOLE_OR_NULL,
     "data.max_validation_rows": _WHOLE_OR_NULL,

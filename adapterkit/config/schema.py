@@ -34,7 +34,11 @@ class QuantizationConfig:
 
 @dataclass
 class AdapterConfig:
-    """The shape of the adapter to train. `target_modules` is `all-linear`, one name, or a list of names."""
+    """The shape of the adapter to train. `target_modules` is `all-linear`, one name, or a list of names.
+
+    `dtype` is the one it is stored in, float32 or bfloat16; it is trained in float32. `max_artifact_mb` is what the
+    preset proposes for `budget.max_artifact_mb`.
+    """
 
     r: int = MISSING
     lora_alpha: float = MISSING
@@ -42,6 +46,8 @@ class AdapterConfig:
     target_modules: Any = "all-linear"
     use_rslora: bool = False
     use_dora: bool = False
+    dtype: str = "float32"
+    max_artifact_mb: float | None = 10.0
 
 
 @dataclass
@@ -116,6 +122,13 @@ class TrackingConfig:
 
 
 @dataclass
+class BudgetConfig:
+    """What a training may come to. `max_artifact_mb`: of the published folder, in MB of 10^6 bytes; null: no limit."""
+
+    max_artifact_mb: float | None = None
+
+
+@dataclass
 class TrainConfig:
     """The whole of one training, as the story takes it."""
 
@@ -138,3 +151,4 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)

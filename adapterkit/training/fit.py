@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
+from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.checks import EXPONENTIAL
 from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
@@ -65,7 +66,7 @@ def fit(
     run_key: str,
     resume: Path | None,
 ) -> Fit:
-    """Train the stack's trainee.
+    """Train the stack's trainee; its weights end as values that `adapter.dtype` holds exactly.
 
     Args:
         stack: frozen members and a trainee.
@@ -107,6 +108,8 @@ def fit(
         callbacks=[*_watching(config, run), stopping],
     )
     output = _run(trainer, stopping, resume)
+    # Whatever is measured from here on describes what is published.
+    stack.round_trainee(torch_dtype(config.adapter.dtype))
     history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
     return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
 

@@ -15,15 +15,19 @@ TRAINING_SCHEMA = 5
 
 _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
+_LIMITS = ("max_artifact_mb",)
+# Keys that came later, and what stands for a training without them.
+_LATER = {"dtype": "float32"}
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:
     """What the run key covers of a config - the shape, the training, the seed, how rows are cut - in one form each.
 
     `lora_alpha` 16 and 16.0 are one setting, and so are the same `target_modules` in another order. What is null is not
-    said, so that a key which came later changes no digest of a training without it.
+    said, so that a key which came later changes no digest of a training without it; nor is such a key's default.
     """
-    adapter = {k: v for k, v in dataclasses.asdict(config.adapter).items() if v is not None}
+    shape = {k: v for k, v in dataclasses.asdict(config.adapter).items() if k not in _LIMITS and v is not None}
+    adapter = {k: v for k, v in shape.items() if k not in _LATER or v != _LATER[k]}
     if (targets := adapter["target_modules"]) != "all-linear":
         adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
     trainer = {k: v for k, v in dataclasses.asdict(config.trainer).items() if k not in _WATCHING_ONLY and v is not None}

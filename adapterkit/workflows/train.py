@@ -13,6 +13,7 @@ from peft import LoraConfig
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.device import resolve_device
 from adapterkit.base.load import Base, identify, load_tokenizer
+from adapterkit.base.quantization import torch_dtype
 from adapterkit.base.resident import resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
@@ -103,7 +104,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
-        stack.save_trainee(run.adapter)
+        stack.save_trainee(run.adapter, dtype=torch_dtype(config.adapter.dtype))
         trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test)
     finally:
         stack.detach()
