@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +93,25 @@ def outline_of(base_id: str, base_folder: Path) -> Outline:
         family=type(model).__name__,
         dimensions=_dimensions(config.get_text_config()),
     )
+
+
+def stored_bytes(base_id: str, base_folder: Path) -> Mapping[str, int]:
+    """Bytes of a base's tensors on disk by safetensors' name of their dtype, read from the headers alone.
+
+    Raises:
+        BaseLoadError: a file has no header.
+    """
+    found = Counter[str]()
+    for path in sorted(base_folder.glob("*.safetensors")):
+        try:
+            with path.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            for name, entry in header.items():
+                if name != "__metadata__":
+                    found[entry["dtype"]] += entry["data_offsets"][1] - entry["data_offsets"][0]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise BaseLoadError(base_id, f"{path.name} is damaged ({error}). Download the model again.") from error
+    return found
 
 
 def _linear_size(module: Any) -> tuple[int, int] | None:

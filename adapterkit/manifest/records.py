@@ -120,7 +120,7 @@ class RecipeRecord:
 class AdapterShape:
     """The shape of an adapter: what `weights_digest` covers besides the tensors, its size, and its dtype.
 
-    `dtype` is torch's name of it; null where tensors of several lie in one file, and in manifests from before it was recorded.
+    `dtype` is torch's name of it; null where one file holds several, and in manifests from before it was recorded.
     """
 
     rank: int

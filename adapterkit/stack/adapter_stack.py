@@ -190,7 +190,7 @@ class AdapterStack:
             self._activate_all()
 
     def round_trainee(self, dtype: torch.dtype) -> None:
-        """Give every weight of the trainee a value that this dtype holds exactly; in memory they stay as they are kept."""
+        """Give every weight of the trainee a value that this dtype holds exactly; its own dtype stays."""
         with torch.no_grad():
             for parameter in self.trainee_parameters():
                 parameter.copy_(parameter.to(dtype))

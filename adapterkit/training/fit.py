@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.checkpoint import PREFIX
 from adapterkit.training.dropout import use_packed_dropout
+from adapterkit.training.estimate.work import steps_an_epoch
 from adapterkit.training.fused.engine import FusedStack, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
 from adapterkit.training.trainer import AdapterTrainer, Losses
@@ -65,6 +65,7 @@ def fit(
     run: Path,
     run_key: str,
     resume: Path | None,
+    watching: Sequence[TrainerCallback] = (),
 ) -> Fit:
     """Train the stack's trainee; its weights end as values that `adapter.dtype` holds exactly.
 
@@ -77,6 +78,7 @@ def fit(
         run: the run directory.
         run_key: what its checkpoints are of.
         resume: a checkpoint of that run key to go on from; it has been verified.
+        watching: further callbacks.
 
     Raises:
         TrainingError: the loss, or a gradient, became NaN or infinite; or a checkpoint could not be written.
@@ -105,7 +107,7 @@ def fit(
         losses=_fused_losses(stack, config.trainer),
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
-        callbacks=[*_watching(config, run), stopping],
+        callbacks=[*_watching(config, run), *watching, stopping],
     )
     output = _run(trainer, stopping, resume)
     # Whatever is measured from here on describes what is published.
@@ -159,11 +161,6 @@ def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Map
     if evaluated:
         metrics["validation_loss"] = trainer.best.loss if trainer.best is not None else evaluated[-1]
     return metrics
-
-
-def steps_an_epoch(config: TrainerConfig, rows: int) -> int:
-    """Optimizer steps of one pass over so many rows; the last may be of fewer batches, and of fewer rows."""
-    return math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
 
 
 def _mean_logged_loss(history: Sequence[Mapping[str, Any]], otherwise: float) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+import torch
 from peft import LoraConfig
 
 from adapterkit.artifacts.read import Artifact
@@ -34,6 +36,7 @@ from adapterkit.training.fit import fit
 from adapterkit.training.run_key import run_key
 from adapterkit.workflows import say
 from adapterkit.workflows.drafting import Trained, draft_of
+from adapterkit.workflows.estimating import foretell, ground_within_budget
 from adapterkit.workflows.parents import ComposeParent, require_base, require_room, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
@@ -74,21 +77,20 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
     identity, folder = identify(config.model, config.quantization)
+    ground = ground_within_budget(config, folder, device)
     registry.require_writable(name)
     require_dora_trains(config.adapter.use_dora, identity.quantization, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train)
-    require_base(parents, identity)
-    on_dora = any("dora" in parent.manifest.adapter.variant for parent in parents)
-    require_dora_trains(on_dora, identity.quantization, device)
-    require_room(parents, name)
+    _require_parents_fit(parents, identity, device, name)
     key = run_key(config, identity, [parent.manifest.weights_digest for parent in parents], rows.digest)
     if not config.force and (existing := registry.find_run_key(name, key)) is not None:
         say.already_there(existing, registry)
         return TrainOutcome(existing, False, None)
 
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
+    remaining = foretell(config, ground, rows, [parent.manifest.adapter.parameters for parent in parents])
     run = RunDirectory(Path(config.output_dir), key)
     resume = run.checkpoint(config.resume)
     base, before = resident_base(
@@ -100,7 +102,10 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         stack.attach(parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
-        result = fit(stack, config, rows.train, rows.validation, guard=guard, run=run.path, run_key=key, resume=resume)
+        result = fit(
+            stack, config, rows.train, rows.validation,
+            guard=guard, run=run.path, run_key=key, resume=resume, watching=[remaining],
+        )  # fmt: skip
         test = compare_on_test(stack, rows, base, config.trainer.batch_size)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
@@ -116,6 +121,13 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     run.copy_artifact(artifact)
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
+
+
+def _require_parents_fit(parents: Sequence[Artifact], identity: BaseIdentity, device: torch.device, name: str) -> None:
+    require_base(parents, identity)
+    on_dora = any("dora" in parent.manifest.adapter.variant for parent in parents)
+    require_dora_trains(on_dora, identity.quantization, device)
+    require_room(parents, name)
 
 
 def lora_config(config: AdapterConfig) -> LoraConfig:

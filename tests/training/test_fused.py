@@ -107,7 +107,7 @@ def test_whatever_the_adapter_looks_like(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("plain", [True, False])
 def test_whatever_the_rows_look_like(lengths: tuple[int, ...], plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not plain:
-        monkeypatch.setattr(attention, "_PLAIN_UP_TO", 0)
+        monkeypatch.setattr(attention, "PLAIN_UP_TO", 0)
     require_same(stack_of(model_of("Llama")), batch_of(*lengths))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapterkit.config.schema import AdapterConfig, DataConfig, TrainConfig, TrainerConfig
+from adapterkit.config.schema import AdapterConfig, BudgetConfig, DataConfig, TrainConfig, TrainerConfig
 from adapterkit.training.run_key import rows_digest, settings_digest
 
 
@@ -58,10 +58,20 @@ def test_settings_that_mean_the_same_have_one_digest(key: str, one: Any, other: 
         ("seed", 0, 1),
         ("max_length", 256, 512),
         ("keep_best", True, False),
+        ("dtype", "float32", "bfloat16"),
     ],
 )
 def test_settings_that_differ_have_two(key: str, one: Any, other: Any) -> None:
     assert settings_digest(config(**{key: one})) != settings_digest(config(**{key: other}))
+
+
+def test_keys_that_came_later_leave_the_digest_of_a_training_without_them() -> None:
+    assert settings_digest(config()) == "34b39adf3a1efc457441869795398254ed680379c073bdb517f265d2dfe79c39"
+
+
+@pytest.mark.parametrize("limit", [None, 1.0, 99.0])
+def test_a_budget_does_not_count(limit: float | None) -> None:
+    assert settings_digest(config(max_artifact_mb=limit, budget=BudgetConfig(limit))) == settings_digest(config())
 
 
 def test_what_is_only_watched_does_not_count() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-_PLAIN_UP_TO = 192
+PLAIN_UP_TO = 192
 
 
 @dataclass
@@ -66,13 +66,13 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rows: Rows) -> tup
         (tokens, heads, head), and what the backward pass needs.
     """
     parts = tuple(rows.padded(each) for each in (q, k, v))
-    out, saved = _plain(*parts) if rows.width <= _PLAIN_UP_TO else _flash(*parts)
+    out, saved = _plain(*parts) if rows.width <= PLAIN_UP_TO else _flash(*parts)
     return rows.unpadded(out), saved
 
 
 def attend_backward(grad: torch.Tensor, saved: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Gradients of q, k and v, each of its own shape, from that of the output, (tokens, heads, head)."""
-    backward = _plain_backward if rows.width <= _PLAIN_UP_TO else _flash_backward
+    backward = _plain_backward if rows.width <= PLAIN_UP_TO else _flash_backward
     dq, dk, dv = backward(rows.padded(grad), saved)
     return rows.unpadded(dq), rows.unpadded(dk), rows.unpadded(dv)
 

@@ -16,7 +16,7 @@ from adapterkit.training.fused.block import Batch, Block
 from adapterkit.training.fused.head import label_token_losses
 
 # Llama's own layout; what else these classes can do is asked for below.
-_FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
+FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
 
 class FusedStack:
@@ -67,7 +67,7 @@ def why_not_fused(stack: AdapterStack) -> str | None:
     """What stands against computing this stack fused; null when nothing does."""
     model: Any = stack.model.get_base_model()
     config, kind = model.config, type(model).__name__
-    if kind not in _FAMILIES:
+    if kind not in FAMILIES:
         return f"{kind} is not of a layout that is known"
     if stack.base.device.type != "cpu":
         return "it does not live on a CPU"

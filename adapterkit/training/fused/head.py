@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 # Logits of so many tokens at a time: 12 MB in bfloat16 for a vocabulary of 49,152.
-_AT_ONCE = 128
+AT_ONCE = 128
 
 
 class _LabelLosses(torch.autograd.Function):
@@ -17,8 +17,8 @@ class _LabelLosses(torch.autograd.Function):
     def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         grads = torch.empty_like(hidden)
-        for start in range(0, len(hidden), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        for start in range(0, len(hidden), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
             logits = torch.mm(hidden[part], weight.t())
             chances = torch.log_softmax(logits, -1, dtype=torch.float32)
             wanted = targets[part, None]
