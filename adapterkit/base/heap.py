@@ -1,11 +1,22 @@
-"""Give memory that was freed back to the system, where the allocator keeps it."""
+"""What memory the process holds, and how what it has freed goes back to the system, where the allocator keeps it."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+
+def resident_memory() -> int | None:
+    """Bytes of physical memory that this process holds; null where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def release_freed() -> None:

@@ -29,6 +29,7 @@ from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, Progre
 from adapterkit.training.checkpoint import PREFIX
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.estimate.work import steps_an_epoch
+from adapterkit.training.freed import ReleaseFreed
 from adapterkit.training.fused.engine import FusedStack, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
 from adapterkit.training.trainer import AdapterTrainer, Losses
@@ -126,7 +127,7 @@ def _fused_losses(stack: AdapterStack, config: TrainerConfig) -> Losses | None:
 
 
 def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
-    watching = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback()]
+    watching = [HistoryCallback(run / "metrics_history.jsonl"), ProgressCallback(), ReleaseFreed()]
     if config.trainer.early_stopping_patience is not None:
         watching.append(EarlyStopping(config.trainer.early_stopping_patience))
     if config.tracking.tensorboard:

@@ -42,7 +42,7 @@ def folder_bytes(folder: Path) -> int:
     ],
 )
 def test_what_is_published_is_what_was_foreseen(shared: Workshop, changes: dict[str, Any]) -> None:
-    config = shared.config("-".join(map(str, changes.values())).translate(str.maketrans("", "", " [],'")), **changes)
+    config = shared.config(f"foreseen_{'_'.join(changes)}", **changes)
     (foreseen,) = estimate(config)
     artifact = train(config).artifact
     assert foreseen.size.parameters == artifact.manifest.adapter.parameters
@@ -61,13 +61,18 @@ def test_a_run_says_it_in_its_first_lines_and_after_ten_steps(
         (foreseen,) = estimate(config)
         caplog.clear()
         train(config)
-    said = [line for line in caplog.messages if line.startswith(("Estimate", "Suggestion", "After 10 steps", "Base"))]
+    said = [
+        line
+        for line in caplog.messages
+        if line.startswith(("Estimate", "Suggestion", "After 10 steps", "Base unchanged"))
+    ]
     assert said[0].startswith(f"Estimate: trainable parameters {foreseen.size.parameters:,}; artifact ")
     assert said[1] == foreseen.suggestion
     assert "adapter.r=4 for 4 examples" in said[1]
     assert "rule of thumb of earlier systems" in said[1]
     assert said[2].startswith("After 10 steps: about ")
     assert said[3].startswith("Base unchanged")
+    assert len(said) == 4
 
 
 def test_no_weight_of_the_base_is_needed(tiny_base_dir: Path, tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ On a processor it is the process's resident memory; on a GPU what torch has allo
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from adapterkit.base.heap import resident_memory
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig, QuantizationConfig, TrainerConfig
 from adapterkit.training.estimate.size import MB, targeted_layers
@@ -182,8 +181,4 @@ def _loading(outline: Outline, quantization: QuantizationConfig, base: int, stor
 @functools.cache
 def resident_bytes() -> int:
     """The libraries, before any base: what this process held when it was first asked, or more where it imports more."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return _LIBRARIES
-    return max(_LIBRARIES, pages * os.sysconf("SC_PAGE_SIZE"))
+    return max(_LIBRARIES, resident_memory() or 0)
