@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from adapterkit.base.heap import release_freed
+from adapterkit.base.heap import bound_primitives, release_freed
 from adapterkit.base.locate import locate_base
 from adapterkit.base.quantization import keep_bytes_in_place, loading_arguments, settings_of
 from adapterkit.base.source_digest import source_digest
@@ -77,6 +77,7 @@ def load_base(
     from transformers import AutoModelForCausalLM
 
     arguments = loading_arguments(quantization)
+    bound_primitives()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder,

@@ -88,6 +88,7 @@ def row_losses(
                     found[index] = RowLoss(nats, count)
     finally:
         model.train(was_training)
+        release_freed()
     return [found[index] for index in range(len(rows))]
 
 

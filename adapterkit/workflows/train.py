@@ -28,6 +28,7 @@ from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
+from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.fit import require_dora_trains
@@ -113,11 +114,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test)
     finally:
         stack.detach()
-    try:
-        artifact = registry.publish(draft_of(trained))
-    except AdapterKitError:
-        _log.error("Not published. What was trained is kept in %s", run.adapter)
-        raise
+    artifact = _publish(registry, trained)
     run.copy_artifact(artifact)
     say.published(artifact, registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
@@ -128,6 +125,14 @@ def _require_parents_fit(parents: Sequence[Artifact], identity: BaseIdentity, de
     on_dora = any("dora" in parent.manifest.adapter.variant for parent in parents)
     require_dora_trains(on_dora, identity.quantization, device)
     require_room(parents, name)
+
+
+def _publish(registry: Registry, trained: Trained) -> Published:
+    try:
+        return registry.publish(draft_of(trained))
+    except AdapterKitError:
+        _log.error("Not published. What was trained is kept in %s", trained.run.adapter)
+        raise
 
 
 def lora_config(config: AdapterConfig) -> LoraConfig:

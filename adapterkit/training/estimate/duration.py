@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from adapterkit.base.heap import bound_primitives
 from adapterkit.base.outline import Outline
 from adapterkit.training.estimate.work import Work
 
@@ -76,6 +77,7 @@ def measured_rate(device: torch.device, dtype: torch.dtype, hidden: int) -> floa
         dtype: in which the model computes.
         hidden: its features.
     """
+    bound_primitives()
     x = torch.ones(_CALIBRATION_ROWS, hidden, dtype=dtype, device=device)
     weight = torch.ones(4 * hidden, hidden, dtype=dtype, device=device)
     torch.mm(x, weight.t())

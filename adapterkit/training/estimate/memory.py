@@ -9,7 +9,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from adapterkit.base.heap import resident_memory
+from adapterkit.base.heap import PRIMITIVES, resident_memory
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig, QuantizationConfig, TrainerConfig
 from adapterkit.training.estimate.size import MB, targeted_layers
@@ -29,6 +29,9 @@ _HEAP = 1.12
 # A trainee's number: itself, its gradient, two moments of AdamW, and a copy in the compute dtype.
 _FLOAT32 = 4
 _MODEL_OBJECTS = 20 * MB
+# oneDNN compiles its products in bfloat16 for every shape (base/heap.py): bytes of one, and how many a new number of
+# tokens takes.
+_PRIMITIVE, _SHAPES = 1_350_000, 24
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Memory:
         adapters: parents, and the trainee with its gradients and optimizer.
         training: what a step keeps for its backward pass, and what the head takes, for the largest batch.
         evaluation: the logits of the largest batch that is evaluated.
+        compiled: products that oneDNN compiles for the shapes of the batches.
     """
 
     libraries: int
@@ -50,11 +54,14 @@ class Memory:
     adapters: int
     training: int
     evaluation: int
+    compiled: int
 
     @property
     def peak(self) -> int:
         """The most at any time: while the base is loaded, in a step, or in an evaluation."""
-        return self.libraries + max(self.loading, self.base + self.adapters + max(self.training, self.evaluation))
+        return self.libraries + max(
+            self.loading, self.base + self.adapters + self.compiled + max(self.training, self.evaluation)
+        )
 
 
 def memory_of(
@@ -98,6 +105,7 @@ def memory_of(
         adapters=own * (4 * _FLOAT32 + width) + parents * (_FLOAT32 + width),
         training=round(training * _HEAP),
         evaluation=round(_evaluation_bytes(outline, width, work.largest_evaluated) * _HEAP),
+        compiled=_compiled(quantization, trainer, work) if on_cpu else 0,
     )
 
 
@@ -151,7 +159,9 @@ def _plain_bytes(
     # The input of every adapted layer in float32, once more behind dropout, with a mask.
     adapted = sum(inputs for inputs, _ in layers.values()) * (_FLOAT32 + (1 + _FLOAT32) * bool(adapter.lora_dropout))
     a_layer = padded * (tokens + weights + adapted // d.layers)
-    dora = sum(inputs * outputs for inputs, outputs in layers.values()) * width if adapter.use_dora else 0
+    # DoRA keeps every adapted weight dense, in the base's dtype and in float32.
+    dense = sum(inputs * outputs for inputs, outputs in layers.values()) * (width + _FLOAT32)
+    dora = dense if adapter.use_dora else 0
     # Logits, in float32, their softmax, and two gradients.
     head = batch.rows * batch.kept * d.vocabulary * (2 * width + 3 * _FLOAT32)
     if trainer.gradient_checkpointing:
@@ -164,6 +174,12 @@ def _evaluation_bytes(outline: Outline, width: int, batch: Batch | None) -> int:
     if batch is None:
         return 0
     return batch.rows * batch.kept * outline.dimensions.vocabulary * (width + 2 * _FLOAT32)
+
+
+def _compiled(quantization: QuantizationConfig, trainer: TrainerConfig, work: Work) -> int:
+    if quantization.dtype != "bfloat16":
+        return 0
+    return min(PRIMITIVES, _SHAPES * work.steps * trainer.gradient_accumulation_steps) * _PRIMITIVE
 
 
 def _loading(outline: Outline, quantization: QuantizationConfig, base: int, stored: Mapping[str, int]) -> int:
