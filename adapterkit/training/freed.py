@@ -6,14 +6,14 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from adapterkit.base.heap import release_freed, resident_memory
+from adapterkit.base.heap import peak_memory, release_freed, resident_memory
 
 # Giving everything back costs the next step some tenths of a second, so it is done when it is worth it.
-_GROWN = 1.1
+_GROWN = 1.05
 
 
 class ReleaseFreed(TrainerCallback):
-    """Returns freed memory once the process holds a tenth more than after its first step, which is the largest."""
+    """Returns freed memory once the process holds more than at the peak of its first step, which is the largest."""
 
     def __init__(self) -> None:
         """No step was taken yet."""
@@ -23,6 +23,6 @@ class ReleaseFreed(TrainerCallback):
         """Look how much is held."""
         held = resident_memory()
         if self._first is None or held is None:
-            self._first = held
+            self._first = peak_memory()
         elif held > _GROWN * self._first:
             release_freed()

@@ -26,7 +26,8 @@ def trainer(**settings: Any) -> TrainerConfig:
 
 def test_work_is_counted_step_by_step() -> None:
     work = work_of(rows(4, 8, 6, 10, 12), rows(20), rows(6, 30, 8), trainer(logging_steps=2), seed=3)
-    assert (work.steps, work.tokens, work.evaluations, work.saves) == (6, 80, 2, 2)
+    assert (work.steps, work.tokens, work.evaluations(), work.saves()) == (6, 80, 2, 2)
+    assert (work.evaluations(3), work.evaluations(5), work.saves(6)) == (1, 1, 0)
     assert work.step_tokens[0] == 22  # the longest rows come first
     assert (work.largest.rows, work.largest.width, work.largest.tokens) == (2, 12, 22)
     assert (work.validation_tokens, work.test_tokens, work.label_share) == (20, 44, 0.5)
@@ -39,10 +40,10 @@ def test_accumulation_and_max_steps() -> None:
     work = work_of(rows(*range(4, 14)), [], [], trainer(gradient_accumulation_steps=2, max_steps=5), seed=0)
     assert work.steps == 5
     assert work.step_tokens[2] < work.step_tokens[0]  # the third step of an epoch of five batches has one batch
-    assert (work.evaluations, work.largest_evaluated) == (0, None)
+    assert (work.evaluations(), work.largest_evaluated) == (0, None)
 
 
-WORK = Work((100,) * 40, 0.5, work_of(rows(4), [], [], trainer(), seed=0).largest, 4, 500, 1000, None, 0, 0)
+WORK = Work((100,) * 40, 0.5, work_of(rows(4), [], [], trainer(), seed=0).largest, 10, 500, 1000, None, 100, 0)
 
 
 class Clock:
@@ -71,21 +72,21 @@ def test_after_ten_steps_the_rest_is_told(caplog: pytest.LogCaptureFixture) -> N
     clock.now = 5.0
     with caplog.at_level(logging.INFO):
         steps(callback, clock, [30.0, *[2.0] * 20])
-    # 30 steps at 2 s; 3 of 4 evaluations and the test, twice, at 0.4 of a trained token's 0.02 s.
-    left = 60 + 3 * 500 * 0.008 + 2 * 1000 * 0.008
+    # 30 steps at 2 s; 3 of 4 evaluations and the test, twice, at 0.4 of a trained token's 0.02 s; one checkpoint.
+    left = 60 + 3 * 500 * 0.008 + 2 * 1000 * 0.008 + 0.6
     assert callback.predicted == pytest.approx(5 + 30 + 18 + left)
-    assert caplog.messages == ["After 10 steps: about 2 min 21 s in all, of which 1 min 28 s are left"]
+    assert caplog.messages == ["After 10 steps: about 2 min 22 s in all, of which 1 min 29 s are left"]
 
 
 def test_a_resumed_training_is_timed_from_where_it_goes_on() -> None:
     clock = Clock()
     callback = RemainingTime(WORK, fused=False, clock=clock)
     steps(callback, clock, [2.0] * 10, start=20)
-    assert callback.predicted == pytest.approx(20 + 20 + 500 * 0.008 + 2 * 1000 * 0.008)
+    assert callback.predicted == pytest.approx(20 + 20 + 500 * 0.008 + 2 * 1000 * 0.008 + 0.6)
 
 
 def test_a_training_of_ten_steps_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    short = Work((100,) * 10, 0.5, WORK.largest, 0, 0, 0, None, 0, 0)
+    short = Work((100,) * 10, 0.5, WORK.largest, 10, 0, 0, None, 10, 0)
     clock = Clock()
     callback = RemainingTime(short, fused=True, clock=clock)
     steps(callback, clock, [2.0] * 10)

@@ -13,11 +13,11 @@ from adapterkit.base.outline import Outline
 from adapterkit.training.estimate.work import Work
 
 # The share of the processor's plain matrix products that a step comes to, and an evaluation's forward pass.
-_FUSED, _PLAIN, _FORWARD = 0.55, 0.2, 0.3
+_FUSED, _PLAIN, _FORWARD = 0.18, 0.08, 0.12
 # An evaluated token against a trained one: one pass of the model's own layers against forward and backward.
-EVALUATED = {True: 0.9, False: 0.4}
+EVALUATED = {True: 0.8, False: 0.4}
 # Seconds for a checkpoint, and for what surrounds a training: loading a base of this size a second, proofs, publishing.
-_SAVE, _AROUND, _BYTES_A_SECOND = 0.6, 4.0, 100e6
+_SAVE, _AROUND, _BYTES_A_SECOND = 0.6, 2.5, 130e6
 _CALIBRATION_ROWS, _CALIBRATION_SECONDS = 512, 0.15
 
 
@@ -37,9 +37,8 @@ class Pace:
 
     def training(self, work: Work, *, done: int = 0) -> float:
         """All steps from the one after `done` on, with the evaluations and checkpoints that come on the way."""
-        left = 1 - done / work.steps if work.steps else 0.0
-        looks = work.evaluations * work.validation_tokens * self.evaluated + work.saves * self.save
-        return sum(work.step_tokens[done:]) * self.token + left * looks
+        looks = work.evaluations(done) * work.validation_tokens * self.evaluated + work.saves(done) * self.save
+        return sum(work.step_tokens[done:]) * self.token + looks
 
     def test(self, work: Work) -> float:
         """The test rows, once without the new adapter and once with it."""

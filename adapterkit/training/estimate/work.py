@@ -38,22 +38,22 @@ class Work:
         step_tokens: tokens of each optimizer step, in order.
         label_share: of the training tokens, those that are learned.
         largest: the training batch that takes most memory.
-        evaluations: how often the validation rows are looked at.
+        evaluate_every: steps from one look at the validation rows to the next.
         validation_tokens: of all validation rows.
         test_tokens: of all test rows.
         largest_evaluated: the batch of validation or test rows that takes most memory; null without any.
-        saves: checkpoints.
+        save_every: steps from one checkpoint to the next.
         entries: how often something is logged.
     """
 
     step_tokens: tuple[int, ...]
     label_share: float
     largest: Batch
-    evaluations: int
+    evaluate_every: int
     validation_tokens: int
     test_tokens: int
     largest_evaluated: Batch | None
-    saves: int
+    save_every: int
     entries: int
 
     @property
@@ -65,6 +65,14 @@ class Work:
     def tokens(self) -> int:
         """Tokens trained on, rows of every epoch counted again."""
         return sum(self.step_tokens)
+
+    def evaluations(self, done: int = 0) -> int:
+        """Looks at the validation rows after so many steps are done; the last step is always followed by one."""
+        return _times(self.steps, self.evaluate_every, done) if self.validation_tokens else 0
+
+    def saves(self, done: int = 0) -> int:
+        """Checkpoints after so many steps are done; the last step is always followed by one."""
+        return _times(self.steps, self.save_every, done)
 
 
 def work_of(
@@ -86,24 +94,29 @@ def work_of(
     """
     an_epoch = steps_an_epoch(config, len(train))
     steps = config.max_steps if config.max_steps > 0 else math.ceil(config.epochs * an_epoch)
-    evaluations = math.ceil(steps / (config.eval_steps or an_epoch)) if validation else 0
+    evaluate_every = config.eval_steps or an_epoch
+    looks = _times(steps, evaluate_every) if validation else 0
     evaluated = [_widest(rows, config.batch_size) for rows in (validation, test) if rows]
     return Work(
         step_tokens=tuple(islice(_step_tokens([row.length for row in train], config, seed), steps)),
         label_share=sum(row.labels_count for row in train) / sum(row.length for row in train),
         largest=_batch(sorted(train, key=lambda row: row.length)[-config.batch_size :]),
-        evaluations=evaluations,
+        evaluate_every=evaluate_every,
         validation_tokens=sum(row.length for row in validation),
         test_tokens=sum(row.length for row in test),
         largest_evaluated=max(evaluated, key=lambda batch: batch.rows * batch.kept, default=None),
-        saves=math.ceil(steps / (config.save_steps or an_epoch)),
-        entries=steps // config.logging_steps + evaluations + 1,
+        save_every=config.save_steps or an_epoch,
+        entries=steps // config.logging_steps + looks + 1,
     )
 
 
 def steps_an_epoch(config: TrainerConfig, rows: int) -> int:
     """Optimizer steps of one pass over so many rows; the last may be of fewer batches, and of fewer rows."""
     return math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
+
+
+def _times(steps: int, every: int, done: int = 0) -> int:
+    return math.ceil(steps / every) - done // every
 
 
 def _step_tokens(lengths: Sequence[int], config: TrainerConfig, seed: int) -> Iterator[int]:
