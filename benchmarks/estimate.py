@@ -111,7 +111,7 @@ def trained(words: list[str], where: Path) -> Seen:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed:\n{output}")
-    artifact = Registry(registry).resolve("unified")
+    artifact = Registry(registry).artifact("unified")
     folder = artifact.path
     # The clock of the run starts at its estimate, and stops when it says where the adapter is.
     lines = [line for line in (run / "train.log").read_text("utf-8").splitlines() if _STAMP.match(line)]
