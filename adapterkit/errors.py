@@ -5,6 +5,7 @@ Every message says what is wrong, the likely cause, and the fix. Facts that a pr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,25 @@ class UnknownNameError(UsageError):
         self.kind, self.name, self.nearest = kind, name, tuple(nearest)
         meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
         super().__init__(f"Unknown {kind} '{name}'.{meant}{' ' + hint if hint else ''}")
+
+
+class BudgetError(UsageError):
+    """An adapter would be published in more bytes than it may have.
+
+    Attributes:
+        megabytes: what it would have, in MB of 10^6 bytes.
+        limit: what it may have.
+        fits: what would: (override, MB).
+    """
+
+    def __init__(self, megabytes: float, limit: float, shape: str, fits: Sequence[tuple[str, float]]) -> None:
+        self.megabytes, self.limit, self.fits = megabytes, limit, tuple(fits)
+        ways = "".join(f"\n  {override} fits ({size:.1f} MB)" for override, size in fits)
+        told = f"Any one of these fits it:{ways}\nOr allow it" if fits else "Nothing smaller fits either. Allow it"
+        super().__init__(
+            f"The artifact would have {megabytes:.1f} MB ({shape}), more than budget.max_artifact_mb={limit:g} (1 MB "
+            f"is 10^6 bytes). {told}: budget.max_artifact_mb={math.ceil(megabytes * 1.02)}"
+        )
 
 
 class MissingKeyError(UsageError):

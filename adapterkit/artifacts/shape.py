@@ -12,7 +12,8 @@ from adapterkit.manifest import AdapterShape
 _TENSOR = re.compile(
     r"base_model\.model\.(?P<module>.+)\.(?P<part>lora_A\.weight|lora_B\.weight|lora_magnitude_vector)"
 )
-_FLOATS = ("F16", "BF16", "F32", "F64")
+# safetensors' names -> torch's.
+_FLOATS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _MAX_MATCHES = 5_000_000
 
 Parts = Mapping[str, TensorEntry]
@@ -24,6 +25,7 @@ def adapter_shape(settings: LoraSettings, header: Header) -> AdapterShape:
     The kinds come from the tensors, because a config may name the same layers in more than one way.
     """
     kinds = {module.rpartition(".")[2] for module in _modules(header)}
+    dtypes = {_FLOATS.get(entry.dtype) for entry in header.tensors.values()}
     return AdapterShape(
         rank=settings.rank,
         alpha=settings.alpha,
@@ -31,6 +33,7 @@ def adapter_shape(settings: LoraSettings, header: Header) -> AdapterShape:
         variant=settings.variant,
         parameters=sum(entry.elements for entry in header.tensors.values()),
         bytes=sum(entry.end - entry.begin for entry in header.tensors.values()),
+        dtype=dtypes.pop() if len(dtypes) == 1 else None,
     )
 
 

@@ -280,7 +280,7 @@ def _contradictions(manifest: Manifest, measured: Measured) -> Iterator[Problem]
         )
     for key in AdapterShape.__dataclass_fields__:
         said, real = getattr(manifest.adapter, key), getattr(measured.shape, key)
-        if said != real:
+        if said != real and (key, said) != ("dtype", None):
             yield Problem(MANIFEST_FILE, f"says adapter.{key} is {said}, and it is {real}")
     if measured.settings.base_id != manifest.base.identity.id:
         yield Problem(

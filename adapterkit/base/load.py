@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from adapterkit.base.heap import bound_primitives, release_freed
 from adapterkit.base.locate import locate_base
 from adapterkit.base.quantization import keep_bytes_in_place, loading_arguments, settings_of
 from adapterkit.base.source_digest import source_digest
@@ -76,6 +77,7 @@ def load_base(
     from transformers import AutoModelForCausalLM
 
     arguments = loading_arguments(quantization)
+    bound_primitives()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -91,6 +93,7 @@ def load_base(
     model.requires_grad_(False)
     model.eval()
     keep_bytes_in_place(model)
+    release_freed()
     return Base(model, load_tokenizer(identity.id, folder), identity, folder)
 
 

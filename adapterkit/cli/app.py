@@ -1,7 +1,7 @@
 """The verbs in the order in which `--help` lists them, and how the command ends.
 
-Nothing here or above imports a deep-learning library, but for the verbs of `training`, `talking`, `importing` and
-`checkup` once they are called.
+Nothing here or above imports a deep-learning library, but for the verbs of `training`, `estimating`, `talking`,
+`importing` and `checkup` once they are called.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import sys
 
 import typer
 
-from adapterkit.cli import checkup, importing, keeping, looking, offering, signing, talking, training
+from adapterkit.cli import checkup, estimating, importing, keeping, looking, offering, signing, talking, training
 from adapterkit.cli.output import print_json, printable
 from adapterkit.errors import AdapterKitError
 
 DEBUG_VARIABLE = "ADAPTERKIT_DEBUG"
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_WORDS = {"allow_extra_args": True}
 
 app = typer.Typer(
     name="adapterkit",
@@ -40,6 +41,7 @@ app.command()(keeping.gc)
 app.command()(checkup.doctor)
 app.command()(talking.chat)
 app.command(context_settings=_FORWARDED)(training.train)
+app.command(context_settings=_WORDS)(estimating.estimate)
 app.command("import")(importing.import_folder)
 app.command()(training.rebuild)
 app.command()(training.reproduce)

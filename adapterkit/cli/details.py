@@ -61,7 +61,8 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     yield from (("parent", f"{each.ref}, weights digest {each.weights_digest}") for each in manifest.lineage.parents)
     yield from _trained_by(manifest.recipe)
     yield "adapter", f"{shape.variant}, rank {shape.rank}, alpha {shape.alpha:g}, on {', '.join(shape.targets)}"
-    yield "size", f"{counted(shape.parameters, 'parameter')}, {counted(shape.bytes, 'byte')}"
+    kind = f" of {shape.dtype}" if shape.dtype else ""
+    yield "size", f"{counted(shape.parameters, 'parameter')}, {counted(shape.bytes, 'byte')}{kind}"
     yield (
         "data",
         f"{data.source}: {counted(data.rows, 'row')}, {counted(data.tokens, 'token')}, digest {data.digest[:12]}",

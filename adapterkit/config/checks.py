@@ -35,6 +35,11 @@ _RULES: dict[str, _Rule] = {
     "adapter.learning_rate": _NOT_NEGATIVE,
     "adapter.max_steps": _WHOLE_OR_NULL,
     "adapter.max_artifact_mb": ("a number above 0, or null", lambda value: value is None or 0 < value < math.inf),
+    "adapter.dtype": ("float32 or bfloat16", lambda value: value in ("float32", "bfloat16")),
+    "budget.max_artifact_mb": (
+        "a number of MB (10^6 bytes) above 0, or null for no limit",
+        lambda value: value is None or 0 < value < math.inf,
+    ),
     "data.max_length": _WHOLE,
     "data.max_train_rows": _WHOLE_OR_NULL,
     "data.max_validation_rows": _WHOLE_OR_NULL,

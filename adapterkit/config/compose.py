@@ -108,6 +108,24 @@ def compose_asked(asked: Asked) -> Composition:
     return Composition(typed(composed), now, shared)
 
 
+def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tuple[TrainConfig, Asked]:
+    """The config that a training's command line means, and how it is asked for; inside `composing`.
+
+    Args:
+        words: overrides in Hydra's grammar, as one writes them behind `adapterkit train`.
+        config_dir: the user's own folder of configs.
+
+    Raises:
+        HydraException: a word is no override, or there is no such recipe, group or key.
+        UsageError: as `typed`.
+    """
+    own = _relative(config_dir.absolute()) if config_dir else None
+    arguments = [*words, *_search(own)]
+    # The default of output_dir asks Hydra's running job, and there is none.
+    config = typed(compose(PRIMARY, [*arguments, "output_dir=''"]))
+    return config, asked_for(words, _files(arguments), config_dir=own, suffix=config.suffix)
+
+
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:
     """The config of the recipe that trains a missing parent, with the child's base, data and registry.
 

@@ -37,8 +37,8 @@ class AdapterConfig:
     """The shape of the adapter to train, and what a preset proposes besides.
 
     `target_modules` is `all-linear`, one name, or a list of names: modules' own, or roles (`attention`, `mlp`, `q`,
-    `k`, `v`, `o`, `gate`, `up`, `down`). `init_lora_weights` is default, gaussian or eva; `dtype` is what the adapter is
-    stored in, float32 or bfloat16. What stands behind it is no part of the shape, and a proposal:
+    `k`, `v`, `o`, `gate`, `up`, `down`). `init_lora_weights` is default, gaussian or eva. It is trained in float32, and
+    stored in `dtype`, float32 or bfloat16. What stands behind that is no part of the shape, and a proposal:
     conf/trainer/default.yaml takes `epochs`, `learning_rate` and `max_steps` (at most so many; null: no limit),
     conf/train.yaml `budget.max_artifact_mb`, `intended_use` and `tags`.
     """
@@ -50,6 +50,7 @@ class AdapterConfig:
     use_rslora: bool = False
     use_dora: bool = False
     init_lora_weights: str = "default"
+    dtype: str = "float32"
     epochs: float = 1.0
     learning_rate: float = 3e-4
     max_steps: int | None = None
@@ -147,6 +148,13 @@ class TrackingConfig:
 
 
 @dataclass
+class BudgetConfig:
+    """What a training may come to. `max_artifact_mb`: of the published folder, in MB of 10^6 bytes; null: no limit."""
+
+    max_artifact_mb: float | None = None
+
+
+@dataclass
 class TrainConfig:
     """The whole of one training, as the story takes it.
 
@@ -177,3 +185,4 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    budget: BudgetConfig = field(default_factory=BudgetConfig)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from adapterkit.base.heap import release_freed
+
 IGNORED = -100
 
 
@@ -74,6 +76,8 @@ def row_losses(
     found: dict[int, RowLoss] = {}
     was_training = model.training
     model.eval()
+    # Logits are too large for what the steps before have freed, and would come on top of it.
+    release_freed()
     try:
         with torch.inference_mode():
             for indices in progress(batches):
@@ -84,6 +88,7 @@ def row_losses(
                     found[index] = RowLoss(nats, count)
     finally:
         model.train(was_training)
+        release_freed()
     return [found[index] for index in range(len(rows))]
 
 

@@ -66,7 +66,7 @@ class Manifest:
         plain["version"] = str(self.version)
         plain["lineage"] = [_member_json(member) for member in self.lineage.members]
         plain["merged_from"] = [_member_json(member) for member in self.merged_from]
-        plain["adapter"]["targets"] = list(self.adapter.targets)
+        plain["adapter"] = self.adapter.to_json()
         plain["tags"] = list(self.tags)
         if self.recipe is not None:
             plain["recipe"]["overrides"] = list(self.recipe.overrides)

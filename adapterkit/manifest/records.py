@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -117,7 +118,10 @@ class RecipeRecord:
 
 @dataclass(frozen=True)
 class AdapterShape:
-    """The shape of an adapter: what `weights_digest` covers besides the tensors, and its size."""
+    """The shape of an adapter: what `weights_digest` covers besides the tensors, its size, and its dtype.
+
+    `dtype` is torch's name of it; null where one file holds several, and in manifests from before it was recorded.
+    """
 
     rank: int
     alpha: float
@@ -125,10 +129,17 @@ class AdapterShape:
     variant: str
     parameters: int
     bytes: int
+    dtype: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is null is not said."""
+        plain = {**dataclasses.asdict(self), "targets": list(self.targets)}
+        return {key: value for key, value in plain.items() if value is not None}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> AdapterShape:
         """Read it strictly; raises TypeError, ValueError or KeyError."""
         shape = cls(**{**plain, "targets": text_list(plain["targets"])})
-        finite(shape.alpha), text(shape.variant), count(shape.rank), count(shape.parameters), count(shape.bytes)
+        finite(shape.alpha), text(shape.variant), text_or_null(shape.dtype)
+        count(shape.rank), count(shape.parameters), count(shape.bytes)
         return shape

@@ -192,16 +192,26 @@ class AdapterStack:
         finally:
             self._activate_all()
 
-    def save_trainee(self, directory: Path) -> None:
+    def round_trainee(self, dtype: torch.dtype) -> None:
+        """Give every weight of the trainee a value that this dtype holds exactly; its own dtype stays."""
+        with torch.no_grad():
+            for parameter in self.trainee_parameters():
+                parameter.copy_(parameter.to(dtype))
+
+    def save_trainee(self, directory: Path, *, dtype: torch.dtype | None = None) -> None:
         """Write the trainee alone, as PEFT reads it: adapter_config.json and adapter_model.safetensors.
 
         Whatever happens on the way, an older save in the directory stays whole, or is wholly replaced.
+
+        Args:
+            directory: where to.
+            dtype: of the file; null: as the weights are in memory.
 
         Raises:
             StackError: the disk refuses.
         """
         name = self.trainee.peft_name
-        tensors = {key: value.contiguous() for key, value in self._state(name).items()}
+        tensors = {key: value.to(dtype or value.dtype).contiguous() for key, value in self._state(name).items()}
         weights = save_tensors(tensors, metadata={"format": "pt"})
         # PEFT holds sets, which it writes in another order in each process.
         plain = {**self.model.peft_config[name].to_dict(), "inference_mode": True}

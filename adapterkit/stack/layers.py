@@ -18,7 +18,8 @@ def lora_layers(model: torch.nn.Module) -> Iterator[tuple[str, LoraLayer]]:
 def adapter_parameters(model: torch.nn.Module, adapter: str) -> Iterator[tuple[str, torch.nn.Parameter]]:
     """Every parameter of one adapter, with its full name."""
     for name, layer in lora_layers(model):
-        for container in layer.adapter_layer_names:
+        # PEFT lists DoRA's magnitudes twice.
+        for container in dict.fromkeys(layer.adapter_layer_names):
             held = getattr(layer, container, {})
             if adapter not in held:
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
+from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.checks import EXPONENTIAL
 from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
@@ -31,6 +31,8 @@ from adapterkit.training.arguments import training_arguments
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.checkpoint import PREFIX, require_ranks
 from adapterkit.training.dropout import use_packed_dropout
+from adapterkit.training.estimate.work import steps_an_epoch
+from adapterkit.training.freed import ReleaseFreed
 from adapterkit.training.fused.engine import FusedStack, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
 from adapterkit.training.ranked import RankedTrainer
@@ -71,7 +73,7 @@ def fit(
     resume: Path | None,
     watchers: Sequence[TrainerCallback] = (),
 ) -> Fit:
-    """Train the stack's trainee.
+    """Train the stack's trainee; its weights end as values that `adapter.dtype` holds exactly.
 
     Args:
         stack: frozen members and a trainee.
@@ -119,6 +121,8 @@ def fit(
         callbacks=[*_watching(config, run), *watchers, stopping],
     )
     output = _run(trainer, stopping, resume)
+    # Whatever is measured from here on describes what is published.
+    stack.round_trainee(torch_dtype(config.adapter.dtype))
     history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
     return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
 
@@ -136,6 +140,7 @@ def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
     watching: list[TrainerCallback] = []
     if here().leads:
         watching += [HistoryCallback(run / HISTORY_FILE), ProgressCallback()]
+    watching.append(ReleaseFreed())
     if config.trainer.early_stopping_patience is not None:
         watching.append(EarlyStopping(config.trainer.early_stopping_patience))
     if config.tracking.tensorboard and here().leads:
@@ -174,11 +179,6 @@ def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Map
     if evaluated:
         metrics["validation_loss"] = trainer.best.loss if trainer.best is not None else evaluated[-1]
     return metrics
-
-
-def steps_an_epoch(config: TrainerConfig, rows: int) -> int:
-    """Optimizer steps of one pass over so many rows; the last may be of fewer batches, and of fewer rows."""
-    return math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
 
 
 def _mean_logged_loss(history: Sequence[Mapping[str, Any]], otherwise: float) -> float:

@@ -16,7 +16,7 @@ TRAINING_SCHEMA = 6
 _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
-_CAME_LATER = {"init_lora_weights": "default", "optimizer": "adamw"}
+_CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw"}
 # What an adapter preset proposes or says; what the trainer makes of it counts there.
 _NOT_OF_SHAPE = ("epochs", "learning_rate", "max_steps", "max_artifact_mb", "intended_use", "tags")
 

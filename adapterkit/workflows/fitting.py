@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from adapterkit.artifacts import LoraSettings, read_header
 from adapterkit.artifacts.shape import parts_of, targeted
 from adapterkit.artifacts.weights import Measured, measure
-from adapterkit.errors import ArtifactError, BaseLoadError, counted, first_line_of, listed
+from adapterkit.base.outline import Outline, outline_of
+from adapterkit.errors import ArtifactError, counted, listed
 from adapterkit.manifest import WEIGHTS_FILE
 
 _PREFIX = "base_model.model."
 _SAVED_AGAIN = "save it again from the model that was trained, in plain PEFT: model.save_pretrained(new_folder)"
-
-
-@dataclass(frozen=True)
-class Outline:
-    """What a base is made of.
-
-    Attributes:
-        modules: the full name of every module.
-        sizes: of the linear layers, by full name: (inputs, outputs).
-    """
-
-    modules: tuple[str, ...]
-    sizes: Mapping[str, tuple[int, int]]
 
 
 def require_sound(copy: Path, folder: Path) -> Measured:
@@ -107,26 +94,6 @@ def require_fit(copy: Path, folder: Path, settings: LoraSettings, base_id: str, 
             "weights alone.",
             problems,
         )
-
-
-def outline_of(base_id: str, base_folder: Path) -> Outline:
-    """The modules of a base, built without weights.
-
-    Raises:
-        BaseLoadError: transformers does not know this kind of model.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    try:
-        config = AutoConfig.from_pretrained(base_folder, trust_remote_code=False, local_files_only=True)
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise BaseLoadError(base_id, f"{first_line_of(error)}. Name a causal language model with --base.") from error
-    modules = dict(model.named_modules())
-    linear = {name: module for name, module in modules.items() if isinstance(module, torch.nn.Linear)}
-    return Outline(tuple(modules), {name: (each.in_features, each.out_features) for name, each in linear.items()})
 
 
 def _claimed(settings: LoraSettings, outline: Outline) -> Iterator[str]:

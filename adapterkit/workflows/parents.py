@@ -52,7 +52,7 @@ def resolve_parents(
     try:
         return registry.lineage_artifacts(ref)
     except RefNotFoundError as missing:
-        parent = _recipe_for(ref, config, asked, compose_parent)
+        parent = recipe_for(ref, config, asked, compose_parent)
         if parent is None:
             raise RefNotFoundError(config.parent, registry.path) from missing
         _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
@@ -94,7 +94,7 @@ def require_room(parents: Sequence[Artifact], name: str) -> None:
         )
 
 
-def _recipe_for(
+def recipe_for(
     ref: AdapterRef, config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
 ) -> Composed | None:
     """The config that publishes exactly this ref, if the child names a recipe for it."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -101,14 +102,14 @@ class RunDirectory:
         if self._writes:
             draw_curves(result.history, self.path / "training_curves.png", title=name)
 
-    def write_adapter(self, stack: AdapterStack) -> None:
-        """Write the raw weights.
+    def write_adapter(self, stack: AdapterStack, *, dtype: torch.dtype) -> None:
+        """Write the raw weights, in the dtype that they are stored in.
 
         Raises:
             StackError: the disk refuses.
         """
         if self._writes:
-            stack.save_trainee(self.adapter)
+            stack.save_trainee(self.adapter, dtype=dtype)
 
     def extra_files(self) -> dict[str, Path]:
         """What goes into the artifact besides the mandatory files."""

@@ -11,8 +11,8 @@ from typing import cast
 from peft import LoraConfig
 
 from adapterkit.artifacts.read import Artifact
-from adapterkit.base.device import resolve_device
-from adapterkit.base.load import Base, identify, load_tokenizer
+from adapterkit.base.load import Base
+from adapterkit.base.quantization import torch_dtype
 from adapterkit.base.resident import release_resident_base, resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
@@ -26,21 +26,21 @@ from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
 from adapterkit.ranks import here
+from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.training.fit import fit
-from adapterkit.training.run_key import run_key
 from adapterkit.training.shares import shared_row_losses
 from adapterkit.training.tracking.tracking import SILENT, Tracking
 from adapterkit.workflows import say
-from adapterkit.workflows.ability import require_runs, require_trains_on
 from adapterkit.workflows.drafting import Trained, draft_of
-from adapterkit.workflows.parents import ComposeParent, require_room, resolve_parents
+from adapterkit.workflows.parents import ComposeParent
+from adapterkit.workflows.preparing import Plan, prepare
 from adapterkit.workflows.reporting import write_report
-from adapterkit.workflows.rows import TokenRows, read_rows
-from adapterkit.workflows.run_directory import RunDirectory, config_yaml
-from adapterkit.workflows.starting import origin_of, start, starting_digest
+from adapterkit.workflows.rows import TokenRows
+from adapterkit.workflows.run_directory import RunDirectory
+from adapterkit.workflows.starting import start
 from adapterkit.workflows.tracked import final_metrics, publication_of, sheet_of
 
 _log = logging.getLogger(__name__)
@@ -76,79 +76,61 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     check_values(config)
     # Of several ranks the first alone tells of the training.
     with Tracking(config.tracking if here().leads else SILENT, name) as tracking:
-        return _train(name, config, asked, compose_parent, tracking)
+        plan = prepare(name, config, asked, compose_parent, train)
+        if not isinstance(plan, Plan):
+            say.already_there(*plan)
+            return TrainOutcome(plan[0], False, None)
+        return _carry_out(plan, tracking)
 
 
-def _train(
-    name: str, config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None, tracking: Tracking
-) -> TrainOutcome:
-    """The same, checked and tracked."""
-    # What cannot be published must be said before hours are spent on it.
-    config_yaml(config)
-    registry = Registry(Path(config.registry))
-    device = resolve_device(config.device)
-    identity, folder = here().in_turn("the base on the disk", partial(identify, config.model, config.quantization))
-    registry.require_writable(name)
-    require_runs(config, identity, device)
-    # Data before parents: a misspelt persona must not cost the training of its parent.
-    rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
-    parents = resolve_parents(config, asked, registry, compose_parent, train)
-    require_trains_on(parents, identity, device)
-    require_room(parents, name)
-    key_of = partial(run_key, config, identity, [each.manifest.weights_digest for each in parents], rows.digest)
-    started_from = here().from_first("the start", partial(starting_digest, config, registry, name, key_of))
-    if (existing := published_before(registry, name, key := key_of(started_from), force=config.force)) is not None:
-        say.already_there(existing, registry)
-        return TrainOutcome(existing, False, None)
-    origin = origin_of(config, registry, name, identity, parents, started_from)
-    _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
-    run = RunDirectory(Path(config.output_dir), key)
+def _carry_out(plan: Plan, tracking: Tracking) -> TrainOutcome:
+    name, config, identity = plan.name, plan.config, plan.identity
+    run = RunDirectory(Path(config.output_dir), plan.key)
     resume = here().from_first("the checkpoint", partial(run.checkpoint, config.resume))
-    sheet = sheet_of(name, config, identity, parents, rows.record, key, run.path)
+    sheet = sheet_of(name, config, identity, plan.parents, plan.rows.record, plan.key, run.path)
     tracking.start(sheet, history=run.history, resumed=resume.parent if resume else None)
+    attention = config.model.attn_implementation
     base, before = resident_base(
-        identity, folder, config.quantization, device=device, attn_implementation=config.model.attn_implementation
+        identity, plan.folder, config.quantization, device=plan.device, attn_implementation=attention
     )
     run.write_baseline(identity, before)
     stack = AdapterStack(base)
     try:
-        stack.attach(parents)
+        stack.attach(plan.parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
-        start(stack, config, rows.train, origin)
+        start(stack, config, plan.rows.train, plan.origin)
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
         result = fit(
-            stack, config, rows.train, rows.validation,
-            guard=guard, run=run.path, run_key=key, resume=resume, watchers=[tracking],
+            stack, config, plan.rows.train, plan.rows.validation,
+            guard=guard, run=run.path, run_key=plan.key, resume=resume, watchers=[plan.remaining, tracking],
         )  # fmt: skip
-        test = compare_on_test(stack, rows, base, config.trainer.batch_size)
+        test = compare_on_test(stack, plan.rows, base, config.trainer.batch_size)
         tracking.log(final_metrics(result, test), step=result.steps)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
-        run.write_adapter(stack)
-        trained = Trained(name, config, asked, parents, record, base.folder, rows, key, run, result, test, started_from)
+        run.write_adapter(stack, dtype=torch_dtype(config.adapter.dtype))
+        trained = Trained(
+            name, config, plan.asked, plan.parents, record, base.folder, plan.rows, plan.key, run, result, test,
+            plan.started_from,
+        )  # fmt: skip
     finally:
         let_go(stack)
-    try:
-        artifact = here().from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
-    except AdapterKitError:
-        _log.error("Not published. What was trained is kept in %s", run.adapter)
-        raise
+    artifact = _publish(plan.registry, trained)
     run.copy_artifact(artifact)
     if here().leads:
-        write_report(trained, artifact, registry)
+        write_report(trained, artifact, plan.registry)
     tracking.publish(publication_of(artifact))
-    say.published(artifact, registry, record, test, base.folder)
+    say.published(artifact, plan.registry, record, test, base.folder)
     return TrainOutcome(artifact, True, test)
 
 
-def published_before(registry: Registry, name: str, key: str, *, force: bool) -> Artifact | None:
-    """The adapter of that name and run key, if it is published and need not be trained; all ranks get the same.
-
-    Raises:
-        RanksPartedError: ranks would train by other keys.
-    """
-    here().require_same("base, data, parents or config", key)
-    return None if force else here().from_first("the registry", partial(registry.find_run_key, name, key))
+def _publish(registry: Registry, trained: Trained) -> Published:
+    """Publish, the first rank for all."""
+    try:
+        return here().from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
+    except AdapterKitError:
+        _log.error("Not published. What was trained is kept in %s", trained.run.adapter)
+        raise
 
 
 def let_go(stack: AdapterStack) -> None:

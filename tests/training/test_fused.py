@@ -107,7 +107,7 @@ def test_whatever_the_adapter_looks_like(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize("lengths", [(1, 9), (6, 6), (11,), (2, 3, 4, 5)])
 @pytest.mark.parametrize("block", [256, 4])
 def test_whatever_the_rows_look_like(lengths: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "_BLOCK", block)
+    monkeypatch.setattr(attention, "BLOCK", block)
     require_same(stack_of(model_of("Llama")), batch_of(*lengths))
 
 

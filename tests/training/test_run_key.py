@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapterkit.config.schema import AdapterConfig, DataConfig, TrainConfig, TrainerConfig
+from adapterkit.config.schema import AdapterConfig, BudgetConfig, DataConfig, TrainConfig, TrainerConfig
 from adapterkit.lineage import BaseIdentity
 from adapterkit.training.run_key import rows_digest, run_key, settings, settings_digest
 
@@ -63,6 +63,7 @@ def test_settings_that_mean_the_same_have_one_digest(key: str, one: Any, other: 
         ("seed", 0, 1),
         ("max_length", 256, 512),
         ("keep_best", True, False),
+        ("dtype", "float32", "bfloat16"),
     ],
 )
 def test_settings_that_differ_have_two(key: str, one: Any, other: Any) -> None:
@@ -90,6 +91,11 @@ def test_what_is_said_of_an_adapter_does_not_count() -> None:
 def test_a_key_that_came_later_changes_no_digest_of_before() -> None:
     assert settings_digest(config()) == KNOWN
     assert settings_digest(config(step_limit=1000)) != KNOWN
+
+
+@pytest.mark.parametrize("limit", [None, 1.0, 99.0])
+def test_a_budget_does_not_count(limit: float | None) -> None:
+    assert settings_digest(config(max_artifact_mb=limit, budget=BudgetConfig(limit))) == settings_digest(config())
 
 
 def test_what_is_only_watched_does_not_count() -> None:

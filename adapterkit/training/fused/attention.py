@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 # At most so many queries of each head at a time.
-_BLOCK = 256
+BLOCK = 256
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, steps: Any) -> tuple[torch.Tensor, Any]:
@@ -65,7 +65,7 @@ def _weights(q: torch.Tensor, k: torch.Tensor, block: slice, steps: Any) -> torc
 def _blocks(q: torch.Tensor) -> Iterator[slice]:
     """Blocks of like size: a last one of few queries would take as long as a full one."""
     width = q.shape[2]
-    size = math.ceil(width / math.ceil(width / _BLOCK))
+    size = math.ceil(width / math.ceil(width / BLOCK))
     return (slice(start, min(start + size, width)) for start in range(0, width, size))
 
 

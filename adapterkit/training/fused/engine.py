@@ -13,6 +13,7 @@ from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fused.block import Block
 from adapterkit.training.fused.head import label_token_losses
+from adapterkit.training.fused.shapes import places, widened
 from adapterkit.training.fused.steps import steps_for
 from adapterkit.training.fused.terms import Rows
 from adapterkit.training.fused.weight import can_keep
@@ -20,9 +21,9 @@ from adapterkit.training.fused.weight import can_keep
 # Llama's own layout; what else these classes can do is asked for below.
 # Weights of so many numbers are kept dense, 2 GB of them. The size decides and not the memory that is free: the same
 # training on the same machine is the same to the last bit.
-_KEPT_UP_TO = 500_000_000
+KEPT_UP_TO = 500_000_000
 
-_FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
+FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
 
 class FusedStack:
@@ -44,7 +45,7 @@ class FusedStack:
         weights = sum(group.outputs * group.inputs for group in self._groups)
         for group in self._groups:
             group.prepare(self._dtype)
-            if weights <= _KEPT_UP_TO and can_keep(self._dtype):
+            if weights <= KEPT_UP_TO and can_keep(self._dtype):
                 group.keep()
 
     def label_losses(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,8 +58,8 @@ class FusedStack:
             Losses in nats, float32 (labels,), and the labels, int64 (labels,).
         """
         ids, mask, labels = inputs["input_ids"], inputs["attention_mask"].bool(), inputs["labels"]
-        count, width = ids.shape
-        where = mask.flatten().nonzero().squeeze(1)
+        count, width, where = places(mask)
+        ids, following = widened(ids, width, 0), widened(labels[:, 1:], width, IGNORED)
         hidden = self._inner.embed_tokens(ids.flatten()[where]).detach()
         cos, sin = self._inner.rotary_emb(hidden[None], (where % width)[None])
         config = self._inner.config
@@ -68,8 +69,6 @@ class FusedStack:
             group.refresh()
         for block in self._blocks:
             hidden = block(hidden, rows)
-        following = torch.full_like(labels, IGNORED)
-        following[:, :-1] = labels[:, 1:]
         targets = following.flatten()[where]
         kept = (targets != IGNORED).nonzero().squeeze(1)
         last = self._inner.norm(hidden[kept])
@@ -80,7 +79,7 @@ def why_not_fused(stack: AdapterStack) -> str | None:
     """What stands against computing this stack fused; null when nothing does."""
     model: Any = stack.model.get_base_model()
     config, kind = model.config, type(model).__name__
-    if kind not in _FAMILIES:
+    if kind not in FAMILIES:
         return f"{kind} is not of a layout that is known"
     if stack.base.device.type != "cpu":
         return "it does not live on a CPU"

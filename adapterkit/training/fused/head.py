@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 
+ROUNDED = 64
 # Logits of so many tokens at a time: 25 MB in bfloat16 for a vocabulary of 49,152.
-_AT_ONCE = 256
+AT_ONCE = 256
 
 
 class _LabelLosses(torch.autograd.Function):
@@ -17,14 +19,17 @@ class _LabelLosses(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, steps: Any
     ) -> torch.Tensor:
+        # Rows of zeros round the last product up to a shape that comes again (see `shapes`).
+        count, more = len(hidden), -len(hidden) % ROUNDED
+        hidden, targets = pad(hidden, (0, 0, 0, more)), pad(targets, (0, more))
         losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
         grads = torch.empty_like(hidden)
-        for start in range(0, len(hidden), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        for start in range(0, len(hidden), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
             losses[part], dlogits = steps.label_losses(torch.mm(hidden[part], weight.t()), targets[part])
             torch.mm(dlogits, weight, out=grads[part])
-        ctx.save_for_backward(grads)
-        return losses
+        ctx.save_for_backward(grads[:count])
+        return losses[:count]
 
     @staticmethod
     def backward(ctx: Any, dlosses: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:

@@ -1,0 +1,64 @@
+"""`adapterkit estimate`: what a training would come to, before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.output import print_json, print_pairs, printable
+from adapterkit.errors import AdapterKitError, UsageError
+
+if TYPE_CHECKING:
+    from adapterkit.training.estimate import Estimate
+
+
+def estimate(
+    context: typer.Context,
+    config_dir: Annotated[Path | None, typer.Option("--config-dir", help="Your own folder of configs.")] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a training would come to, with the words one writes behind `train`; no weight is loaded."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.retraining import log_to_stderr
+    from adapterkit.config.asked import quoted
+    from adapterkit.config.compose import compose_command, compose_recipe, composing
+    from adapterkit.config.outcome import EXPECTED, message_of
+    from adapterkit.workflows.estimating import estimate as foresee
+
+    quiet_libraries()
+    log_to_stderr()
+    words = [*context.args, *([f"registry={quoted(str(registry))}"] if registry else [])]
+    with composing():
+        try:
+            config, asked = compose_command(words, config_dir)
+        except EXPECTED as error:
+            if isinstance(error, AdapterKitError):
+                raise
+            raise UsageError(message_of(error)) from error
+        found = foresee(config, asked=asked, compose_parent=compose_recipe)
+    if as_json:
+        print_json([_plain(each) for each in found])
+        return
+    for index, each in enumerate(found):
+        if index:
+            print()
+        print(printable(f"{each.name}:"))
+        print_pairs(each.told())
+        if each.suggestion is not None:
+            print(each.suggestion)
+
+
+def _plain(found: Estimate) -> dict[str, Any]:
+    peak = {"peak": found.memory.peak}
+    plain = dataclasses.asdict(found)
+    return {
+        **plain,
+        "memory": peak | plain["memory"],
+        "suggested_rank": found.suggested_rank,
+        "suggestion": found.suggestion,
+    }

@@ -1,0 +1,35 @@
+"""What a training will come to: parameters, bytes, memory and time, from its config and its rows."""
+
+from adapterkit.training.estimate.budget import require_budget
+from adapterkit.training.estimate.duration import Pace, around, guessed_pace, measured_rate, paced, told
+from adapterkit.training.estimate.memory import Memory, base_bytes, is_fused, memory_of, resident_bytes
+from adapterkit.training.estimate.prediction import Estimate
+from adapterkit.training.estimate.rank import rank_suggestion, suggested_rank
+from adapterkit.training.estimate.remaining import RemainingTime
+from adapterkit.training.estimate.size import AdapterSize, adapter_size, tensor_shapes
+from adapterkit.training.estimate.work import Batch, Work, work_of
+
+__all__ = [
+    "AdapterSize",
+    "Batch",
+    "Estimate",
+    "Memory",
+    "Pace",
+    "RemainingTime",
+    "Work",
+    "adapter_size",
+    "around",
+    "base_bytes",
+    "guessed_pace",
+    "is_fused",
+    "measured_rate",
+    "memory_of",
+    "paced",
+    "rank_suggestion",
+    "require_budget",
+    "resident_bytes",
+    "suggested_rank",
+    "tensor_shapes",
+    "told",
+    "work_of",
+]

@@ -1,0 +1,204 @@
+"""How much memory a training takes at its peak. All that was measured stands in the constants here.
+
+On a processor it is the process's resident memory; on a GPU what torch has allocated there. Bytes, throughout.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adapterkit.base.heap import PRIMITIVES, resident_memory
+from adapterkit.base.outline import Outline
+from adapterkit.config.schema import AdapterConfig, QuantizationConfig, TrainerConfig
+from adapterkit.training.estimate.size import MB, targeted_layers
+from adapterkit.training.estimate.work import Batch, Work
+from adapterkit.training.fused.attention import BLOCK
+from adapterkit.training.fused.engine import FAMILIES, KEPT_UP_TO
+from adapterkit.training.fused.head import AT_ONCE
+from adapterkit.training.fused.shapes import rounded_tokens, rounded_width
+
+# torch, transformers, PEFT, bitsandbytes, datasets and the tokenizer, before a base is loaded.
+_LIBRARIES = 625 * MB
+_WIDTHS = {"bfloat16": 2, "float16": 2, "float32": 4}
+# NF4 in blocks of 64: half a byte a weight, one byte of absmax a block, and with double quantization four for 256 of
+# these; else four bytes of absmax a block. Int8: one byte a weight.
+_NF4 = {True: 0.5 + 1 / 64 + 4 / (64 * 256), False: 0.5 + 4 / 64}
+# What the allocator cannot use again between blocks of many sizes, as a share of what was in use.
+_HEAP = 1.12
+# A trainee's number: itself, its gradient, two moments of AdamW, and a copy in the compute dtype.
+_FLOAT32 = 4
+_MODEL_OBJECTS = 20 * MB
+# oneDNN compiles its products in bfloat16 for every shape (base/heap.py): bytes of one, and how many a new number of
+# tokens takes.
+_PRIMITIVE, _SHAPES = 1_350_000, 24
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak, by what they are for.
+
+    Attributes:
+        libraries: the process before the base is loaded; 0 on a GPU.
+        loading: what the base takes while it is loaded, itself included.
+        base: the base as it is held.
+        adapters: parents, and the trainee with its gradients and optimizer.
+        training: what a step keeps for its backward pass, and what the head takes, for the largest batch.
+        evaluation: the logits of the largest batch that is evaluated.
+        compiled: products that oneDNN compiles for the shapes of the batches.
+    """
+
+    libraries: int
+    loading: int
+    base: int
+    adapters: int
+    training: int
+    evaluation: int
+    compiled: int
+
+    @property
+    def peak(self) -> int:
+        """The most at any time: while the base is loaded, in a step, or in an evaluation."""
+        return self.libraries + max(
+            self.loading, self.base + self.adapters + self.compiled + max(self.training, self.evaluation)
+        )
+
+
+def memory_of(
+    outline: Outline,
+    adapter: AdapterConfig,
+    quantization: QuantizationConfig,
+    trainer: TrainerConfig,
+    work: Work,
+    *,
+    parents: int,
+    stored: Mapping[str, int],
+    on_cpu: bool,
+    libraries: int,
+) -> Memory:
+    """Foresee the peak.
+
+    Args:
+        outline: of the base.
+        adapter: the trainee's shape.
+        quantization: how the base is held.
+        trainer: whether activations are computed twice.
+        work: the batches.
+        parents: parameters of the frozen members.
+        stored: bytes of the base's files by safetensors' name of their dtype.
+        on_cpu: whether the base lives on the processor.
+        libraries: what the process holds before it loads a base.
+
+    Raises:
+        UsageError: `target_modules` names no linear layer of the base.
+    """
+    own = sum(adapter.r * sum(size) for size in targeted_layers(adapter.target_modules, outline).values())
+    width = _WIDTHS[quantization.dtype]
+    base = base_bytes(outline, quantization)
+    fused = on_cpu and is_fused(outline, adapter, quantization, trainer)
+    kept = _fused_bytes if fused else _plain_bytes
+    training = kept(outline, adapter, quantization, trainer, work.largest)
+    return Memory(
+        libraries=libraries if on_cpu else 0,
+        loading=_loading(outline, quantization, base, stored) if on_cpu else base,
+        base=base + _MODEL_OBJECTS * on_cpu,
+        adapters=own * (4 * _FLOAT32 + width) + parents * (_FLOAT32 + width),
+        training=round(training * _HEAP),
+        evaluation=round(_evaluation_bytes(outline, width, work.largest_evaluated) * _HEAP),
+        compiled=_compiled(quantization, trainer, work) if on_cpu else 0,
+    )
+
+
+def base_bytes(outline: Outline, quantization: QuantizationConfig) -> int:
+    """The base in memory; bitsandbytes quantizes the linear layers but for the head."""
+    width = _WIDTHS[quantization.dtype]
+    weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values())
+    held = {"nf4": _NF4[quantization.double_quant], "int8": 1.0}.get(quantization.kind, float(width))
+    return round(weights * held) + (outline.parameters - weights) * width
+
+
+def is_fused(
+    outline: Outline, adapter: AdapterConfig, quantization: QuantizationConfig, trainer: TrainerConfig
+) -> bool:
+    """Whether the fused forward pass will take it, as far as that shows without the model; see `why_not_fused`."""
+    one_dtype = quantization.kind != "nf4" or quantization.compute_dtype == quantization.dtype
+    plain = not (adapter.use_dora or trainer.gradient_checkpointing)
+    return outline.family in FAMILIES and quantization.kind != "int8" and one_dtype and plain
+
+
+def _fused_bytes(
+    outline: Outline, adapter: AdapterConfig, quantization: QuantizationConfig, trainer: TrainerConfig, batch: Batch
+) -> int:
+    """What `ctx.saved` of every layer holds (training/fused/block.py), and a slice of logits (fused/head.py)."""
+    d, width = outline.dimensions, _WIDTHS[quantization.dtype]
+    layers = targeted_layers(adapter.target_modules, outline).values()
+    # x, normed, middle, again; the mixed heads; gate and up, and their product.
+    tokens = 4 * d.hidden + d.queries + 3 * d.gated
+    # Attention looks at padded rows: queries, keys, values, and the weights, which long rows compute again.
+    count = rounded_tokens(batch.tokens)
+    places = rounded_width(batch.rows, batch.width, count)
+    padded = d.queries + 2 * d.keys + d.heads * places * (places <= BLOCK)
+    numbers = d.layers * (count * tokens + batch.rows * places * padded)
+    ranks = count * adapter.r * len(layers)
+    masks = batch.tokens * sum(inputs for inputs, _ in layers) if adapter.lora_dropout else 0
+    dense = max(inputs * outputs for inputs, outputs in outline.blocks.values())
+    head = min(AT_ONCE, batch.rows * batch.kept) * d.vocabulary * (2 * width + _FLOAT32)
+    weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values())
+    # Dense copies of all weights, one for each direction, or one weight at a time.
+    dense = 2 * weights if width == 2 and weights <= KEPT_UP_TO else 2 * dense
+    return (numbers + ranks + dense) * width + masks + head
+
+
+def _plain_bytes(
+    outline: Outline, adapter: AdapterConfig, quantization: QuantizationConfig, trainer: TrainerConfig, batch: Batch
+) -> int:
+    """What autograd keeps of transformers' own layers under PEFT, and of the logits at label positions."""
+    d, width = outline.dimensions, _WIDTHS[quantization.dtype]
+    layers = targeted_layers(adapter.target_modules, outline)
+    padded = batch.rows * batch.width
+    # Two norms in float32; queries and keys before and after rotation; repeated keys and values; gate, its silu, up.
+    tokens = 2 * d.hidden * (2 * _FLOAT32 + width) + (2 * (d.queries + d.keys) + 2 * d.queries + 3 * d.gated) * width
+    weights = d.heads * batch.width * (_FLOAT32 + width)
+    # The input of every adapted layer in float32, once more behind dropout, with a mask.
+    adapted = sum(inputs for inputs, _ in layers.values()) * (_FLOAT32 + (1 + _FLOAT32) * bool(adapter.lora_dropout))
+    a_layer = padded * (tokens + weights + adapted // d.layers)
+    # DoRA keeps every adapted weight dense, in the base's dtype and in float32.
+    dense = sum(inputs * outputs for inputs, outputs in layers.values()) * (width + _FLOAT32)
+    dora = dense if adapter.use_dora else 0
+    # Logits, in float32, their softmax, and two gradients.
+    head = batch.rows * batch.kept * d.vocabulary * (2 * width + 3 * _FLOAT32)
+    if trainer.gradient_checkpointing:
+        return d.layers * padded * d.hidden * width + max(a_layer, head) + dora
+    return d.layers * a_layer + head + dora
+
+
+def _evaluation_bytes(outline: Outline, width: int, batch: Batch | None) -> int:
+    """Logits at label positions, once more in float32, and their softmax; the layers before are small beside these."""
+    if batch is None:
+        return 0
+    return batch.rows * batch.kept * outline.dimensions.vocabulary * (width + 2 * _FLOAT32)
+
+
+def _compiled(quantization: QuantizationConfig, trainer: TrainerConfig, work: Work) -> int:
+    if quantization.dtype != "bfloat16":
+        return 0
+    return min(PRIMITIVES, _SHAPES * work.steps * trainer.gradient_accumulation_steps) * _PRIMITIVE
+
+
+def _loading(outline: Outline, quantization: QuantizationConfig, base: int, stored: Mapping[str, int]) -> int:
+    """Files are mapped, and converted on the way where they hold another dtype; what is not converted stays mapped."""
+    named = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+    files = sum(stored.values())
+    converted = (
+        outline.parameters
+        * _WIDTHS[quantization.dtype]
+        * any(named.get(label) != quantization.dtype for label in stored)
+    )
+    return files + max(converted, base if quantization.kind != "none" else 0) + (base if converted else 0)
+
+
+@functools.cache
+def resident_bytes() -> int:
+    """The libraries, before any base: what this process held when it was first asked, or more where it imports more."""
+    return max(_LIBRARIES, resident_memory() or 0)

@@ -1,0 +1,62 @@
+"""What a training will come to, before it: parameters, bytes, memory, time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from adapterkit.training.estimate.duration import told
+from adapterkit.training.estimate.memory import Memory
+from adapterkit.training.estimate.rank import rank_suggestion, suggested_rank
+from adapterkit.training.estimate.size import MB, AdapterSize
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one training will come to.
+
+    Attributes:
+        name: the adapter.
+        rank: its rank.
+        rows: of the training split.
+        steps: optimizer steps, where nothing stops it early.
+        tokens: trained on, rows of every epoch counted again.
+        size: parameters and bytes; parameters and weights exact.
+        memory: the peak, in parts.
+        seconds: a first guess of the whole run.
+        limit_mb: what the artifact may have, in MB of 10^6 bytes; null: anything.
+    """
+
+    name: str
+    rank: int
+    rows: int
+    steps: int
+    tokens: int
+    size: AdapterSize
+    memory: Memory
+    seconds: float
+    limit_mb: float | None
+
+    @property
+    def suggested_rank(self) -> int:
+        """The rank that a rule of thumb of earlier systems takes for so many rows."""
+        return suggested_rank(self.rows)
+
+    @property
+    def suggestion(self) -> str | None:
+        """One line where another rank is suggested than the one chosen, else null."""
+        return rank_suggestion(self.rank, self.rows)
+
+    @property
+    def line(self) -> str:
+        """The whole on one line."""
+        return "Estimate: " + "; ".join(f"{name} {value}" for name, value in self.told())
+
+    def told(self) -> Iterator[tuple[str, str]]:
+        """Names and values, for people."""
+        limit = f" of {self.limit_mb:g} MB allowed" if self.limit_mb is not None else ""
+        yield "trainable parameters", f"{self.size.parameters:,}"
+        yield "artifact", f"{self.size.artifact / MB:.1f} MB{limit}"
+        yield "memory at its peak", f"{self.memory.peak / MB / 1000:.2f} GB"
+        yield "steps", f"{self.steps}, {self.tokens:,} tokens"
+        yield "time", f"about {told(self.seconds)}, a first guess; after ten steps comes a better one"

@@ -1,0 +1,149 @@
+"""What a training has to compute: its steps, batch by batch, and what it evaluates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from adapterkit.config.schema import TrainerConfig
+from adapterkit.data.template import EncodedRow
+from adapterkit.evaluation.loss import IGNORED
+from adapterkit.training.batching import LengthGroupedSampler
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several rows at once.
+
+    Attributes:
+        rows: how many.
+        width: tokens of the longest.
+        tokens: of all, padding not counted.
+        kept: positions at which any of them has a label, for each row.
+    """
+
+    rows: int
+    width: int
+    tokens: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """One training, counted.
+
+    Attributes:
+        step_tokens: tokens of each optimizer step, in order.
+        label_share: of the training tokens, those that are learned.
+        largest: the training batch that takes most memory.
+        evaluate_every: steps from one look at the validation rows to the next.
+        validation_tokens: of all validation rows.
+        test_tokens: of all test rows.
+        largest_evaluated: the batch of validation or test rows that takes most memory; null without any.
+        save_every: steps from one checkpoint to the next.
+        entries: how often something is logged.
+    """
+
+    step_tokens: tuple[int, ...]
+    label_share: float
+    largest: Batch
+    evaluate_every: int
+    validation_tokens: int
+    test_tokens: int
+    largest_evaluated: Batch | None
+    save_every: int
+    entries: int
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps, where nothing stops the training early."""
+        return len(self.step_tokens)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens trained on, rows of every epoch counted again."""
+        return sum(self.step_tokens)
+
+    def evaluations(self, done: int = 0) -> int:
+        """Looks at the validation rows after so many steps are done; the last step is always followed by one."""
+        return _times(self.steps, self.evaluate_every, done) if self.validation_tokens else 0
+
+    def saves(self, done: int = 0) -> int:
+        """Checkpoints after so many steps are done; the last step is always followed by one."""
+        return _times(self.steps, self.save_every, done)
+
+
+def work_of(
+    train: Sequence[EncodedRow],
+    validation: Sequence[EncodedRow],
+    test: Sequence[EncodedRow],
+    config: TrainerConfig,
+    *,
+    seed: int,
+) -> Work:
+    """Count a training; the order of its batches is the one that the trainer will take.
+
+    Args:
+        train: rows to learn from, one at least.
+        validation: rows to evaluate on while training.
+        test: rows to evaluate on at the end.
+        config: batch size, epochs, how often to evaluate, save and log.
+        seed: of the training.
+    """
+    an_epoch = steps_an_epoch(config, len(train))
+    steps = config.max_steps if config.max_steps > 0 else math.ceil(config.epochs * an_epoch)
+    evaluate_every = config.eval_steps or an_epoch
+    looks = _times(steps, evaluate_every) if validation else 0
+    evaluated = [_widest(rows, config.batch_size) for rows in (validation, test) if rows]
+    return Work(
+        step_tokens=tuple(islice(_step_tokens([row.length for row in train], config, seed), steps)),
+        label_share=sum(row.labels_count for row in train) / sum(row.length for row in train),
+        largest=_batch(sorted(train, key=lambda row: row.length)[-config.batch_size :]),
+        evaluate_every=evaluate_every,
+        validation_tokens=sum(row.length for row in validation),
+        test_tokens=sum(row.length for row in test),
+        largest_evaluated=max(evaluated, key=lambda batch: batch.rows * batch.kept, default=None),
+        save_every=config.save_steps or an_epoch,
+        entries=steps // config.logging_steps + looks + 1,
+    )
+
+
+def steps_an_epoch(config: TrainerConfig, rows: int) -> int:
+    """Optimizer steps of one pass over so many rows; the last may be of fewer batches, and of fewer rows."""
+    return math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
+
+
+def _times(steps: int, every: int, done: int = 0) -> int:
+    return math.ceil(steps / every) - done // every
+
+
+def _step_tokens(lengths: Sequence[int], config: TrainerConfig, seed: int) -> Iterator[int]:
+    """Tokens of each optimizer step, epoch after epoch, without end."""
+    sampler = LengthGroupedSampler(lengths, config.batch_size, seed=seed)
+    together = config.batch_size * config.gradient_accumulation_steps
+    epoch = 0
+    while True:
+        sampler.set_epoch(epoch)
+        order = iter(sampler)
+        while rows := list(islice(order, together)):
+            yield sum(lengths[row] for row in rows)
+        epoch += 1
+
+
+def _widest(rows: Sequence[EncodedRow], batch_size: int) -> Batch:
+    """The last full batch of those that `row_losses` makes, or the last: both hold the longest rows."""
+    ordered = sorted(rows, key=lambda row: row.length)
+    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
+    return max(map(_batch, batches[-2:]), key=lambda batch: batch.rows * batch.kept)
+
+
+def _batch(rows: Sequence[EncodedRow]) -> Batch:
+    labelled = set(chain.from_iterable(_labelled(row) for row in rows))
+    lengths = [row.length for row in rows]
+    return Batch(len(rows), max(lengths), sum(lengths), len(labelled))
+
+
+def _labelled(row: EncodedRow) -> Iterator[int]:
+    return (place for place, label in enumerate(row.labels) if label != IGNORED and place > 0)

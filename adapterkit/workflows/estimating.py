@@ -1,0 +1,186 @@
+"""What a training will come to, said before it starts, or by `adapterkit estimate`; no weight of a base is loaded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from adapterkit.base.device import resolve_device
+from adapterkit.base.load import load_tokenizer
+from adapterkit.base.locate import locate_base
+from adapterkit.base.outline import Outline, outline_of, stored_bytes
+from adapterkit.base.quantization import settings_of, torch_dtype
+from adapterkit.config.asked import UNASKED, Asked
+from adapterkit.config.checks import check_values
+from adapterkit.config.schema import TrainConfig
+from adapterkit.errors import RefNotFoundError
+from adapterkit.names import AdapterRef, check_name
+from adapterkit.registry.registry import Registry
+from adapterkit.training.estimate import (
+    Estimate,
+    RemainingTime,
+    Work,
+    adapter_size,
+    around,
+    guessed_pace,
+    is_fused,
+    measured_rate,
+    memory_of,
+    require_budget,
+    resident_bytes,
+    work_of,
+)
+from adapterkit.workflows.parents import ComposeParent, recipe_for
+from adapterkit.workflows.rows import TokenRows, read_rows
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a training stands on, none of it loaded.
+
+    Attributes:
+        outline: of the base.
+        stored: bytes of the base's files, by safetensors' name of their dtype.
+        device: where it trains.
+    """
+
+    outline: Outline
+    stored: dict[str, int]
+    device: torch.device
+
+
+def ground_within_budget(config: TrainConfig, folder: Path, device: torch.device) -> Ground:
+    """Look at the base's config and headers, and demand an artifact that is no larger than it may be.
+
+    Args:
+        config: the training.
+        folder: the base's local folder.
+        device: where it trains.
+
+    Raises:
+        BudgetError: it would be larger; what would fit is said.
+        UsageError: `adapter.target_modules` names no linear layer of the base.
+        BaseLoadError: transformers does not know this kind of model, or a file of it is damaged.
+    """
+    outline = outline_of(config.model.id, folder)
+    require_budget(config.adapter, config.budget.max_artifact_mb, outline)
+    return Ground(outline, dict(stored_bytes(config.model.id, folder)), device)
+
+
+def foretell(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Sequence[int]) -> RemainingTime:
+    """Say what a training will come to, in its first lines.
+
+    Args:
+        config: the training.
+        ground: what it stands on.
+        rows: of its data.
+        parents: parameters of the frozen members.
+
+    Returns:
+        What will say, after ten steps, how long the rest takes.
+
+    Raises:
+        BudgetError: with its parents and its log, the artifact would be larger than it may be.
+    """
+    work = _work(config, rows)
+    found = _estimate(config, ground, rows, parents, work)
+    for line in (found.line, found.suggestion):
+        if line is not None:
+            _log.info("%s", line)
+    return RemainingTime(work, fused=_fused(config, ground))
+
+
+def estimate(
+    config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: ComposeParent | None = None
+) -> list[Estimate]:
+    """Foresee a training, and before it those of parents that are missing and would be trained first.
+
+    Args:
+        config: the whole of the training.
+        asked: the command that it was composed from.
+        compose_parent: from a recipe's name and the child's config to the parent's config and command, or None.
+
+    Returns:
+        One estimate a training, in the order in which they would run.
+
+    Raises:
+        BudgetError: an artifact would be larger than it may be.
+        AdapterKitError: the data, the base, a parent or a key is not to be had.
+    """
+    return _foreseen(config, asked, compose_parent)[0]
+
+
+def _foreseen(
+    config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
+) -> tuple[list[Estimate], list[int]]:
+    """Estimates, and the parameters of every member of the lineage."""
+    check_name(config.name + config.suffix, said_as="name=")
+    check_values(config)
+    settings_of(config.quantization)
+    model, device = config.model, resolve_device(config.device)
+    folder = locate_base(model.id, revision=model.revision, install=model.install)
+    ground = ground_within_budget(config, folder, device)
+    rows = read_rows(config.data, config.persona, load_tokenizer(model.id, folder))
+    before, parents = _lineage(config, asked, compose_parent)
+    found = _estimate(config, ground, rows, parents, _work(config, rows))
+    return [*before, found], [*parents, found.size.parameters]
+
+
+def _lineage(
+    config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
+) -> tuple[list[Estimate], list[int]]:
+    if config.parent is None:
+        return [], []
+    registry, ref = Registry(Path(config.registry)), AdapterRef.parse(config.parent)
+    try:
+        members = registry.manifest(ref).lineage.members
+        return [], [registry.manifest(member.ref).adapter.parameters for member in members]
+    except RefNotFoundError as missing:
+        parent = recipe_for(ref, config, asked, compose_parent)
+        if parent is None:
+            raise RefNotFoundError(config.parent, registry.path) from missing
+        return _foreseen(*parent, compose_parent)
+
+
+def _estimate(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Sequence[int], work: Work) -> Estimate:
+    adapter, outline, limit = config.adapter, ground.outline, config.budget.max_artifact_mb
+    require_budget(adapter, limit, outline, parents=len(parents), entries=work.entries)
+    dtype = torch_dtype(config.quantization.dtype)
+    rate = measured_rate(ground.device, dtype, outline.dimensions.hidden)
+    pace = guessed_pace(outline, work.label_share, rate, fused=_fused(config, ground))
+    return Estimate(
+        name=config.name + config.suffix,
+        rank=adapter.r,
+        rows=len(rows.train),
+        steps=work.steps,
+        tokens=work.tokens,
+        size=adapter_size(adapter, outline, parents=len(parents), entries=work.entries),
+        memory=memory_of(
+            outline,
+            adapter,
+            config.quantization,
+            config.trainer,
+            work,
+            parents=sum(parents),
+            stored=ground.stored,
+            on_cpu=ground.device.type == "cpu",
+            libraries=resident_bytes(),
+        ),
+        seconds=around(sum(ground.stored.values())) + pace.training(work) + pace.test(work),
+        limit_mb=limit,
+    )
+
+
+def _work(config: TrainConfig, rows: TokenRows) -> Work:
+    return work_of(rows.train, rows.validation, rows.test, config.trainer, seed=config.seed)
+
+
+def _fused(config: TrainConfig, ground: Ground) -> bool:
+    on_cpu = ground.device.type == "cpu"
+    return on_cpu and is_fused(ground.outline, config.adapter, config.quantization, config.trainer)
