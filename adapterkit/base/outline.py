@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Outline:
         parameters: how many numbers the base holds, shared ones once.
         family: the class that transformers builds it with.
         dimensions: of its decoder.
+        model: itself, on torch's meta device.
     """
 
     modules: tuple[str, ...]
@@ -56,6 +57,7 @@ class Outline:
     parameters: int
     family: str
     dimensions: Dimensions
+    model: Any = field(repr=False, compare=False)
 
     @property
     def blocks(self) -> Mapping[str, tuple[int, int]]:
@@ -92,6 +94,7 @@ def outline_of(base_id: str, base_folder: Path) -> Outline:
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         family=type(model).__name__,
         dimensions=_dimensions(config.get_text_config()),
+        model=model,
     )
 
 

@@ -62,5 +62,6 @@ def purpose_of(file: Path) -> str:
     for line in file.read_text("utf-8").splitlines():
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("# "))
+        if not line.startswith("# @package"):
+            lines.append(line.lstrip("# "))
     return " ".join(lines)

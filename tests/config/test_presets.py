@@ -11,6 +11,7 @@ import pytest
 import adapterkit
 from adapterkit import presets
 from adapterkit.config.checks import check_values
+from adapterkit.config.groups import purpose_of
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.errors import UnknownNameError, UsageError
@@ -83,7 +84,7 @@ def test_a_trainer_preset_is_what_it_is_meant_to_be(name: str) -> None:
 @pytest.mark.parametrize("group", ["adapter", "trainer"])
 def test_every_file_begins_with_what_it_is_for(group: str) -> None:
     for file in (config_root() / "conf" / group).glob("*.yaml"):
-        assert len(file.read_text("utf-8").splitlines()[0].lstrip("# ")) > 20, file
+        assert len(purpose_of(file)) > 20, file
 
 
 def test_what_a_command_says_goes_before_what_a_preset_proposes() -> None:
@@ -98,7 +99,8 @@ def test_what_a_command_says_goes_before_what_a_preset_proposes() -> None:
     assert composed("adapter=coder", "intended_use=Mine").intended_use == "Mine"
 
 
-def test_the_recipes_train_what_they_trained() -> None:
+def test_the_recipes_train_what_they_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapterkit.training.run_key.TRAINING_SCHEMA", 5)
     unified = composed(recipe="unified")
     assert (unified.adapter.r, unified.adapter.lora_alpha, unified.adapter.lora_dropout) == (16, 32, 0.0)
     assert (unified.adapter.target_modules, unified.trainer.epochs, unified.trainer.learning_rate) == (ALL, 1, 3e-4)

@@ -126,7 +126,7 @@ def test_the_verb_takes_the_words_of_a_training(project: Project) -> None:
     manifest = project.registry.manifest("child_ann")
     assert (found["name"], found["size"]["parameters"]) == ("child_ann", manifest.adapter.parameters)
     assert found["memory"]["peak"] > found["memory"]["libraries"]
-    assert (found["suggested_rank"], found["limit_mb"]) == (4, 25.0)
+    assert (found["suggested_rank"], found["limit_mb"]) == (4, 10.0)
     text = project.run("estimate", "--config-dir", "mine", "+recipe=child", "persona=new", "--registry", "none")
     assert text.index("unified:") < text.index("child_new:")
 

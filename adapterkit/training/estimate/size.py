@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig
 from adapterkit.errors import UsageError
+from adapterkit.stack.roles import GROUPS, ROLES
+from adapterkit.stack.targets import real_targets
 
 MB = 1_000_000
 
 # Bytes of the other files, measured: the texts of a small training with test rows, their growth with each parent and
-# each logged entry (training_metrics.json), and the picture of the curves, 22 to 38 thousand.
-_TEXTS, _PARENT, _ENTRY, _CURVES = 10_500, 350, 175, 28_000
+# each logged entry (training_metrics.json), and the picture of the curves, 14 to 29 thousand.
+_TEXTS, _PARENT, _ENTRY, _CURVES = 10_500, 350, 175, 20_000
 _SAFETENSORS = {"float32": ("F32", 4), "bfloat16": ("BF16", 2)}
 _PREFIX = "base_model.model."
 
@@ -59,15 +61,19 @@ def targeted_layers(targets: str | Sequence[str], outline: Outline) -> Mapping[s
     """The linear layers that get weights, by full name: (inputs, outputs).
 
     Args:
-        targets: `all-linear`, or names that a layer's full name is, or ends in after a dot, as PEFT reads them.
+        targets: `all-linear`, or roles, or names that a layer's full name is, or ends in after a dot, as PEFT reads
+            them.
         outline: of the base.
 
     Raises:
         UsageError: they name none.
+        StackError: the base has no layer for a role.
     """
     if targets == "all-linear":
         return outline.blocks
     names = tuple([targets] if isinstance(targets, str) else targets)
+    if any(name in (*ROLES, *GROUPS) for name in names):
+        names = tuple(real_targets(names, outline.model))
     endings = tuple(f".{name}" for name in names)
     found = {name: size for name, size in outline.sizes.items() if name in names or name.endswith(endings)}
     if not found:
