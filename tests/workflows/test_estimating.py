@@ -88,7 +88,7 @@ def test_too_large_is_refused_before_parent_and_base(shared: Workshop, monkeypat
     monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
     config = shared.config("large", "missing", r=64, parent_recipe="unified", budget=BudgetConfig(0.1))
     for story in (train, estimate):
-        with pytest.raises(BudgetError, match=r"adapter\.r=6 fits \(0\.1 MB\)") as told:
+        with pytest.raises(BudgetError, match=r"adapter\.r=8 fits \(0\.1 MB\)") as told:
             story(config, compose_parent=lambda *_: pytest.fail("the parent was asked for"))
         assert told.value.limit == 0.1
     assert not Path(config.output_dir).exists()
