@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Whatever changes what `encode` gives for the same words raises this.
-_SCHEMA = 1
+_SCHEMA = 2
 _WORTH_KEEPING = 2000
 _FILES_KEPT = 32
 
@@ -47,7 +47,9 @@ def kept_rows(
     if len(conversations) < _WORTH_KEEPING or "strftime" in template:
         return make()
     words = [[[turn.role, turn.content] for turn in each.turns] for each in conversations]
-    name = json_digest([_SCHEMA, words, template, tokenizer.backend_tokenizer.to_str()]) + ".safetensors"
+    # A template may write special tokens, whose names stand outside of the tokenizer proper.
+    named = {role: str(token) for role, token in tokenizer.special_tokens_map.items()}
+    name = json_digest([_SCHEMA, words, template, named, tokenizer.backend_tokenizer.to_str()]) + ".safetensors"
     path = cache_root() / "tokens" / name
     if (found := _read(path, len(conversations))) is not None:
         _log.info("%d rows are taken from the token cache", len(found))
@@ -100,7 +102,8 @@ def _keep(path: Path, rows: Sequence[EncodedRow]) -> None:
     except RegistryError as error:
         _log.info("Token rows are not kept: %s", error)
         return
-    newest = sorted(path.parent.glob("*.safetensors"), key=lambda each: each.stat().st_mtime, reverse=True)
-    for old in newest[_FILES_KEPT:]:
-        with suppress(OSError):
-            old.unlink()
+    # Another process may remove the same files.
+    with suppress(OSError):
+        newest = sorted(path.parent.glob("*.safetensors"), key=lambda each: each.stat().st_mtime, reverse=True)
+        for old in newest[_FILES_KEPT:]:
+            old.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from transformers import TrainingArguments
 from adapterkit.config.checks import EXPONENTIAL
 from adapterkit.config.choices import OPTIMIZERS
 from adapterkit.config.schema import TrainerConfig
+from adapterkit.training.estimate.work import exact_steps
 
 
 def training_arguments(
@@ -39,7 +39,7 @@ def training_arguments(
     )
     if (optimizer := OPTIMIZERS[config.optimizer]) is not None:
         more["optim"] = optimizer
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(directory),
         num_train_epochs=config.epochs,
         max_steps=exact_steps(config, steps_an_epoch),
@@ -66,18 +66,7 @@ def training_arguments(
         save_steps=config.save_steps or steps_an_epoch,
         **more,
     )
-
-
-def exact_steps(config: TrainerConfig, steps_an_epoch: int) -> int:
-    """What the Trainer takes as `max_steps`, which to it is no limit: it goes through the rows again until it is there.
-
-    Args:
-        config: the trainer settings.
-        steps_an_epoch: optimizer steps of one pass.
-
-    Returns:
-        -1 where `epochs` decide.
-    """
-    if config.max_steps != -1 or config.step_limit is None:
-        return config.max_steps
-    return -1 if math.ceil(config.epochs * steps_an_epoch) <= config.step_limit else config.step_limit
+    # Taken from $ACCELERATE_MIXED_PRECISION, it would compute the model's own forward pass in another dtype than the
+    # base is held in, and nothing would say so.
+    arguments.mixed_precision = "no"
+    return arguments

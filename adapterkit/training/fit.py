@@ -50,7 +50,7 @@ class Fit:
 
     Attributes:
         steps: optimizer steps taken.
-        metrics: summary numbers: losses in nats a token; seconds and tokens a second of this process alone.
+        metrics: summary numbers: losses in nats a token; seconds of this process, and tokens a second of all ranks.
         history: everything that was logged, in order.
         environment: versions, seed, threads, device.
     """

@@ -123,7 +123,7 @@ class RankedTrainer(AdapterTrainer):
         grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in self._trained]
         told = [self._loss_of_step, float(self.tokens_seen - self._tokens_before), float(self._stopping.heard)]
         flat = torch.cat([*(grad.flatten().float() for grad in grads), torch.tensor(told, device=grads[0].device)])
-        if not bool((finite := flat.isfinite()).all()):
+        if not bool((finite := flat.isfinite()).all()) and not self._overflow_may_be_skipped:
             # Only this rank knows in which rows to look.
             raise self._not_finite("The gradient", flat[~finite][0].item(), self._batches)
         self._ranks.add_up("the gradients of a step", flat)
@@ -135,6 +135,11 @@ class RankedTrainer(AdapterTrainer):
         self.tokens_seen = self._tokens_before = self._tokens_before + round(tokens)
         self._stopping.asked = heard > 0
         return float(loss)
+
+    @property
+    def _overflow_may_be_skipped(self) -> bool:
+        """Whether what is infinite is a scaled gradient: every rank sees it in the sum, and skips the step."""
+        return self.scaling is not None and self.scaling.overflow_is_normal
 
     def _losses_of(self, rows: Sequence[Mapping[str, Any]]) -> list[RowLoss]:
         size = self.args.per_device_eval_batch_size

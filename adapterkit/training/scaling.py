@@ -10,13 +10,17 @@ Source: Micikevicius et al., Mixed Precision Training, arXiv:1710.03740.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import ClassVar
 
 import torch
 
 from adapterkit.base.load import Base
 from adapterkit.errors import TrainingError
+from adapterkit.stores import write_file
 
+SKIPPED_FILE = "skipped_steps.json"
 _SMALLEST = 1.0
 
 
@@ -25,7 +29,7 @@ class LossScaling:
 
     Attributes:
         scaler: for accelerate, which multiplies losses, skips steps, and saves its state in checkpoints.
-        skipped: steps that were skipped in this process.
+        skipped: steps of the training that were skipped.
     """
 
     ADVICE: ClassVar[str] = "What overflows in float16 may not in bfloat16: quantization=nf4 or bf16."
@@ -50,12 +54,29 @@ class LossScaling:
         """Divide the gradients of an optimizer, once before each of its steps."""
         self.scaler.unscale_(optimizer)
 
+    @property
+    def overflow_is_normal(self) -> bool:
+        """Whether gradients that are not finite may be the scale's doing; at scale 1 they are the model's own."""
+        return self.scale > _SMALLEST
+
     def may_skip(self) -> bool:
-        """Whether a step whose gradients are not finite may be skipped; counts it. At scale 1 it may not."""
-        if self.scale <= _SMALLEST:
+        """Whether a step whose gradients are not finite may be skipped; counts it."""
+        if not self.overflow_is_normal:
             return False
         self.skipped += 1
         return True
+
+    def write(self, folder: Path) -> None:
+        """Write the count into a checkpoint, beside the scaler that accelerate saves.
+
+        Raises:
+            RegistryError: the disk refuses.
+        """
+        write_file(folder / SKIPPED_FILE, json.dumps({"skipped": self.skipped}).encode("ascii"))
+
+    def read(self, folder: Path) -> None:
+        """Go on counting where a checkpoint stands that verified."""
+        self.skipped = int(json.loads((folder / SKIPPED_FILE).read_text("ascii"))["skipped"])
 
     def require_steps(self, steps: int) -> None:
         """Demand that a training took at least one step.

@@ -185,10 +185,11 @@ class AdapterTrainer(Trainer):
             TrainableSetError: steps were taken, or would be, that the guard does not see.
         """
         self._prove()
-        self.stack.save_trainee(Path(output_dir or str(self.args.output_dir)))
-
-        if self.best is not None:
-            self.best.write(Path(output_dir or str(self.args.output_dir)))
+        folder = Path(output_dir or str(self.args.output_dir))
+        self.stack.save_trainee(folder)
+        for kept in (self.best, self.scaling):
+            if kept is not None:
+                kept.write(folder)
 
     def _prove(self) -> None:
         # accelerate wraps the one that was made here.
@@ -295,3 +296,5 @@ class AdapterTrainer(Trainer):
         """Load the trainee alone; the Trainer would load, activate and train the first member: the frozen parent."""
         self.stack.load_trainee(Path(resume_from_checkpoint))
         self.best = BestWeights.read(Path(resume_from_checkpoint))
+        if self.scaling is not None:
+            self.scaling.read(Path(resume_from_checkpoint))

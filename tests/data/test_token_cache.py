@@ -60,7 +60,7 @@ def test_a_kept_row_that_is_too_long_is_still_refused(tokenizer: Any, folder: Pa
         encode_split(split, tokenizer, 22)
 
 
-@pytest.mark.parametrize("other", ["words", "template", "order"])
+@pytest.mark.parametrize("other", ["words", "template", "order", "special token"])
 def test_other_rows_have_another_file(tokenizer: Any, folder: Path, other: str) -> None:
     split = said("one", "two", "three")
     encode_split(split, tokenizer, 99)
@@ -68,6 +68,8 @@ def test_other_rows_have_another_file(tokenizer: Any, folder: Path, other: str) 
         split = said("one", "two", "four")
     elif other == "order":
         split = split[::-1]
+    elif other == "special token":
+        tokenizer.eos_token = "<|im_start|>"
     else:
         tokenizer.chat_template = tokenizer.chat_template + "{{ '' }}"
     encode_split(split, tokenizer, 99)

@@ -146,7 +146,7 @@ def _fused_bytes(
     head = min(AT_ONCE, batch.rows * batch.kept) * d.vocabulary * (2 * width + _FLOAT32)
     weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values())
     # Dense copies of all weights, one for each direction, or one weight at a time.
-    dense = 2 * weights if width == 2 and weights <= KEPT_UP_TO else 2 * dense
+    dense = 2 * weights if quantization.dtype == "bfloat16" and weights <= KEPT_UP_TO else 2 * dense
     return (numbers + ranks + dense) * width + masks + head
 
 

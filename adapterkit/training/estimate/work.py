@@ -93,7 +93,8 @@ def work_of(
         seed: of the training.
     """
     an_epoch = steps_an_epoch(config, len(train))
-    steps = config.max_steps if config.max_steps > 0 else math.ceil(config.epochs * an_epoch)
+    exact = exact_steps(config, an_epoch)
+    steps = exact if exact > 0 else math.ceil(config.epochs * an_epoch)
     evaluate_every = config.eval_steps or an_epoch
     looks = _times(steps, evaluate_every) if validation else 0
     evaluated = [_widest(rows, config.batch_size) for rows in (validation, test) if rows]
@@ -113,6 +114,21 @@ def work_of(
 def steps_an_epoch(config: TrainerConfig, rows: int) -> int:
     """Optimizer steps of one pass over so many rows; the last may be of fewer batches, and of fewer rows."""
     return math.ceil(math.ceil(rows / config.batch_size) / config.gradient_accumulation_steps)
+
+
+def exact_steps(config: TrainerConfig, steps_an_epoch: int) -> int:
+    """What the Trainer takes as `max_steps`, which to it is no limit: it goes through the rows again until it is there.
+
+    Args:
+        config: the trainer settings.
+        steps_an_epoch: optimizer steps of one pass.
+
+    Returns:
+        -1 where `epochs` decide.
+    """
+    if config.max_steps != -1 or config.step_limit is None:
+        return config.max_steps
+    return -1 if math.ceil(config.epochs * steps_an_epoch) <= config.step_limit else config.step_limit
 
 
 def _times(steps: int, every: int, done: int = 0) -> int:

@@ -18,11 +18,11 @@ from adapterkit.training.fused.steps import steps_for
 from adapterkit.training.fused.terms import Rows
 from adapterkit.training.fused.weight import can_keep
 
-# Llama's own layout; what else these classes can do is asked for below.
 # Weights of so many numbers are kept dense, 2 GB of them. The size decides and not the memory that is free: the same
 # training on the same machine is the same to the last bit.
 KEPT_UP_TO = 500_000_000
 
+# Llama's own layout; what else these classes can do is asked for below.
 FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
 

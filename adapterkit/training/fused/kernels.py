@@ -7,11 +7,14 @@ each: LLVM vectorizes what it can prove apart.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import cfunc, njit, types
 
+from adapterkit.digest import sha256_file
+from adapterkit.training.fused import bits
 from adapterkit.training.fused.bits import (
     FAST,
     claim,
@@ -242,33 +245,43 @@ def _label_losses(a: Any, start: Any, stop: Any) -> None:
         logits[at + targets[t]] = store(exp(wanted) * share - f32(1.0))
 
 
-@cfunc(types.void(types.CPointer(types.int64)), cache=True)
-def run(a: Any) -> None:
-    """Do pieces of a job until none is left."""
-    while True:
-        start = claim(a) * a[2]
-        if start >= a[1]:
+def _entry(stamp: int) -> Any:
+    """What runs a job; numba keeps the compiled code under `stamp`, for it looks at changes of this file alone."""
+
+    @cfunc(types.void(types.CPointer(types.int64)), cache=True)
+    def run(a: Any) -> None:
+        """Do pieces of a job until none is left."""
+        if stamp < 0:
             return
-        stop = min(start + a[2], a[1])
-        if a[3] == 0:
-            _sum_norm(a, start, stop)
-        elif a[3] == 1:
-            _norm_backward(a, start, stop)
-        elif a[3] == 2:
-            _heads(a, start, stop)
-        elif a[3] == 3:
-            _heads_backward(a, start, stop)
-        elif a[3] == 4:
-            _padded(a, start, stop)
-        elif a[3] == 5:
-            _unpadded(a, start, stop)
-        elif a[3] == 6:
-            _weigh(a, start, stop)
-        elif a[3] == 7:
-            _weigh_backward(a, start, stop)
-        elif a[3] == 8:
-            _gate(a, start, stop)
-        elif a[3] == 9:
-            _gate_backward(a, start, stop)
-        elif a[3] == 10:
-            _label_losses(a, start, stop)
+        while True:
+            start = claim(a) * a[2]
+            if start >= a[1]:
+                return
+            stop = min(start + a[2], a[1])
+            if a[3] == 0:
+                _sum_norm(a, start, stop)
+            elif a[3] == 1:
+                _norm_backward(a, start, stop)
+            elif a[3] == 2:
+                _heads(a, start, stop)
+            elif a[3] == 3:
+                _heads_backward(a, start, stop)
+            elif a[3] == 4:
+                _padded(a, start, stop)
+            elif a[3] == 5:
+                _unpadded(a, start, stop)
+            elif a[3] == 6:
+                _weigh(a, start, stop)
+            elif a[3] == 7:
+                _weigh_backward(a, start, stop)
+            elif a[3] == 8:
+                _gate(a, start, stop)
+            elif a[3] == 9:
+                _gate_backward(a, start, stop)
+            elif a[3] == 10:
+                _label_losses(a, start, stop)
+
+    return run
+
+
+run = _entry(int(sha256_file(Path(bits.__file__))[:12], 16))
