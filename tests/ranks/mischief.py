@@ -116,3 +116,13 @@ def moved_part(_config: TrainConfig) -> None:
         return loss
 
     _at_step(1, move)
+
+
+def large_scale(_config: TrainConfig) -> None:
+    """The loss of a float16 training is scaled by so much that its first steps overflow."""
+    import functools
+
+    import torch
+
+    plain = torch.amp.GradScaler.__init__
+    torch.amp.GradScaler.__init__ = functools.partialmethod(plain, init_scale=2.0**26)  # type: ignore[method-assign]

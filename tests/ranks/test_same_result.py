@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+from adapterkit.config.groups import quantization_named
 from adapterkit.config.schema import TrainConfig
 from tests.ranks.conftest import Launches
 from tests.workflows.tiny import Workshop
@@ -68,3 +70,16 @@ def test_ranks_come_to_what_one_process_comes_to(
     assert manifests[0].run_key == manifests[1].run_key
     assert "ranks" not in manifests[0].environment
     assert manifests[1].environment["ranks"] == count
+
+
+def test_ranks_skip_the_steps_that_overflow_in_float16(shop: Workshop, launches: Launches) -> None:
+    """An infinite gradient is how the scale is found, also where it comes from another rank."""
+    skipped = []
+    for ranks in (1, 2):
+        config = shop.config(f"half{ranks}", epochs=9, batch_size=4, max_steps=12)
+        config = dataclasses.replace(config, quantization=quantization_named("fp16"))
+        outcome = launches.run(config, ranks, *((rank, "large_scale") for rank in range(ranks)))
+        assert set(outcome.codes) == {0}, outcome.err
+        summary = json.loads((Path(config.output_dir) / "training_summary.json").read_text())
+        skipped.append(summary["skipped_steps"])
+    assert skipped[0] == skipped[1] > 0
