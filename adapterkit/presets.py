@@ -114,7 +114,9 @@ def trainer(name: str) -> TrainerPreset:
         UnknownNameError: there is none.
     """
     file = preset_file("trainer", name, kind="trainer preset")
-    plain = {"epochs": None, "learning_rate": None, "batch_size": TrainerConfig.batch_size, **plain_file(file)}
+    said = plain_file(file)
+    # One that sets more than the group has the group's settings below its name.
+    plain = {"epochs": None, "learning_rate": None, "batch_size": TrainerConfig.batch_size, **said.get("trainer", said)}
     # What is a text is an interpolation: the proposal of the adapter.
     epochs, rate = (None if isinstance(plain[key], str) else plain[key] for key in ("epochs", "learning_rate"))
     return TrainerPreset(name, purpose_of(file), epochs, rate, plain["batch_size"])

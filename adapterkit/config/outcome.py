@@ -74,4 +74,5 @@ def message_of(error: Exception) -> str:
     # Where Hydra looked is no help to somebody who misspelt a name; the options that it lists before are.
     said = "\n".join(texts).partition("\nConfig search path:")[0]
     # Hydra proposes `+key=...` for every unknown key, which the typed config then refuses.
-    return "\n".join(line for line in said.splitlines() if not line.startswith("To append to your config")).strip()
+    lines = [line for line in said.splitlines() if not line.startswith("To append to your config")]
+    return "\n".join(lines).replace("\t", "  ").strip()

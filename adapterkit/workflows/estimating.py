@@ -34,8 +34,10 @@ from adapterkit.training.estimate import (
     resident_bytes,
     work_of,
 )
+from adapterkit.training.optimizers import require_optimizer_runs
 from adapterkit.workflows.parents import ComposeParent, recipe_for
 from adapterkit.workflows.rows import TokenRows, read_rows
+from adapterkit.workflows.starting import require_start
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +128,8 @@ def _foreseen(
     model, device = config.model, resolve_device(config.device)
     folder = locate_base(model.id, revision=model.revision, install=model.install)
     ground = ground_within_budget(config, folder, device)
+    require_optimizer_runs(config.trainer.optimizer, device)
+    require_start(config, Registry(Path(config.registry)), config.name + config.suffix)
     rows = read_rows(config.data, config.persona, load_tokenizer(model.id, folder))
     before, parents = _lineage(config, asked, compose_parent)
     found = _estimate(config, ground, rows, parents, _work(config, rows))

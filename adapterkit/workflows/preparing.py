@@ -25,7 +25,7 @@ from adapterkit.workflows.estimating import foretell, ground_within_budget
 from adapterkit.workflows.parents import ComposeParent, Train, require_room, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.run_directory import config_yaml
-from adapterkit.workflows.starting import origin_of, starting_digest
+from adapterkit.workflows.starting import origin_of, require_start, starting_digest
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ def prepare(
     ground = ground_within_budget(config, folder, device)
     registry.require_writable(name)
     require_runs(config, identity, device)
+    require_start(config, registry, name)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
     parents = resolve_parents(config, asked, registry, compose_parent, train_parent)

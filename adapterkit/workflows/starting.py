@@ -44,6 +44,24 @@ def starting_digest(
         RefNotFoundError: there is no such version, or none at all.
         ArtifactError: it is not intact.
     """
+    ref = require_start(config, registry, name)
+    if ref is None:
+        return None
+    there = _meant(ref, registry).manifest
+    before = there.started_from
+    if before is not None and not isinstance(ref.selector, Version) and key_of(before) == there.run_key:
+        return before
+    return there.weights_digest
+
+
+def require_start(config: TrainConfig, registry: Registry, name: str) -> AdapterRef | None:
+    """What an incremental run starts from, as it is asked for; null for a run that starts afresh.
+
+    It is looked at before a missing parent is trained.
+
+    Raises:
+        UsageError, RefNotFoundError, ArtifactError: as `starting_digest`.
+    """
     if not config.incremental:
         if config.start_from is not None:
             raise UsageError(f"start_from={config.start_from} is for a run that goes on from it: add incremental=true.")
@@ -54,11 +72,8 @@ def starting_digest(
             f"start_from={ref} is another adapter than '{name}': an incremental run makes the next version of its own. "
             f"To build on it: parent={ref}. To go on with it: name={ref.name}"
         )
-    there = _meant(ref, registry).manifest
-    before = there.started_from
-    if before is not None and not isinstance(ref.selector, Version) and key_of(before) == there.run_key:
-        return before
-    return there.weights_digest
+    _meant(ref, registry)
+    return ref
 
 
 def origin_of(

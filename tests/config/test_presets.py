@@ -182,3 +182,9 @@ def test_a_misspelt_preset_carries_its_facts() -> None:
     with pytest.raises(UnknownNameError) as refused:
         presets.adapter("resercher")
     assert (refused.value.kind, refused.value.nearest[0]) == ("adapter preset", "researcher")
+
+
+def test_a_preset_that_sets_more_than_its_group_shows_its_training() -> None:
+    shown, taken = presets.trainer("incremental"), composed("trainer=incremental")
+    assert (shown.epochs, shown.learning_rate) == (taken.trainer.epochs, taken.trainer.learning_rate) == (1, 1e-4)
+    assert taken.incremental

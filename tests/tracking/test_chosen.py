@@ -13,7 +13,7 @@ from adapterkit.config.asked import Asked
 from adapterkit.config.compose import compose_asked, compose_recipe, composing
 from adapterkit.config.flat import flat
 from adapterkit.config.schema import TrackingConfig
-from adapterkit.errors import MissingExtraError, UsageError
+from adapterkit.errors import MissingExtraError, TrackingError, UsageError
 from adapterkit.training.run_key import rows_digest, settings_digest
 from adapterkit.training.tracking import chosen
 from adapterkit.training.tracking.chosen import trackers_of
@@ -95,3 +95,13 @@ def test_a_parent_that_is_trained_on_the_way_is_no_version_of_its_childs_model(
         parent = compose_recipe("unified", child, Asked())
     assert parent is not None
     assert (parent[0].tracking.mlflow, parent[0].tracking.registered_model) == (True, of_the_parent)
+
+
+@pytest.mark.parametrize("address", ["foo", "ftp://somebody:s3cretpw@localhost/x"])
+def test_an_address_that_mlflow_does_not_know_is_an_error_without_its_password(shop: Workshop, address: str) -> None:
+    config = shop.config("odd_address")
+    config.tracking = TrackingConfig(tensorboard=False, mlflow=True, mlflow_uri=address)
+    with pytest.raises(TrackingError, match="cannot be used") as found:
+        train(config)
+    assert "s3cretpw" not in str(found.value)
+    assert shop.published("odd_address") == []

@@ -259,3 +259,12 @@ def test_both_ways_to_ask_for_it_come_to_the_same_key(words: list[str]) -> None:
     if words == ["trainer=incremental"]:
         assert (config.trainer.epochs, config.trainer.learning_rate, config.trainer.warmup_ratio) == (1, 1e-4, 0.0)
         assert (recipe.trainer.epochs, recipe.trainer.learning_rate) == (1, 1e-4)
+
+
+def test_a_first_version_that_is_missing_is_said_before_a_missing_parent_is_trained(shop):
+    def never(*_):
+        raise AssertionError("the parent would be trained")
+
+    config = shop.config("nobody", parent="not_there", incremental=True)
+    with pytest.raises(RefNotFoundError, match="goes on from an earlier version of 'nobody'"):
+        train(config, compose_parent=never)

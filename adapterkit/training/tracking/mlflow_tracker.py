@@ -48,9 +48,8 @@ class MlflowTracker:
         # They tell every retry and every wait; `Steadfast` tells a failure once.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        from mlflow import MlflowClient
+        import mlflow  # noqa: F401  (a broken install is told here)
 
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._uri, self._experiment, self._model = uri, experiment, model
         self._run_id = ""
 
@@ -60,7 +59,11 @@ class MlflowTracker:
         Raises:
             TrackingError: the server does not answer, or refuses.
         """
+        from mlflow import MlflowClient
+
         try:
+            # It looks at the address already here, and refuses kinds that it does not know.
+            self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
             if not self._reopened(known.get("run_id")):
                 self._open(sheet)
         except Exception as error:
