@@ -6,8 +6,8 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, redirect_stderr
+from typing import Any, TextIO, cast
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
+from adapterkit.config.redaction import redact_text
 from adapterkit.errors import AdapterKitError
 
 INTERRUPTED = 75
@@ -30,7 +31,8 @@ def run_door(job: Callable[[], Any]) -> None:
     # Only so does Hydra hand exceptions on; otherwise it prints a traceback of its own and exits.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        job()
+        with redirect_stderr(cast(TextIO, _WithoutSecrets(sys.stderr))):
+            job()
     except EXPECTED as error:
         if os.environ.get("ADAPTERKIT_DEBUG"):
             raise
@@ -41,6 +43,20 @@ def run_door(job: Callable[[], Any]) -> None:
         told = f"interrupted: {error}" if str(error) else "interrupted"
         print(f"{told}; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+class _WithoutSecrets:
+    """A stream whose writer, Hydra, repeats the words of a failed command as they were typed, passwords included."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        told = redact_text(text) if text.startswith("Error executing job with overrides") else text
+        return self._stream.write(told)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager

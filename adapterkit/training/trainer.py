@@ -185,8 +185,7 @@ class AdapterTrainer(Trainer):
             TrainableSetError: steps were taken, or would be, that the guard does not see.
         """
         self._prove()
-        folder = Path(output_dir or str(self.args.output_dir))
-        self.stack.save_trainee(folder)
+        self.stack.save_trainee(folder := Path(output_dir or str(self.args.output_dir)))
         for kept in (self.best, self.scaling):
             if kept is not None:
                 kept.write(folder)

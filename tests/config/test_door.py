@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.driving import door
@@ -110,3 +112,12 @@ def test_a_missing_parent_is_trained_with_what_the_childs_own_recipe_says_of_bas
     assert shop.registry.names() == ["shared", "voice"]
     assert [shop.registry.manifest(name).data.rows for name in ("shared", "voice")] == [4, 3]
     assert "<- shared@1.0.0 <- voice@1.0.0" in done.stdout
+
+
+def test_a_password_in_a_failed_command_is_not_repeated(tmp_path: Path) -> None:
+    """Hydra repeats the words of a job that failed."""
+    words = ("data=chat", "data.train=nowhere.jsonl", "model.id=nowhere", "tracking.mlflow_uri=http://me:s3cretpw@host")
+    done = door(tmp_path, *words)
+    assert done.returncode != 0
+    assert "Error executing job with overrides" in done.stderr
+    assert "s3cretpw" not in done.stdout + done.stderr
