@@ -28,6 +28,8 @@ from adapterkit.config.schema import AdapterConfig
 from adapterkit.lineage import BaseIdentity
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fused.linear import LinearGroup
+from adapterkit.training.fused.steps import steps_for
+from adapterkit.training.fused.weight import can_keep
 from adapterkit.workflows.train import lora_config
 
 _VERSIONED = ("torch", "transformers", "peft")
@@ -69,7 +71,7 @@ def measured(preset: presets.AdapterPreset, tokens: int, dtype: torch.dtype, rou
     bare = [[getattr(layer, "base_layer", layer) for layer in layers] for layers in groups]
     draw = torch.Generator().manual_seed(0)
     inputs = {size: torch.randn(tokens, size, generator=draw).to(dtype) for size in (_HIDDEN, _INNER)}
-    room = torch.empty(2 * _INNER * _HIDDEN, dtype=dtype)
+    steps = steps_for(dtype)
 
     def of_peft(layers: list[Any]) -> Callable[[], None]:
         pairs = [(layer, inputs[layer.in_features][None]) for layer in layers]
@@ -77,11 +79,15 @@ def measured(preset: presets.AdapterPreset, tokens: int, dtype: torch.dtype, rou
 
     def fused(groups: list[list[Any]]) -> Callable[[], None]:
         own = [LinearGroup(layers, [], _TRAINEE) for layers in groups]
+        for group in own:
+            group.prepare(dtype)
+            if can_keep(dtype):
+                group.keep()
 
         def run() -> None:
             for group in own:
-                group.prepare(dtype)
-                group.forward(inputs[group.inputs], room)
+                group.refresh()
+                steps.summed(group.forward(inputs[group.inputs])[0])
 
         return run
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
@@ -92,44 +92,16 @@ def fit(
         TrainableSetError: anything but the trainee would have been trained.
         FrozenChangedError: the base or a frozen member moved, or modules were exchanged.
     """
+    use_packed_dropout(stack.model, stack.trainee.peft_name)
     guard.require_alike(here())
+    shard_base(here(), stack)
     if resume is not None:
         require_ranks(resume, here().count)
     stopping = Stopping(alone=here().alone)
-    callbacks = [*_watching(config, run), *watchers, stopping]
-    trainer = _trainer(stack, config, train, validation, guard, run, run_key, stopping, callbacks)
-    output = _run(trainer, stopping, resume)
-    # Whatever is measured from here on describes what is published.
-    stack.round_trainee(torch_dtype(config.adapter.dtype))
-    history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
-    return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
-
-
-def _trainer(
-    stack: AdapterStack,
-    config: TrainConfig,
-    train: Sequence[EncodedRow],
-    validation: Sequence[EncodedRow],
-    guard: FreezeGuard,
-    run: Path,
-    run_key: str,
-    stopping: Stopping,
-    callbacks: Sequence[TrainerCallback],
-) -> AdapterTrainer:
-    use_packed_dropout(stack.model, stack.trainee.peft_name)
-    shard_base(here(), stack)
-    arguments = training_arguments(
-        config.trainer,
-        directory=run,
-        seed=config.seed,
-        device=stack.base.device,
-        steps_an_epoch=steps_an_epoch(config.trainer, len(train)),
-        validate=bool(validation),
-    )
-    return (AdapterTrainer if here().alone else partial(RankedTrainer, stopping=stopping))(
+    trainer = (AdapterTrainer if here().alone else partial(RankedTrainer, stopping=stopping))(
         stack,
         guard,
-        arguments,
+        _arguments(stack, config, run, rows=len(train), validate=bool(validation)),
         train_rows=as_dataset(train),
         validation_rows=list(as_dataset(validation)),
         tokenizer=stack.base.tokenizer,
@@ -139,7 +111,23 @@ def _trainer(
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
         loraplus_lr_ratio=config.trainer.loraplus_lr_ratio,
-        callbacks=callbacks,
+        callbacks=[*_watching(config, run), *watchers, stopping],
+    )
+    output = _run(trainer, stopping, resume)
+    # Whatever is measured from here on describes what is published.
+    stack.round_trainee(torch_dtype(config.adapter.dtype))
+    history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
+    return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
+
+
+def _arguments(stack: AdapterStack, config: TrainConfig, run: Path, *, rows: int, validate: bool) -> TrainingArguments:
+    return training_arguments(
+        config.trainer,
+        directory=run,
+        seed=config.seed,
+        device=stack.base.device,
+        steps_an_epoch=steps_an_epoch(config.trainer, rows),
+        validate=validate,
     )
 
 

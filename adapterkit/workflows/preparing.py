@@ -67,7 +67,7 @@ class Plan:
 
 def prepare(
     name: str, config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None, train_parent: Train
-) -> Plan | tuple[Artifact, Registry]:
+) -> Plan | Artifact:
     """Decide on a training; its parent is trained first, when that is missing and its recipe is known.
 
     Args:
@@ -78,7 +78,7 @@ def prepare(
         train_parent: trains a missing parent.
 
     Returns:
-        The plan, or the published adapter of the same run key, and its registry.
+        The plan, or the published adapter of the same run key.
 
     Raises:
         AdapterKitError: anything a user can cause.
@@ -101,7 +101,7 @@ def prepare(
     started_from = here().from_first("the start", partial(starting_digest, config, registry, name, key_of))
     key = key_of(started_from)
     if (existing := published_before(registry, name, key, force=config.force)) is not None:
-        return existing, registry
+        return existing
     origin = origin_of(config, registry, name, identity, parents, started_from)
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
     remaining = foretell(config, ground, rows, [parent.manifest.adapter.parameters for parent in parents])

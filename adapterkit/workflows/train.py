@@ -78,8 +78,8 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     with Tracking(config.tracking if here().leads else SILENT, name) as tracking:
         plan = prepare(name, config, asked, compose_parent, train)
         if not isinstance(plan, Plan):
-            say.already_there(*plan)
-            return TrainOutcome(plan[0], False, None)
+            say.already_there(plan, Registry(Path(config.registry)))
+            return TrainOutcome(plan, False, None)
         return _carry_out(plan, tracking)
 
 

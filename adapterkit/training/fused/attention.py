@@ -8,7 +8,6 @@ weights are computed again in the backward pass: memory grows with the length an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -29,31 +28,51 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, steps: Any) -> tup
     Returns:
         As q, and what the backward pass needs.
     """
+    q4, k3, v3, blocks = _grouped(q, k), k.flatten(0, 1), v.flatten(0, 1), _blocks(q)
+    if len(blocks) == 1:
+        weights = _weights(q4, k3, blocks[0], steps)
+        return torch.bmm(weights, v3).view(q.shape), (q, k, v, weights)
     out = torch.empty_like(q)
-    q4, k3, v3, out4 = _grouped(q, k), k.flatten(0, 1), v.flatten(0, 1), _grouped(out, k)
-    kept = None
-    for block in _blocks(q):
+    out4 = _grouped(out, k)
+    for block in blocks:
         weights = _weights(q4, k3, block, steps)
         out4[:, :, block] = torch.bmm(weights, v3[:, : block.stop]).view(out4[:, :, block].shape)
-        kept = weights if block.stop - block.start == q.shape[2] else None
-    return out, (q, k, v, kept)
+    return out, (q, k, v, None)
 
 
 def attend_backward(grad: torch.Tensor, saved: Any, steps: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Gradients of q, k and v, each of its own shape, from that of the output, shaped as q."""
     q, k, v, kept = saved
+    q4, k3, v3, grad4 = _grouped(q, k), k.flatten(0, 1), v.flatten(0, 1), _grouped(grad, k)
+    if kept is not None:
+        dq, dk, dv = _block_backward(grad4.flatten(1, 2), q4.flatten(1, 2), k3, v3, kept, q.shape[2], steps)
+        return dq.view(q.shape), dk.view(k.shape), dv.view(v.shape)
     dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-    q4, k3, v3, grad4, dq4 = _grouped(q, k), k.flatten(0, 1), v.flatten(0, 1), _grouped(grad, k), _grouped(dq, k)
+    dq4 = _grouped(dq, k)
     for block in _blocks(q):
-        seen = slice(0, block.stop)
-        weights = _weights(q4, k3, block, steps) if kept is None else kept
+        seen, weights = slice(0, block.stop), _weights(q4, k3, block, steps)
         of, out = q4[:, :, block].flatten(1, 2), grad4[:, :, block].flatten(1, 2)
-        dv.flatten(0, 1)[:, seen].add_(torch.bmm(weights.transpose(1, 2), out))
-        dweights = torch.bmm(out, v3[:, seen].transpose(1, 2))
-        dscores = steps.weigh_backward(dweights, weights, _scale(q), block.stop - block.start)
-        dq4[:, :, block] = torch.bmm(dscores, k3[:, seen]).view(dq4[:, :, block].shape)
-        dk.flatten(0, 1)[:, seen].add_(torch.bmm(dscores.transpose(1, 2), of))
+        own = _block_backward(out, of, k3[:, seen], v3[:, seen], weights, block.stop - block.start, steps)
+        dq4[:, :, block] = own[0].view(dq4[:, :, block].shape)
+        dk.flatten(0, 1)[:, seen].add_(own[1])
+        dv.flatten(0, 1)[:, seen].add_(own[2])
     return dq, dk, dv
+
+
+def _block_backward(
+    grad: torch.Tensor,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    weights: torch.Tensor,
+    queries: int,
+    steps: Any,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gradients of a block's queries, and of the keys and values that they see; groups first in all."""
+    dv = torch.bmm(weights.transpose(1, 2), grad)
+    dweights = torch.bmm(grad, v.transpose(1, 2))
+    dscores = steps.weigh_backward(dweights, weights, _scale(q), queries)
+    return torch.bmm(dscores, k), torch.bmm(dscores.transpose(1, 2), q), dv
 
 
 def _weights(q: torch.Tensor, k: torch.Tensor, block: slice, steps: Any) -> torch.Tensor:
@@ -62,11 +81,11 @@ def _weights(q: torch.Tensor, k: torch.Tensor, block: slice, steps: Any) -> torc
     return steps.weigh(scores, _scale(q), block.stop - block.start)  # type: ignore[no-any-return]
 
 
-def _blocks(q: torch.Tensor) -> Iterator[slice]:
+def _blocks(q: torch.Tensor) -> list[slice]:
     """Blocks of like size: a last one of few queries would take as long as a full one."""
     width = q.shape[2]
     size = math.ceil(width / math.ceil(width / BLOCK))
-    return (slice(start, min(start + size, width)) for start in range(0, width, size))
+    return [slice(start, min(start + size, width)) for start in range(0, width, size)]
 
 
 def _grouped(tokens: torch.Tensor, k: torch.Tensor) -> torch.Tensor:

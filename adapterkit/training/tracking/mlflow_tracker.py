@@ -42,14 +42,12 @@ class MlflowTracker:
     key, label = "mlflow", "MLflow"
 
     def __init__(self, uri: str, experiment: str, model: str | None) -> None:
-        """Import MLflow and call nobody."""
+        """Say what MLflow reads when it is imported."""
         for name, value in _QUIET_AND_BRIEF.items():
             os.environ.setdefault(name, value)
         # They tell every retry and every wait; `Steadfast` tells a failure once.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        import mlflow  # noqa: F401  (a broken install is told here)
-
         self._uri, self._experiment, self._model = uri, experiment, model
         self._run_id = ""
 
@@ -59,9 +57,9 @@ class MlflowTracker:
         Raises:
             TrackingError: the server does not answer, or refuses.
         """
-        from mlflow import MlflowClient
-
         try:
+            from mlflow import MlflowClient
+
             # It looks at the address already here, and refuses kinds that it does not know.
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
             if not self._reopened(known.get("run_id")):
