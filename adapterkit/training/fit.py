@@ -33,7 +33,8 @@ from adapterkit.training.checkpoint import PREFIX, require_ranks
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.estimate.work import steps_an_epoch
 from adapterkit.training.freed import ReleaseFreed
-from adapterkit.training.fused.engine import FusedStack, why_not_fused
+from adapterkit.training.fused.engine import FusedStack
+from adapterkit.training.fused.reasons import why_not_asked, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
 from adapterkit.training.ranked import RankedTrainer
 from adapterkit.training.trainer import AdapterTrainer, Losses
@@ -133,7 +134,7 @@ def _arguments(stack: AdapterStack, config: TrainConfig, run: Path, *, rows: int
 
 def _fused_losses(stack: AdapterStack, config: TrainerConfig) -> Losses | None:
     """The fused forward pass, or null where the model's own has to do."""
-    why_not = "gradient checkpointing is asked for" if config.gradient_checkpointing else why_not_fused(stack)
+    why_not = why_not_asked(config, sharded=here().sharded) or why_not_fused(stack)
     if why_not is None:
         return FusedStack(stack).label_losses
     _log.info("Not computed by the fused forward pass, which is several times faster: %s", why_not)

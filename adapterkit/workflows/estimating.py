@@ -19,6 +19,7 @@ from adapterkit.config.checks import check_values
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import RefNotFoundError
 from adapterkit.names import AdapterRef, check_name
+from adapterkit.ranks import here
 from adapterkit.registry.registry import Registry
 from adapterkit.training.estimate import (
     Estimate,
@@ -157,7 +158,8 @@ def _estimate(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Seq
     require_budget(adapter, limit, outline, parents=len(parents), entries=work.entries)
     dtype = torch_dtype(config.quantization.dtype)
     rate = measured_rate(ground.device, dtype, outline.dimensions.hidden)
-    pace = guessed_pace(outline, work.label_share, rate, fused=_fused(config, ground))
+    fused = _fused(config, ground)
+    pace = guessed_pace(outline, work.label_share, rate, fused=fused)
     return Estimate(
         name=config.name + config.suffix,
         rank=adapter.r,
@@ -174,6 +176,7 @@ def _estimate(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Seq
             parents=sum(parents),
             stored=ground.stored,
             on_cpu=ground.device.type == "cpu",
+            fused=fused,
             libraries=resident_bytes(),
         ),
         seconds=around(sum(ground.stored.values())) + pace.training(work) + pace.test(work),
@@ -186,5 +189,11 @@ def _work(config: TrainConfig, rows: TokenRows) -> Work:
 
 
 def _fused(config: TrainConfig, ground: Ground) -> bool:
-    on_cpu = ground.device.type == "cpu"
-    return on_cpu and is_fused(ground.outline, config.adapter, config.quantization, config.trainer)
+    return is_fused(
+        ground.outline,
+        config.adapter,
+        config.quantization,
+        config.trainer,
+        device=ground.device,
+        sharded=here().sharded,
+    )

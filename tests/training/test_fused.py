@@ -16,7 +16,8 @@ from adapterkit.stack.adapter_stack import AdapterStack, StackMember
 from adapterkit.training import dropout
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused import attention, linear
-from adapterkit.training.fused.engine import FusedStack, why_not_fused
+from adapterkit.training.fused.engine import FusedStack
+from adapterkit.training.fused.reasons import why_not_fused
 from adapterkit.training.fused.weight import FrozenWeight, KeptProducts, Products
 
 SIZES = {
@@ -104,6 +105,39 @@ def test_whatever_the_adapter_looks_like(settings: dict[str, Any]) -> None:
     require_same(stack_of(model_of("Llama"), below=1, **settings), batch_of(5, 9))
 
 
+def rotated(kind: str, **more: Any) -> dict[str, Any]:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **more}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("Llama", {"attention_bias": True, "mlp_bias": True}), ("Llama", {"head_dim": 16}), ("Qwen2", {"head_dim": 4}),
+        ("Llama", {"tie_word_embeddings": False, "num_key_value_heads": 1}), ("Llama", {"rms_norm_eps": 0.5}),
+        ("Llama", rotated("linear", factor=2.0)),
+        ("Llama", rotated("yarn", factor=4.0, original_max_position_embeddings=16)),
+        ("Llama", rotated("llama3", factor=8.0, original_max_position_embeddings=16, low_freq_factor=1.0,
+                          high_freq_factor=4.0)),
+        # These two turn by the longest row of the batch.
+        ("Llama", rotated("dynamic", factor=2.0) | {"max_position_embeddings": 16}),
+        ("Llama", rotated("longrope", factor=4.0, original_max_position_embeddings=28, short_factor=[1.0] * 4,
+                          long_factor=[3.0] * 4)),
+        # A key that this class does not read, and layers of which none has a window.
+        ("Llama", {"sliding_window": 4}),
+        ("Qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 2}),
+    ],
+)  # fmt: skip
+def test_whatever_the_base_looks_like(kind: str, changes: dict[str, Any]) -> None:
+    require_same(stack_of(model_of(kind, **changes)), batch_of(7, 27, 3))
+
+
+def test_of_a_base_whose_config_was_cut_as_many_layers_run_as_in_the_model() -> None:
+    stack = stack_of(model_of("Llama", num_hidden_layers=3))
+    stack.model.get_base_model().config.num_hidden_layers = 2
+    (loss, _), (fused, _) = both(stack, batch_of(5, 9))
+    assert fused.item() == pytest.approx(loss.item(), rel=1e-4)
+
+
 @pytest.mark.parametrize("lengths", [(1, 9), (6, 6), (11,), (2, 3, 4, 5)])
 @pytest.mark.parametrize("block", [256, 4])
 def test_whatever_the_rows_look_like(lengths: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +173,12 @@ def test_in_bfloat16_it_is_as_near_to_float32_as_the_model_is() -> None:
     [
         ("Llama", {"hidden_act": "gelu"}, {}, "its activation is gelu"),
         ("Mistral", {"sliding_window": 4}, {}, "looks back over a window"),
+        ("Mistral", {"sliding_window": 4, "use_sliding_window": False}, {}, "looks back over a window"),
+        ("Qwen2", {"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}, {}, "over a window"),
+        ("Llama", {"attention_dropout": 0.1}, {}, "its attention_dropout is 0.1"),
+        ("Llama", {"is_causal": False}, {}, "its attention looks ahead"),
+        ("Llama", {"attention_bias": True, "mlp_bias": True}, {"lora_bias": True}, "an adapter is more than A and B"),
+        ("Llama", {}, {"target_modules": ["q_proj"], "alora_invocation_tokens": [5]}, "more than A and B"),
         ("Llama", {}, {"use_dora": True}, "DoRA"),
         ("Llama", {}, {"target_modules": ["q_proj", "lm_head"]}, "lm_head bears an adapter"),
         ("Gemma", {"head_dim": 8}, {}, "GemmaForCausalLM is not of a layout"),
@@ -149,6 +189,12 @@ def test_what_it_leaves_to_the_model(kind: str, changes: Any, settings: Any, why
         changes = {**changes, "tie_word_embeddings": False}
     stack = stack_of(model_of(kind, **changes), **settings)
     assert why in str(why_not_fused(stack))
+
+
+def test_a_norm_in_another_dtype_is_left_to_the_model() -> None:
+    model = model_of("Llama", torch.bfloat16)
+    model.model.layers[1].post_attention_layernorm.float()
+    assert why_not_fused(stack_of(model)) == "1.post_attention_layernorm computes in another dtype than the rest"
 
 
 def test_a_hook_on_a_module_is_not_passed_over() -> None:

@@ -9,14 +9,17 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
 from adapterkit.base.heap import PRIMITIVES, resident_memory
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig, QuantizationConfig, TrainerConfig
 from adapterkit.training.estimate.size import MB, targeted_layers
 from adapterkit.training.estimate.work import Batch, Work
 from adapterkit.training.fused.attention import BLOCK
-from adapterkit.training.fused.engine import FAMILIES, KEPT_UP_TO
+from adapterkit.training.fused.engine import KEPT_UP_TO
 from adapterkit.training.fused.head import AT_ONCE
+from adapterkit.training.fused.reasons import why_not_asked, why_not_config
 from adapterkit.training.fused.shapes import rounded_tokens, rounded_width
 
 # torch, transformers, PEFT, bitsandbytes, datasets and the tokenizer, before a base is loaded.
@@ -75,6 +78,7 @@ def memory_of(
     parents: int,
     stored: Mapping[str, int],
     on_cpu: bool,
+    fused: bool,
     libraries: int,
 ) -> Memory:
     """Foresee the peak.
@@ -88,6 +92,7 @@ def memory_of(
         parents: parameters of the frozen members.
         stored: bytes of the base's files by safetensors' name of their dtype.
         on_cpu: whether the base lives on the processor.
+        fused: whether the fused forward pass takes it, from `is_fused`.
         libraries: what the process holds before it loads a base.
 
     Raises:
@@ -96,7 +101,6 @@ def memory_of(
     own = sum(adapter.r * sum(size) for size in targeted_layers(adapter.target_modules, outline).values())
     width = _WIDTHS[quantization.dtype]
     base = base_bytes(outline, quantization)
-    fused = on_cpu and is_fused(outline, adapter, quantization, trainer)
     kept = _fused_bytes if fused else _plain_bytes
     training = kept(outline, adapter, quantization, trainer, work.largest)
     return Memory(
@@ -119,12 +123,33 @@ def base_bytes(outline: Outline, quantization: QuantizationConfig) -> int:
 
 
 def is_fused(
-    outline: Outline, adapter: AdapterConfig, quantization: QuantizationConfig, trainer: TrainerConfig
+    outline: Outline,
+    adapter: AdapterConfig,
+    quantization: QuantizationConfig,
+    trainer: TrainerConfig,
+    *,
+    device: torch.device,
+    sharded: bool,
 ) -> bool:
-    """Whether the fused forward pass will take it, as far as that shows without the model; see `why_not_fused`."""
+    """Whether the fused forward pass will take it, as far as that shows without the model; see `why_not_fused`.
+
+    Args:
+        outline: of the base.
+        adapter: the trainee's shape.
+        quantization: how the base is held.
+        trainer: whether activations are computed twice.
+        device: where the base will live.
+        sharded: whether it will be cut among ranks.
+
+    Raises:
+        UsageError: `target_modules` names no linear layer of the base.
+    """
+    adapted = targeted_layers(adapter.target_modules, outline)
+    against = why_not_asked(trainer, sharded=sharded) or why_not_config(
+        outline.family, outline.model.config, adapted, device
+    )
     one_dtype = quantization.kind != "nf4" or quantization.compute_dtype == quantization.dtype
-    plain = not (adapter.use_dora or trainer.gradient_checkpointing)
-    return outline.family in FAMILIES and quantization.kind != "int8" and one_dtype and plain
+    return against is None and quantization.kind != "int8" and one_dtype and not adapter.use_dora
 
 
 def _fused_bytes(
