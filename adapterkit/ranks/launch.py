@@ -71,8 +71,6 @@ def take_over(launch: Launch, environment: MutableMapping[str, str] = os.environ
     """
     for name in [name for name in environment if _TOLD.fullmatch(name)]:
         del environment[name]
-    # Precision is said by `quantization=`; autocast besides would train to other weights than one process does.
-    environment["ACCELERATE_MIXED_PRECISION"] = "no"
     shown = [each for each in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if each]
     own = shown[launch.local % len(shown)] if shown else str(launch.local)
     environment["CUDA_VISIBLE_DEVICES"] = "" if launch.cpu else own

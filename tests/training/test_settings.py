@@ -88,6 +88,19 @@ def test_checkpointing_recomputes_the_same_gradients(shared, gradients, monkeypa
         assert norm_of(one) > 0
 
 
+@pytest.mark.parametrize("said", ["bf16", "nonsense"])
+def test_a_mixed_precision_of_the_environment_changes_nothing(shared, monkeypatch, said):
+    """Checkpointing has the model itself compute, which autocast would change."""
+    digests = set()
+    for name in ("unset", said):
+        if name == said:
+            monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", said)
+        config = shared.config("mixed", force=True, gradient_checkpointing=True)
+        train(config)
+        digests.add((Path(config.output_dir) / "adapter" / WEIGHTS).read_bytes())
+    assert len(digests) == 1
+
+
 def test_validation_comes_every_eval_steps_and_at_the_end(shared):
     changes = {"max_steps": 5, "epochs": 9, "eval_steps": 2, "validation": str(shared.held_out), "test": None}
     config = shared.config("looked", "unified", **changes)
