@@ -37,11 +37,12 @@ from adapterkit.training.fused.engine import FusedStack
 from adapterkit.training.fused.reasons import why_not_asked, why_not_fused
 from adapterkit.training.interruption import Stopping, TrainingInterrupted
 from adapterkit.training.ranked import RankedTrainer
-from adapterkit.training.trainer import AdapterTrainer, Losses
+from adapterkit.training.trainer import AdapterTrainer
 
 _log = logging.getLogger(__name__)
 
 HISTORY_FILE = "metrics_history.jsonl"
+_MODEL = "model"
 _VERSIONED = ("adapterkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors", "numba")
 
 
@@ -53,7 +54,7 @@ class Fit:
         steps: optimizer steps taken.
         metrics: summary numbers: losses in nats a token; seconds of this process, and tokens a second of all ranks.
         history: everything that was logged, in order.
-        environment: versions, seed, threads, device.
+        environment: versions, seed, threads, device, and what computed the steps.
     """
 
     steps: int
@@ -98,7 +99,7 @@ def fit(
     shard_base(here(), stack)
     if resume is not None:
         require_ranks(resume, here().count)
-    stopping = Stopping(alone=here().alone)
+    stopping, fused = Stopping(alone=here().alone), _fused(stack, config.trainer)
     trainer = (AdapterTrainer if here().alone else partial(RankedTrainer, stopping=stopping))(
         stack,
         guard,
@@ -108,7 +109,7 @@ def fit(
         tokenizer=stack.base.tokenizer,
         collate=PadCollator(stack.base.tokenizer.pad_token_id),
         run_key=run_key,
-        losses=_fused_losses(stack, config.trainer),
+        losses=fused.label_losses if fused else None,
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
         loraplus_lr_ratio=config.trainer.loraplus_lr_ratio,
@@ -117,7 +118,8 @@ def fit(
     output = _run(trainer, stopping, resume)
     # Whatever is measured from here on describes what is published.
     stack.round_trainee(torch_dtype(config.adapter.dtype))
-    history, where = [dict(entry) for entry in trainer.state.log_history], environment(config.seed, stack.base.device)
+    history = [dict(entry) for entry in trainer.state.log_history]
+    where = environment(config.seed, stack.base.device, fused.engine if fused else _MODEL)
     return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
 
 
@@ -132,13 +134,15 @@ def _arguments(stack: AdapterStack, config: TrainConfig, run: Path, *, rows: int
     )
 
 
-def _fused_losses(stack: AdapterStack, config: TrainerConfig) -> Losses | None:
-    """The fused forward pass, or null where the model's own has to do."""
+def _fused(stack: AdapterStack, config: TrainerConfig) -> FusedStack | None:
+    """The fused forward pass, or null where the model's own has to do; said once, before the first step."""
     why_not = why_not_asked(config, sharded=here().sharded) or why_not_fused(stack)
-    if why_not is None:
-        return FusedStack(stack).label_losses
-    _log.info("Not computed by the fused forward pass, which is several times faster: %s", why_not)
-    return None
+    if why_not is not None:
+        _log.info("Engine: %s, for the fused forward pass cannot be taken: %s", _MODEL, why_not)
+        return None
+    fused = FusedStack(stack)
+    _log.info("Engine: %s", fused.engine)
+    return fused
 
 
 def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
@@ -158,7 +162,10 @@ def _run(trainer: AdapterTrainer, stopping: Stopping, resume: Path | None) -> Tr
     for theirs in (transformers.ProgressCallback, transformers.PrinterCallback):
         trainer.remove_callback(theirs)
     with stopping.listening():
-        output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        try:
+            output = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        finally:
+            _end_checkpointing(trainer)
     if stopping.asked:
         step = trainer.state.global_step
         raise TrainingInterrupted(step, Path(str(trainer.args.output_dir)) / f"{PREFIX}{step}")
@@ -167,6 +174,15 @@ def _run(trainer: AdapterTrainer, stopping: Stopping, resume: Path | None) -> Tr
     trainer.restore_best()
     trainer.require_finite()
     return output
+
+
+def _end_checkpointing(trainer: AdapterTrainer) -> None:
+    """Take back what the Trainer leaves on the base, which the next training of this process may share."""
+    if trainer.args.activation_checkpointing:
+        model: Any = trainer.stack.model.get_base_model()
+        model.activation_checkpointing_disable()
+        # Its own disabling keeps this hook, unless transformers itself loaded the adapter.
+        model.disable_input_require_grads()
 
 
 def _metrics(trainer: AdapterTrainer, output: TrainOutput, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -198,7 +214,7 @@ def _mean_logged_loss(history: Sequence[Mapping[str, Any]], otherwise: float) ->
     return total / last if last else otherwise
 
 
-def environment(seed: int, device: torch.device) -> dict[str, Any]:
+def environment(seed: int, device: torch.device, engine: str) -> dict[str, Any]:
     """What a result may depend on besides its config."""
     return {
         "python": platform.python_version(),
@@ -206,5 +222,6 @@ def environment(seed: int, device: torch.device) -> dict[str, Any]:
         "seed": seed,
         "threads": torch.get_num_threads(),
         "device": device_name(device),
+        "engine": engine,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     } | ({} if here().alone else {"ranks": here().count})

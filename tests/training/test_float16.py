@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from adapterkit.config.groups import quantization_named
 from adapterkit.digest import sha256_file
 from adapterkit.errors import TrainingError
+from adapterkit.training.fused.engine import FusedStack
 from adapterkit.training.scaling import LossScaling
 from adapterkit.training.trainer import AdapterTrainer
 from adapterkit.workflows.train import train
@@ -138,10 +139,10 @@ def test_an_infinite_gradient_at_scale_one_is_the_models_own(shared, first_scale
 
 
 def test_a_loss_that_is_not_finite_is_no_matter_of_the_scale(shared, monkeypatch):
-    def infinite(stack, _):
-        return lambda inputs: (stack.trainee_parameters()[0].sum() * torch.tensor([torch.inf]), torch.zeros(1))
+    def infinite(self, inputs):
+        return self._blocks[0].parameters[0].sum() * torch.tensor([torch.inf]), torch.zeros(1)
 
-    monkeypatch.setattr("adapterkit.training.fit._fused_losses", infinite)
+    monkeypatch.setattr(FusedStack, "label_losses", infinite)
     with pytest.raises(TrainingError, match="The loss became"):
         train(half(shared, "lost"))
 

@@ -45,7 +45,7 @@ def logged(config, key):
 @pytest.mark.parametrize("fused", [True, False])
 def test_four_batches_of_one_row_are_one_of_four(shared, gradients, monkeypatch, fused):
     if not fused:
-        monkeypatch.setattr("adapterkit.training.fit._fused_losses", lambda *_: None)
+        monkeypatch.setattr("adapterkit.training.fit._fused", lambda *_: None)
     for batch, accumulate in ((4, 1), (1, 4), (2, 2)):
         changes = {"batch_size": batch, "gradient_accumulation_steps": accumulate, "max_steps": 1}
         train(shared.config(f"by_{batch}_{fused}".lower(), "unified", **PLAIN, **changes))
@@ -69,7 +69,7 @@ def test_a_gradient_is_clipped_to_the_norm_and_zero_is_no_clipping(shared, gradi
 @pytest.mark.parametrize("kind", ["fp32", "nf4", "nf4_fp16", "int8"])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_checkpointing_recomputes_the_same_gradients(shared, gradients, monkeypatch, kind, dropout):
-    monkeypatch.setattr("adapterkit.training.fit._fused_losses", lambda *_: None)
+    monkeypatch.setattr("adapterkit.training.fit._fused", lambda *_: None)
     found = []
     for checkpointing in (False, True):
         name = f"{kind}{int(dropout * 10)}{checkpointing}".lower()
@@ -86,6 +86,36 @@ def test_checkpointing_recomputes_the_same_gradients(shared, gradients, monkeypa
     for one, other in zip(without, with_it, strict=True):
         assert all(map(torch.equal, one, other))
         assert norm_of(one) > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "engine", "why"),
+    [
+        ("fp32", {}, "fused, plain", ""),
+        ("bf16", {}, "fused, compiled", ""),
+        ("fp32", {"gradient_checkpointing": True}, "model", "gradient checkpointing is asked for"),
+        ("fp32", {"use_dora": True}, "model", "DoRA asks for the norm of every row of a weight"),
+    ],
+)
+def test_what_computes_the_steps_is_said_once_and_recorded(shared, caplog, kind, changes, engine, why):
+    config = shared.config("engined", force=True, **changes)
+    config.quantization = quantization_named(kind)
+    with caplog.at_level("INFO"):
+        recorded = train(config).artifact.manifest.environment
+    assert recorded["engine"] == engine
+    assert recorded["versions"]["numba"]
+    told = [message for message in caplog.messages if message.startswith("Engine: ")]
+    assert len(told) == 1
+    assert told[0].startswith(f"Engine: {engine}")
+    assert told[0].endswith(why)
+
+
+def test_checkpointing_leaves_nothing_on_a_base_that_the_next_training_shares(shared, caplog):
+    for checkpointing, engine in ((True, "model"), (False, "fused, plain")):
+        config = shared.config("shared_base", force=True, gradient_checkpointing=checkpointing)
+        with caplog.at_level("INFO"):
+            assert train(config).artifact.manifest.environment["engine"] == engine
+    assert "Base: the one in memory, unchanged since it was loaded" in caplog.messages
 
 
 @pytest.mark.parametrize("said", ["bf16", "nonsense"])

@@ -50,6 +50,16 @@ def test_zero_and_minus_zero_are_not_the_same_bits(tmp_path: Path, other: float,
     assert found.tensor == (name if differing else None)
 
 
+def test_what_computed_the_steps_is_told_where_it_differs(tmp_path: Path) -> None:
+    made = [
+        Registry(tmp_path / "adapters").publish(
+            draft_of(write_adapter(tmp_path / name), name=name, environment={"seed": 0, "engine": engine})
+        )
+        for name, engine in (("first", "fused, compiled"), ("again", "fused, plain"))
+    ]
+    assert compare(*made).circumstances == {"engine": ("fused, compiled", "fused, plain")}
+
+
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.training.fused import plain
 from adapterkit.training.fused.block import Block
 from adapterkit.training.fused.head import label_token_losses
 from adapterkit.training.fused.shapes import places, widened
@@ -26,6 +27,10 @@ class FusedStack:
 
     Nothing is copied but the scales of quantized weights; parameters are read where they are, so that the guard, the
     optimizer and checkpoints see what they saw before.
+
+    Attributes:
+        engine: for the record: `fused, compiled`, or `fused, plain` where PyTorch's own operations stand between the
+            products.
     """
 
     def __init__(self, stack: AdapterStack) -> None:
@@ -35,6 +40,7 @@ class FusedStack:
         self._inner, self._head = model.model, model.lm_head
         self._dtype: torch.dtype = self._inner.embed_tokens.weight.dtype
         self._steps = steps_for(self._dtype)
+        self.engine = "fused, plain" if self._steps is plain else "fused, compiled"
         # The model's own forward pass takes no more of them either.
         layers = self._inner.layers[: self._inner.config.num_hidden_layers]
         self._blocks = [Block(layer, names[:-1], names[-1], self._steps) for layer in layers]
