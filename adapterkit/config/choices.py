@@ -36,10 +36,10 @@ _OTHERWISE = "adapter.init_lora_weights=eva (it looks at the data), gaussian or 
 
 
 def check_choices(config: TrainConfig) -> None:
-    """Demand choices that exist, and a start that leaves the base alone.
+    """Demand choices that exist, and one start, which leaves the base alone.
 
     Raises:
-        UsageError: the start rewrites the base.
+        UsageError: the start rewrites the base, or there are two starts.
         UnknownNameError: there is no such optimizer or start.
     """
     _require_known("trainer.optimizer", config.trainer.optimizer, tuple(OPTIMIZERS))
@@ -51,6 +51,12 @@ def check_choices(config: TrainConfig) -> None:
             f"Use {_INSTEAD.get(rewriting, _OTHERWISE)}."
         )
     _require_known("adapter.init_lora_weights", start, STARTS)
+    if config.incremental and start != DEFAULT:
+        raise UsageError(
+            f"incremental=true starts from the weights of an earlier version, and adapter.init_lora_weights={start} "
+            "from other ones: only one of the two can be. To go on from the version: adapter.init_lora_weights="
+            f"{DEFAULT}. To train afresh, on all of the data: incremental=false, and without trainer=incremental."
+        )
 
 
 def _require_known(key: str, value: str, known: tuple[str, ...]) -> None:

@@ -29,6 +29,15 @@ def test_a_start_that_rewrites_the_base_is_refused_with_the_reason_and_what_to_u
         check_choices(config(start))
 
 
+@pytest.mark.parametrize("start", ["eva", "gaussian"])
+def test_one_start_or_the_other(start: str) -> None:
+    asked = config(start)
+    asked.incremental = True
+    told = rf"incremental=true.*{start} from other ones.*init_lora_weights=default.*incremental=false"
+    with pytest.raises(UsageError, match=told):
+        check_choices(asked)
+
+
 @pytest.mark.parametrize(
     ("asked", "meant"),
     [

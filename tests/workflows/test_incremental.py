@@ -17,6 +17,7 @@ from adapterkit.errors import ArtifactError, RefNotFoundError, UsageError
 from adapterkit.names import Version
 from adapterkit.registry import Registry, history_of, version_with
 from adapterkit.training.run_key import settings_digest
+from adapterkit.workflows.estimating import estimate
 from adapterkit.workflows.train import train
 from tests.training.conftest import at_first_step
 from tests.workflows.project import FAMILY, Project
@@ -189,11 +190,11 @@ def test_a_fresh_training_keeps_its_key_and_an_incremental_one_has_another(shop)
     assert settings_digest(config) != settings_digest(dataclasses.replace(config, incremental=True))
 
 
-def test_eva_is_for_the_first_version_alone(shop, monkeypatch):
-    monkeypatch.setattr(
-        "adapterkit.workflows.starting.start_by_eva", lambda *_, **__: pytest.fail("the start was lost")
-    )
-    assert str(train(going_on(shop, init_lora_weights="eva")).artifact.ref) == "voice@1.0.1"
+@pytest.mark.parametrize("ask", [train, estimate])
+def test_eva_is_for_a_fresh_training_alone(shop, ask):
+    with pytest.raises(UsageError, match=r"adapter\.init_lora_weights=default.*incremental=false"):
+        ask(going_on(shop, init_lora_weights="eva"))
+    assert shop.published("voice") == ["1.0.0"]
 
 
 INCREMENTAL = FAMILY.replace("name: unified", "name: unified\nincremental: true").replace("train.jsonl", "new.jsonl")
