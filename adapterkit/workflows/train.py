@@ -98,7 +98,8 @@ def _carry_out(plan: Plan, tracking: Tracking) -> TrainOutcome:
     try:
         stack.attach(plan.parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
-        start(stack, config, plan.rows.train, plan.origin)
+        if resume is None:
+            start(stack, config, plan.rows.train, plan.origin)
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
         result = fit(
             stack, config, plan.rows.train, plan.rows.validation,

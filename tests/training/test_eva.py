@@ -188,12 +188,16 @@ def test_the_whole_story_publishes_a_plain_lora(family, kind):
         assert not any(torch.equal(one[name], two[name]) for name in one if "lora_A" in name)
 
 
-def test_resuming_is_bit_identical(family):
+def test_resuming_is_bit_identical_and_looks_for_no_start(family, caplog):
     import dataclasses
 
+    caplog.set_level("INFO")
     config = family.config("again", "strong", init_lora_weights="eva", max_steps=4, epochs=9, save_steps=2, force=True)
     train(config)
+    assert "EVA: directions" in caplog.text
+    caplog.clear()
     run = Path(config.output_dir)
     again = dataclasses.replace(config, resume=str(run / "checkpoint-2"), output_dir=str(run.parent / "again"))
     train(again)
     assert (Path(again.output_dir) / "adapter" / WEIGHTS).read_bytes() == (run / "adapter" / WEIGHTS).read_bytes()
+    assert "EVA: directions" not in caplog.text
