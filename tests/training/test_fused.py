@@ -10,6 +10,7 @@ import torch
 from peft import LoraConfig
 
 from adapterkit.base.load import Base
+from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import label_losses
 from adapterkit.lineage import BaseIdentity
 from adapterkit.stack.adapter_stack import AdapterStack, StackMember
@@ -143,6 +144,34 @@ def test_of_a_base_whose_config_was_cut_as_many_layers_run_as_in_the_model() -> 
 def test_whatever_the_rows_look_like(lengths: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "BLOCK", block)
     require_same(stack_of(model_of("Llama")), batch_of(*lengths))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("lengths", [(7, 3), (1,), (1, 1, 1)])
+@pytest.mark.parametrize("first", [True, False])
+def test_without_a_label_loss_and_gradients_are_zero(lengths: tuple[int, ...], first: bool, dtype: torch.dtype) -> None:
+    """The label of a row's first token counts for nothing, for no token comes before it."""
+    stack, batch = stack_of(model_of("Llama", dtype), lora_dropout=0.5), batch_of(*lengths)
+    batch["labels"] = torch.where((torch.arange(max(lengths)) == 0) & first, batch["input_ids"], -100)
+    for losses, targets in (label_losses(stack.model, batch), FusedStack(stack).label_losses(batch)):
+        assert losses.numel() == targets.numel() == 0
+        losses.sum().backward()
+        assert all(p.grad is not None and not p.grad.any() for p in stack.trainee_parameters())
+        stack.model.zero_grad()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(2, 5), (2, 0), (0, 5)])
+def test_a_batch_without_tokens_is_told(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    """The compiled kernels would read where nothing is."""
+    batch = dict.fromkeys(("input_ids", "attention_mask", "labels"), torch.zeros(shape, dtype=torch.int64))
+    with pytest.raises(TrainingError, match=f"A batch of {shape[0]} x {shape[1]} places holds no token"):
+        FusedStack(stack_of(model_of("Llama", dtype))).label_losses(batch)
+
+
+def test_one_token_predicts_the_second() -> None:
+    ids = torch.tensor([[5, 6]])
+    require_same(stack_of(model_of("Llama")), {"input_ids": ids, "attention_mask": ids * 0 + 1, "labels": ids})
 
 
 def test_dropout_falls_on_the_trainees_input_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fused import plain
@@ -58,9 +59,18 @@ class FusedStack:
             inputs: `input_ids`, `attention_mask` and `labels`, int64 (rows, tokens), padded on the right.
 
         Returns:
-            Losses in nats, float32 (labels,), and the labels, int64 (labels,).
+            Losses in nats, float32 (labels,), and the labels, int64 (labels,); none of either where no token has a
+            label, and a backward pass from there leaves gradients of zero.
+
+        Raises:
+            TrainingError: the batch holds no token at all.
         """
         ids, mask, labels = inputs["input_ids"], inputs["attention_mask"].bool(), inputs["labels"]
+        if not mask.any():
+            raise TrainingError(
+                f"A batch of {mask.shape[0]} x {mask.shape[1]} places holds no token: its attention_mask is 0 "
+                "everywhere. Leave rows without tokens out of the data."
+            )
         count, width, where = places(mask)
         ids, following = widened(ids, width, 0), widened(labels[:, 1:], width, IGNORED)
         hidden = self._inner.embed_tokens(ids.flatten()[where]).detach()
