@@ -115,7 +115,7 @@ class AdapterTrainer(Trainer):
         tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
         loss = losses.sum() / tokens
         if not torch.isfinite(loss):
-            raise self._not_finite("The loss", loss.item(), self._batches[-1:])
+            raise self._not_finite("The loss" if tokens else "The loss of no label", loss.item(), self._batches[-1:])
         return (loss, {}) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

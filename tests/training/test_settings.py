@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from adapterkit.config.groups import quantization_named
-from adapterkit.errors import StackError
+from adapterkit.data import EncodedRow, as_dataset
+from adapterkit.errors import StackError, TrainingError
 from adapterkit.training.trainer import AdapterTrainer
 from adapterkit.workflows.train import train
 from tests.training.conftest import WEIGHTS
@@ -129,6 +130,20 @@ def test_a_mixed_precision_of_the_environment_changes_nothing(shared, monkeypatc
         train(config)
         digests.add((Path(config.output_dir) / "adapter" / WEIGHTS).read_bytes())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_a_step_without_a_label_is_told_whichever_engine_computes(shared, monkeypatch, checkpointing):
+    """No reader makes such a row; Python could."""
+
+    def unlabelled(rows):
+        return as_dataset([EncodedRow(row.input_ids, (-100,) * row.length) for row in rows])
+
+    monkeypatch.setattr("adapterkit.training.fit.as_dataset", unlabelled)
+    config = shared.config("unlabelled", gradient_checkpointing=checkpointing)
+    with pytest.raises(TrainingError, match=r"The loss of no label became nan at step 1, in its batch 1: rows \d, \d"):
+        train(config)
+    assert shared.published("unlabelled") == []
 
 
 def test_validation_comes_every_eval_steps_and_at_the_end(shared):
