@@ -22,6 +22,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def duration(seconds: float) -> str:
+    """A time as a message says it, of a second at least: `48 s`, `4 min 05 s`, `3 h 05 min`."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
 def listed(lines: Sequence[object], most: int | None = None) -> str:
     """The lines of a list as a message ends in them, each on its own; of many only the first, and how many more."""
     shown = list(lines if most is None else lines[:most])

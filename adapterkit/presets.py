@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from adapterkit.config.asked import Asked, quoted
 from adapterkit.config.groups import names_in, plain_file, preset_file, purpose_of, typed_file
 from adapterkit.config.schema import AdapterConfig, TrainerConfig
-from adapterkit.errors import UsageError
-from adapterkit.names import as_name
+from adapterkit.errors import UnknownNameError, UsageError, excerpt
+from adapterkit.names import as_name, nearest
 
 if TYPE_CHECKING:
     from adapterkit.config.compose import Composition
@@ -132,6 +132,21 @@ def trainers() -> list[TrainerPreset]:
     return [trainer(name) for name in names_in("trainer")]
 
 
+def named(name: str) -> tuple[list[AdapterPreset], list[TrainerPreset]]:
+    """The presets of that name: an adapter's, a trainer's, or one of each.
+
+    Raises:
+        UnknownNameError: there is none; all names are told.
+    """
+    groups = {group: names_in(group) for group in ("adapter", "trainer")}
+    every = sorted({each for names in groups.values() for each in names})
+    if name not in every:
+        known = "; ".join(f"{group}= takes {', '.join(names)}" for group, names in groups.items())
+        raise UnknownNameError("preset", name, nearest(name, every), hint=f"{known}.")
+    in_adapters, in_trainers = (name in names for names in groups.values())
+    return [adapter(name)] if in_adapters else [], [trainer(name)] if in_trainers else []
+
+
 def compose(
     recipe: str | None = None,
     *,
@@ -155,7 +170,7 @@ def compose(
         `config`, which `adapterkit.workflows.train.train` takes, and `asked`, the command it is equal to.
 
     Raises:
-        UsageError: a preset, a recipe or a key is unknown, or a value is missing or of the wrong kind.
+        UsageError: a preset, a recipe, a folder or a key is unknown, or a value is missing or of the wrong kind.
     """
     # Hydra takes a tenth of a second to come, and looking at presets does not need it.
     from hydra.core.global_hydra import GlobalHydra
@@ -165,7 +180,8 @@ def compose(
     from adapterkit.config.compose import compose_asked, composing
     from adapterkit.config.outcome import message_of
 
-    words = [*_words("adapter", adapter), *_words("trainer", trainer), *overrides]
+    words = [*_words("adapter", AdapterPreset, adapter), *_words("trainer", TrainerPreset, trainer)]
+    words += _overrides(overrides)
     asked = Asked(recipe, tuple(words), config_dir)
     try:
         if GlobalHydra.instance().is_initialized():
@@ -180,10 +196,28 @@ def compose(
     return found
 
 
-def _words(group: str, chosen: AdapterPreset | TrainerPreset | str | None) -> list[str]:
+def _words(
+    group: str, kind: type[AdapterPreset | TrainerPreset], chosen: AdapterPreset | TrainerPreset | str | None
+) -> list[str]:
     if chosen is None:
         return []
-    return [f"{group}={chosen}"] if isinstance(chosen, str) else chosen.overrides()
+    if isinstance(chosen, str):
+        return [f"{group}={chosen}"]
+    if not isinstance(chosen, kind):
+        raise UsageError(
+            f"{group}={excerpt(chosen)} is no {group} preset: give the name of one, or what adapterkit.presets."
+            f"{group}(NAME) returns. One key alone goes into overrides: ['{group}.KEY=VALUE']."
+        )
+    return chosen.overrides()
+
+
+def _overrides(given: Any) -> list[str]:
+    if not isinstance(given, list | tuple) or not all(isinstance(word, str) for word in given):
+        raise UsageError(
+            f"overrides={excerpt(given)} cannot be used: it takes a list of words, each as one writes it behind "
+            "`adapterkit train`, such as overrides=['name=x', 'adapter.r=4']."
+        )
+    return list(given)
 
 
 def _differences(group: str, wanted: Any, there: Any) -> Iterator[str]:

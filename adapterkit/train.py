@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from adapterkit.config.compose import asked_of_job, compose_recipe, typed
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import run_door, told_in_sweeps
-from adapterkit.config.saved import redact_saved
+from adapterkit.config.saved import redact_saved, without_idle_folder
 from adapterkit.config.search_path import register
 from adapterkit.config.sweep_names import with_sweep_names
 from adapterkit.ranks import agreed, on_every_rank
@@ -23,7 +23,7 @@ def _job(config: DictConfig) -> None:
     quiet_libraries()
     from adapterkit.workflows.train import train
 
-    with told_in_sweeps():
+    with without_idle_folder(), told_in_sweeps():
         redact_saved()
         wanted = agreed(typed(config))
         train(wanted, asked=asked_of_job(wanted), compose_parent=compose_recipe)

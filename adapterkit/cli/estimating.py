@@ -24,13 +24,15 @@ def estimate(
 ) -> None:
     """Say what a training would come to, with the words one writes behind `train`; no weight is loaded."""
     from adapterkit.base.quiet import quiet_libraries
+
+    # What follows brings PEFT and bitsandbytes, which are told to be quiet.
+    quiet_libraries()
     from adapterkit.cli.retraining import log_to_stderr
     from adapterkit.config.asked import quoted
     from adapterkit.config.compose import compose_command, compose_recipe, composing
     from adapterkit.config.outcome import EXPECTED, message_of
     from adapterkit.workflows.estimating import estimate as foresee
 
-    quiet_libraries()
     log_to_stderr()
     words = [*context.args, *([f"registry={quoted(str(registry))}"] if registry else [])]
     with composing():
@@ -59,6 +61,6 @@ def _plain(found: Estimate) -> dict[str, Any]:
     return {
         **plain,
         "memory": peak | plain["memory"],
-        "suggested_rank": found.suggested_rank,
+        "suggested_alpha": found.suggested_alpha,
         "suggestion": found.suggestion,
     }

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from adapterkit.cli.options import Json
+
+if TYPE_CHECKING:
+    from adapterkit.presets import AdapterPreset, TrainerPreset
 
 _ADAPTERS = (
     "adapter=", "rank", "alpha", "dropout", "on", "epochs", "rate", "steps at most", "MB at most", "intended use"
@@ -13,24 +19,36 @@ _TRAINERS = "trainer=", "epochs", "rate", "batch", "for"
 _PROPOSED = "adapter's"
 
 
-def presets(as_json: Json = False) -> None:
-    """List the presets of adapters and trainers, with the training that each proposes."""
-    from adapterkit.cli.output import print_json, print_table
-    from adapterkit.presets import adapters, trainers
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only the presets of that name.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the presets of adapters and trainers, with the training that each proposes; or show those of one name."""
+    from adapterkit.cli.output import print_json
+    from adapterkit.presets import adapters, named, trainers
 
+    found = (adapters(), trainers()) if name is None else named(name)
     if as_json:
-        found = [dataclasses.asdict(each) for each in adapters()], [dataclasses.asdict(each) for each in trainers()]
-        print_json(dict(zip(("adapter", "trainer"), found, strict=True)))
-        return
+        plain = ([dataclasses.asdict(each) for each in group] for group in found)
+        print_json(dict(zip(("adapter", "trainer"), plain, strict=True)))
+    elif name is None:
+        _print_tables(*found)
+    else:
+        _print_each(*found)
+
+
+def _print_tables(adapters: list[AdapterPreset], trainers: list[TrainerPreset]) -> None:
+    from adapterkit.cli.output import print_table
+
     print_table(
         _ADAPTERS,
         [
             (
-                each.name, str(each.r), f"{each.lora_alpha:g}", f"{each.lora_dropout:g}", _targets(each.target_modules),
+                each.name, str(each.r), f"{each.lora_alpha:g}", f"{each.lora_dropout:g}", _told(each.target_modules),
                 f"{each.epochs:g}", f"{each.learning_rate:g}", _or_any(each.max_steps), _or_any(each.max_artifact_mb),
                 each.intended_use,
             )
-            for each in adapters()
+            for each in adapters
         ],
     )  # fmt: skip
     print()
@@ -38,14 +56,28 @@ def presets(as_json: Json = False) -> None:
         _TRAINERS,
         [
             (each.name, _or_proposed(each.epochs), _or_proposed(each.learning_rate), str(each.batch_size), each.purpose)
-            for each in trainers()
+            for each in trainers
         ],
     )
     print(f"\n{_PROPOSED}: as the adapter preset proposes; trainer.KEY=VALUE goes before both. See docs/presets.md")
 
 
-def _targets(targets: str | tuple[str, ...]) -> str:
-    return targets if isinstance(targets, str) else ", ".join(targets)
+def _print_each(adapters: list[AdapterPreset], trainers: list[TrainerPreset]) -> None:
+    """Every key of them, as one sets it."""
+    from adapterkit.cli.output import print_pairs
+
+    shown: list[tuple[str, AdapterPreset | TrainerPreset, str]] = [("adapter", each, "null") for each in adapters]
+    shown += [("trainer", each, _PROPOSED) for each in trainers]
+    for position, (group, each, null) in enumerate(shown):
+        print("\n" * bool(position) + f"{group}={each.name}")
+        keys = [field.name for field in dataclasses.fields(each) if field.name != "name"]
+        print_pairs((key, _told(getattr(each, key), null)) for key in keys)
+
+
+def _told(value: object, null: str = "null") -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return null if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _or_any(value: float | None) -> str:

@@ -97,7 +97,7 @@ def compose_asked(asked: Asked) -> Composition:
 
     Raises:
         HydraException: the recipe, or a key, is not there any more.
-        UsageError: as `typed`.
+        UsageError: as `typed`; or the folder of configs is not there any more.
     """
     arguments = [*asked.command, *_search(asked.config_dir)]
     composed = compose(PRIMARY, [*arguments, "output_dir=''"])
@@ -117,7 +117,7 @@ def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tup
 
     Raises:
         HydraException: a word is no override, or there is no such recipe, group or key.
-        UsageError: as `typed`.
+        UsageError: as `typed`; or there is no such folder of configs.
     """
     own = _relative(config_dir.absolute()) if config_dir else None
     arguments = [*words, *_search(own)]
@@ -177,6 +177,9 @@ def _files(arguments: Sequence[str]) -> list[str]:
 
 
 def _search(config_dir: str | None) -> list[str]:
+    if config_dir and not Path(config_dir).is_dir():
+        # Hydra only warns, and then does not find what lies there.
+        raise UsageError(f"There is no folder {config_dir}, where your own configs should lie: name another.")
     return [f"hydra.searchpath=[{in_quotes(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
 
 

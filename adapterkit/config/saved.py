@@ -1,9 +1,11 @@
-"""Hydra saves what it composed, what was typed and what is logged, beside every run: without the secrets in it."""
+"""Hydra saves what it composed, what was typed and what is logged, beside every run: without secrets, or not at all."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -19,6 +21,25 @@ def redact_saved() -> None:
         handler.addFilter(_without_secrets)
     for file in _saved():
         redact_file(file)
+
+
+@contextmanager
+def without_idle_folder() -> Iterator[None]:
+    """Take away the folder that Hydra made for the running job, where that left nothing in it: it was refused, or idle.
+
+    A folder with anything in it besides what Hydra wrote there stays, and so do the folders above that others use.
+    """
+    try:
+        yield
+    finally:
+        job = HydraConfig.get()
+        folder, own = Path(job.runtime.output_dir), job.output_subdir
+        # Those ranks that follow write nowhere, and run in the current folder.
+        if own is not None and {path.name for path in folder.glob("*")} <= {own, f"{job.job.name}.log"}:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(ValueError, OSError):
+                for above in folder.relative_to(Path.cwd()).parents[:-1]:
+                    above.rmdir()
 
 
 def redact_file(file: Path) -> None:

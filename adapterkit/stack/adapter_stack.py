@@ -135,8 +135,8 @@ class AdapterStack:
             seed: fixes the initial A, whatever the global generator's state.
 
         Raises:
-            StackError: there is a trainee already, a target fits no linear layer of the base, or it cannot train DoRA
-                here.
+            UsageError: a target fits no linear layer of the base.
+            StackError: there is a trainee already, or the base cannot train DoRA here.
         """
         if self.members and self.members[-1].trainable:
             raise StackError(f"The stack already trains '{self.members[-1].peft_name}'.")

@@ -16,7 +16,7 @@ from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers.pytorch_utils import Conv1D
 
-from adapterkit.errors import StackError, counted
+from adapterkit.errors import UsageError, counted
 from adapterkit.stack.roles import GROUPS, OPTIONAL, ROLES, ROLES_OF, place_of
 
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def with_real_targets(config: LoraConfig, model: torch.nn.Module) -> LoraConfig:
         model: the base, bare or with adapters.
 
     Raises:
-        StackError: as `real_targets`.
+        UsageError: as `real_targets`.
     """
     found, wanted = copy.copy(config), config.target_modules
     # GPT-2's layers hold their weights the other way round; PEFT sees that by itself, and warns.
@@ -54,7 +54,7 @@ def real_targets(wanted: Iterable[str], model: torch.nn.Module) -> list[str]:
         Names, sorted, each as short as it can be without meaning another module; names that were given stay.
 
     Raises:
-        StackError: the model has no layer for a role, no module of a name, or one that is no linear layer.
+        UsageError: the model has no layer for a role, no module of a name, or one that is no linear layer.
     """
     modules = _modules(model)
     # A role that is named itself has to be there, whatever its group may do without.
@@ -141,10 +141,10 @@ def _require_linear(name: str, modules: Mapping[str, torch.nn.Module], model: to
         raise _misfit(f"'{name}' means {other}, which is no linear layer but of the class {kind}", modules)
 
 
-def _misfit(what: str, modules: Mapping[str, torch.nn.Module]) -> StackError:
+def _misfit(what: str, modules: Mapping[str, torch.nn.Module]) -> UsageError:
     places = sorted({place_of(name) for name, module in modules.items() if _is_linear(module)})
     listed = [f"{place} ({', '.join(ROLES_OF[place])})" if place in ROLES_OF else place for place in places]
-    return StackError(
+    return UsageError(
         f"The adapter does not fit the base: {what}. The base has these linear layers, with their roles: "
         f"{'; '.join(listed)}. Name some of these in adapter.target_modules."
     )

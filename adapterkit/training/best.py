@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,13 @@ from safetensors.torch import save
 
 from adapterkit.stores import write_file
 
+_log = logging.getLogger(__name__)
+
 BEST_FILE = "best_model.safetensors"
+_ADVICE = (
+    "Lower trainer.learning_rate, see whether the validation rows are like the training rows, or keep the last "
+    "weights: trainer.keep_best=false"
+)
 
 
 @dataclass(frozen=True)
@@ -48,3 +55,25 @@ class BestWeights:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
         return cls(float.fromhex(metadata["loss"]), int(metadata["step"]), tensors)
+
+
+def warn_of_little_learned(best: BestWeights | None, tensors: Mapping[str, torch.Tensor], steps: int) -> None:
+    """Say so where what is published learned nothing, or next to nothing.
+
+    Args:
+        best: the weights that were kept, where the best ones were.
+        tensors: the trainee's, as they will be published.
+        steps: that were taken.
+    """
+    kept = best is not None and best.step < steps
+    if not any(bool(tensor.any()) for name, tensor in tensors.items() if "lora_B" in name):
+        which = f"the weights kept are those of step {best.step}, which" if best is not None and kept else "its weights"
+        _log.warning(
+            "This adapter changes nothing: %s are those it started from (B is zero). %s",
+            which, _ADVICE if kept else "Train more steps, or raise trainer.learning_rate",
+        )  # fmt: skip
+    elif best is not None and kept and best.step <= 1:
+        _log.warning(
+            "The weights kept are those of step 1: their validation loss, %.4f, was the lowest, and the %d steps after "
+            "it only raised it. %s", best.loss, steps - 1, _ADVICE,
+        )  # fmt: skip

@@ -28,6 +28,7 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.stack.sharding import shard_base
 from adapterkit.training.arguments import training_arguments
+from adapterkit.training.best import warn_of_little_learned
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
 from adapterkit.training.checkpoint import PREFIX, require_ranks
 from adapterkit.training.dropout import use_packed_dropout
@@ -173,6 +174,8 @@ def _run(trainer: AdapterTrainer, stopping: Stopping, resume: Path | None) -> Tr
         trainer.scaling.require_steps(trainer.state.global_step)
     trainer.restore_best()
     trainer.require_finite()
+    if here().leads:
+        warn_of_little_learned(trainer.best, trainer.stack.trainee_state(), trainer.state.global_step)
     return output
 
 

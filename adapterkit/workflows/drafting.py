@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from adapterkit.artifacts.draft import ArtifactDraft
-from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.training.fit import Fit
 from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings_digest
-from adapterkit.workflows.rows import TokenRows
+from adapterkit.workflows.preparing import Plan
 from adapterkit.workflows.run_directory import RunDirectory, config_yaml
 
 
@@ -24,48 +21,35 @@ class Trained:
     """One training, through.
 
     Attributes:
-        name: the adapter.
-        config: what was trained.
-        asked: the command that it was composed from.
-        parents: the frozen lineage below, root-first.
+        plan: what was trained.
         base: the base with its fingerprint before and after.
-        base_folder: where it was loaded from.
-        rows: what was learned from.
-        run_key: digest of all that determined the result.
         run: where everything lies; the trainee's weights in `run.adapter`.
         result: metrics, history and environment.
         test: the test split without and with the new adapter; None without test rows.
-        started_from: `weights_digest` of the version that the run started from; null for a fresh start.
     """
 
-    name: str
-    config: TrainConfig
-    asked: Asked
-    parents: Sequence[Artifact]
+    plan: Plan
     base: BaseRecord
-    base_folder: Path
-    rows: TokenRows
-    run_key: str
     run: RunDirectory
     result: Fit
     test: PairedChange | None
-    started_from: str | None
 
 
 def draft_of(trained: Trained) -> ArtifactDraft:
     """What the registry needs to publish a training."""
-    config, result, test = trained.config, trained.result, trained.test
+    plan, result, test = trained.plan, trained.result, trained.test
+    config = plan.config
     metrics: dict[str, Any] = dict(result.metrics)
     if test is not None:
         metrics |= {"test_loss_before": test.before, "test_loss": test.after}
     return ArtifactDraft(
-        name=trained.name,
+        name=plan.name,
         adapter_dir=trained.run.adapter,
-        parents=tuple(parent.manifest.lineage.members[-1] for parent in trained.parents),
+        parents=tuple(parent.manifest.lineage.members[-1] for parent in plan.parents),
         base=trained.base,
-        base_location=str(trained.base_folder),
-        data=trained.rows.record,
-        run_key=trained.run_key,
+        base_location=str(plan.folder),
+        data=plan.rows.record,
+        run_key=plan.key,
         training_config=config_yaml(config),
         training_metrics={"summary": metrics, "history": result.history},
         metrics=metrics,
@@ -76,8 +60,8 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         tags=tuple(dict.fromkeys((*config.tags, *config.adapter.tags))),
         custom=dict(config.custom),
         extra_files=trained.run.extra_files(),
-        started_from=trained.started_from,
-        recipe=_recipe(config, trained.asked),
+        started_from=plan.started_from,
+        recipe=_recipe(config, plan.asked),
     )
 
 

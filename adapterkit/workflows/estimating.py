@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from adapterkit.base.device import resolve_device
-from adapterkit.base.load import load_tokenizer
+from adapterkit.base.load import identify, load_tokenizer
 from adapterkit.base.locate import locate_base
 from adapterkit.base.outline import Outline, outline_of, stored_bytes
-from adapterkit.base.quantization import settings_of, torch_dtype
+from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.schema import TrainConfig
@@ -29,16 +29,19 @@ from adapterkit.training.estimate import (
     around,
     guessed_pace,
     is_fused,
+    largest_rank,
     measured_rate,
     memory_of,
     require_budget,
     resident_bytes,
+    suggested_rank,
+    targeted_layers,
     work_of,
 )
-from adapterkit.training.optimizers import require_optimizer_runs
+from adapterkit.training.tracking.chosen import trackers_of
+from adapterkit.workflows.ability import require_possible, require_trains_on
 from adapterkit.workflows.parents import ComposeParent, recipe_for
 from adapterkit.workflows.rows import TokenRows, read_rows
-from adapterkit.workflows.starting import require_start
 
 _log = logging.getLogger(__name__)
 
@@ -58,8 +61,8 @@ class Ground:
     device: torch.device
 
 
-def ground_within_budget(config: TrainConfig, folder: Path, device: torch.device) -> Ground:
-    """Look at the base's config and headers, and demand an artifact that is no larger than it may be.
+def ground_of(config: TrainConfig, folder: Path, device: torch.device) -> Ground:
+    """Look at the base's config and headers, and demand that the adapter fits it.
 
     Args:
         config: the training.
@@ -67,32 +70,49 @@ def ground_within_budget(config: TrainConfig, folder: Path, device: torch.device
         device: where it trains.
 
     Raises:
-        BudgetError: it would be larger; what would fit is said.
-        UsageError: `adapter.target_modules` names no linear layer of the base.
+        UsageError: `adapter.target_modules` names what is no linear layer of the base.
         BaseLoadError: transformers does not know this kind of model, or a file of it is damaged.
     """
     outline = outline_of(config.model.id, folder)
-    require_budget(config.adapter, config.budget.max_artifact_mb, outline)
+    targeted_layers(config.adapter.target_modules, outline)
     return Ground(outline, dict(stored_bytes(config.model.id, folder)), device)
 
 
-def foretell(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Sequence[int]) -> RemainingTime:
-    """Say what a training will come to, in its first lines.
+def work_within_budget(config: TrainConfig, ground: Ground, rows: TokenRows) -> Work:
+    """Count what a training has to compute, and demand an artifact that is no larger than it may be, its log included.
+
+    It is asked before a missing parent is trained, of which is known here only that it will be there.
 
     Args:
         config: the training.
         ground: what it stands on.
         rows: of its data.
+
+    Raises:
+        BudgetError: it would be larger; what would fit is said.
+    """
+    work = work_of(rows.train, rows.validation, rows.test, config.trainer, seed=config.seed)
+    parents = 0 if config.parent is None else 1
+    require_budget(config.adapter, config.budget.max_artifact_mb, ground.outline, parents=parents, entries=work.entries)
+    return work
+
+
+def foretell(config: TrainConfig, ground: Ground, work: Work, parents: Sequence[int]) -> RemainingTime:
+    """Say what a training will come to, in its first lines.
+
+    Args:
+        config: the training.
+        ground: what it stands on.
+        work: what it has to compute.
         parents: parameters of the frozen members.
 
     Returns:
         What will say, after ten steps, how long the rest takes.
 
     Raises:
-        BudgetError: with its parents and its log, the artifact would be larger than it may be.
+        BudgetError: with all its parents, the artifact would be larger than it may be.
     """
-    work = _work(config, rows)
-    found = _estimate(config, ground, rows, parents, work)
+    found = _estimate(config, ground, work, parents)
     for line in (found.line, found.suggestion):
         if line is not None:
             _log.info("%s", line)
@@ -114,7 +134,7 @@ def estimate(
 
     Raises:
         BudgetError: an artifact would be larger than it may be.
-        AdapterKitError: the data, the base, a parent or a key is not to be had.
+        AdapterKitError: the data, the base, a parent or a key is not to be had, or the training would refuse them.
     """
     return _foreseen(config, asked, compose_parent)[0]
 
@@ -123,39 +143,44 @@ def _foreseen(
     config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
 ) -> tuple[list[Estimate], list[int]]:
     """Estimates, and the parameters of every member of the lineage."""
-    check_name(config.name + config.suffix, said_as="name=")
+    name = check_name(config.name + config.suffix, said_as="name=")
     check_values(config)
-    settings_of(config.quantization)
-    model, device = config.model, resolve_device(config.device)
+    trackers_of(config.tracking, name)
+    registry, model, device = Registry(Path(config.registry)), config.model, resolve_device(config.device)
+    require_possible(config, name, registry, device)
     folder = locate_base(model.id, revision=model.revision, install=model.install)
-    ground = ground_within_budget(config, folder, device)
-    require_optimizer_runs(config.trainer.optimizer, device)
-    require_start(config, Registry(Path(config.registry)), config.name + config.suffix)
+    ground = ground_of(config, folder, device)
     rows = read_rows(config.data, config.persona, load_tokenizer(model.id, folder))
-    before, parents = _lineage(config, asked, compose_parent)
-    found = _estimate(config, ground, rows, parents, _work(config, rows))
+    work = work_within_budget(config, ground, rows)
+    before, parents = _lineage(config, asked, compose_parent, registry, device)
+    found = _estimate(config, ground, work, parents)
     return [*before, found], [*parents, found.size.parameters]
 
 
 def _lineage(
-    config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
+    config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None, registry: Registry, device: torch.device
 ) -> tuple[list[Estimate], list[int]]:
     if config.parent is None:
         return [], []
-    registry, ref = Registry(Path(config.registry)), AdapterRef.parse(config.parent)
+    ref = AdapterRef.parse(config.parent)
     try:
-        members = registry.manifest(ref).lineage.members
-        return [], [registry.manifest(member.ref).adapter.parameters for member in members]
+        members = registry.lineage_artifacts(ref)
     except RefNotFoundError as missing:
         parent = recipe_for(ref, config, asked, compose_parent)
         if parent is None:
             raise RefNotFoundError(config.parent, registry.path) from missing
         return _foreseen(*parent, compose_parent)
+    # Only a comparison needs the digest of the base, for which its files are read.
+    identity, _ = identify(config.model, config.quantization)
+    require_trains_on(members, config.name + config.suffix, identity, device)
+    return [], [member.manifest.adapter.parameters for member in members]
 
 
-def _estimate(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Sequence[int], work: Work) -> Estimate:
+def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence[int]) -> Estimate:
     adapter, outline, limit = config.adapter, ground.outline, config.budget.max_artifact_mb
-    require_budget(adapter, limit, outline, parents=len(parents), entries=work.entries)
+    beside = {"parents": len(parents), "entries": work.entries}
+    require_budget(adapter, limit, outline, **beside)
+    thumb = suggested_rank(work.rows)
     dtype = torch_dtype(config.quantization.dtype)
     rate = measured_rate(ground.device, dtype, outline.dimensions.hidden)
     fused = _fused(config, ground)
@@ -163,10 +188,12 @@ def _estimate(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Seq
     return Estimate(
         name=config.name + config.suffix,
         rank=adapter.r,
-        rows=len(rows.train),
+        alpha=adapter.lora_alpha,
+        suggested_rank=largest_rank(adapter, limit, outline, thumb, **beside) if thumb > adapter.r else thumb,
+        rows=work.rows,
         steps=work.steps,
         tokens=work.tokens,
-        size=adapter_size(adapter, outline, parents=len(parents), entries=work.entries),
+        size=adapter_size(adapter, outline, **beside),
         memory=memory_of(
             outline,
             adapter,
@@ -182,10 +209,6 @@ def _estimate(config: TrainConfig, ground: Ground, rows: TokenRows, parents: Seq
         seconds=around(sum(ground.stored.values())) + pace.training(work) + pace.test(work),
         limit_mb=limit,
     )
-
-
-def _work(config: TrainConfig, rows: TokenRows) -> Work:
-    return work_of(rows.train, rows.validation, rows.test, config.trainer, seed=config.seed)
 
 
 def _fused(config: TrainConfig, ground: Ground) -> bool:

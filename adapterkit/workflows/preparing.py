@@ -20,12 +20,11 @@ from adapterkit.ranks import here
 from adapterkit.registry.registry import Registry
 from adapterkit.training.estimate import RemainingTime
 from adapterkit.training.run_key import run_key
-from adapterkit.workflows.ability import require_runs, require_trains_on
-from adapterkit.workflows.estimating import foretell, ground_within_budget
-from adapterkit.workflows.parents import ComposeParent, Train, require_room, resolve_parents
+from adapterkit.workflows.ability import require_possible, require_trains_on
+from adapterkit.workflows.estimating import foretell, ground_of, work_within_budget
+from adapterkit.workflows.parents import ComposeParent, Train, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
-from adapterkit.workflows.run_directory import config_yaml
-from adapterkit.workflows.starting import origin_of, require_start, starting_digest
+from adapterkit.workflows.starting import origin_of, starting_digest
 
 _log = logging.getLogger(__name__)
 
@@ -83,20 +82,18 @@ def prepare(
     Raises:
         AdapterKitError: anything a user can cause.
     """
-    # What cannot be published must be said before hours are spent on it.
-    config_yaml(config)
     registry = Registry(Path(config.registry))
     device = resolve_device(config.device)
-    identity, folder = here().in_turn("the base on the disk", partial(identify, config.model, config.quantization))
-    ground = ground_within_budget(config, folder, device)
+    # What cannot be published must be said before hours are spent on it.
+    require_possible(config, name, registry, device)
     registry.require_writable(name)
-    require_runs(config, identity, device)
-    require_start(config, registry, name)
+    identity, folder = here().in_turn("the base on the disk", partial(identify, config.model, config.quantization))
+    ground = ground_of(config, folder, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.
     rows = read_rows(config.data, config.persona, load_tokenizer(identity.id, folder))
+    work = work_within_budget(config, ground, rows)
     parents = resolve_parents(config, asked, registry, compose_parent, train_parent)
-    require_trains_on(parents, identity, device)
-    require_room(parents, name)
+    require_trains_on(parents, name, identity, device)
     key_of = partial(run_key, config, identity, [each.manifest.weights_digest for each in parents], rows.digest)
     started_from = here().from_first("the start", partial(starting_digest, config, registry, name, key_of))
     key = key_of(started_from)
@@ -104,7 +101,7 @@ def prepare(
         return existing
     origin = origin_of(config, registry, name, identity, parents, started_from)
     _log.info("Training %s on %s", name, " <- ".join([identity.id, *(str(parent.manifest.ref) for parent in parents)]))
-    remaining = foretell(config, ground, rows, [parent.manifest.adapter.parameters for parent in parents])
+    remaining = foretell(config, ground, work, [parent.manifest.adapter.parameters for parent in parents])
     return Plan(
         name, config, asked, registry, device, identity, folder, rows, parents, key, started_from, origin, remaining
     )

@@ -14,7 +14,6 @@ from adapterkit.config.redaction import redact, redact_text
 from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.report.page import render_report
 from adapterkit.evaluation.report.view import Story
-from adapterkit.registry.registry import Registry
 from adapterkit.stores import write_file
 from adapterkit.workflows.drafting import Trained
 from adapterkit.workflows.say import adapterkit_lines
@@ -24,27 +23,26 @@ _log = logging.getLogger(__name__)
 REPORT_FILE = "report.html"
 
 
-def write_report(trained: Trained, artifact: Artifact, registry: Registry) -> Path:
+def write_report(trained: Trained, artifact: Artifact) -> Path:
     """Write `report.html`, and say where it is.
 
     Args:
         trained: the training.
         artifact: what it was published as.
-        registry: where.
 
     Raises:
         RegistryError: the disk refuses.
     """
-    members = artifact.manifest.lineage.members
+    members, plan = artifact.manifest.lineage.members, trained.plan
     story = Story(
         manifest=artifact.manifest,
         artifact_digest=artifact.digest,
-        settings=settings_told(trained.config),
+        settings=settings_told(plan.config),
         history=trained.result.history,
         test=trained.test,
         loading={
-            "With adapterkit": redact_text("\n".join(adapterkit_lines(artifact, registry))),
-            "In plain PEFT": redact_text("\n".join(peft_lines(members, str(registry.path), str(trained.base_folder)))),
+            "With adapterkit": redact_text("\n".join(adapterkit_lines(artifact, plan.registry))),
+            "In plain PEFT": redact_text("\n".join(peft_lines(members, str(plan.registry.path), str(plan.folder)))),
         },
     )
     path = trained.run.path / REPORT_FILE

@@ -7,6 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class RunDirectory:
     """`outputs/<name>/<timestamp>/` of one training; of several ranks only the first writes there."""
 
     def __init__(self, path: Path, run_key: str) -> None:
-        """Create the folder.
+        """Create the folder; in a `with`, it is taken away again where nothing came to lie in it.
 
         Raises:
             UsageError: a finished run lies there.
@@ -47,6 +48,15 @@ class RunDirectory:
         if self._final.exists():
             raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
         path.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writes:
+            # Only an empty folder can be removed so.
+            with suppress(OSError):
+                self.path.rmdir()
 
     @property
     def adapter(self) -> Path:

@@ -3,59 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.flat import flat
 from adapterkit.config.redaction import redact
-from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.paired import PairedChange
-from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest import DataRecord
 from adapterkit.training.fit import Fit
 from adapterkit.training.tracking.tracker import Publication, RunSheet
+from adapterkit.workflows.preparing import Plan
 
 # Where a training runs and whether it starts: a resumed one may say otherwise, and is the same run.
 _NOT_TOLD = ("registry", "output_dir", "force", "resume", "tracking")
 _ONCE = ("train_loss", "seconds", "trainable_parameters", "tokens_per_second", "validation_loss")
 
 
-def sheet_of(
-    name: str,
-    config: TrainConfig,
-    identity: BaseIdentity,
-    parents: Sequence[Artifact],
-    data: DataRecord,
-    key: str,
-    run: Path,
-) -> RunSheet:
+def sheet_of(plan: Plan, run: Path) -> RunSheet:
     """What trackers are told at the beginning, without secrets.
 
     Args:
-        name: the adapter.
-        config: the training.
-        identity: the base.
-        parents: the frozen lineage below, root-first.
-        data: what is learned from.
-        key: the run key.
+        plan: the training.
         run: the run directory.
     """
+    config, identity, data = plan.config, plan.identity, plan.rows.record
     told = {word: value for word, value in dataclasses.asdict(config).items() if word not in _NOT_TOLD}
-    chain = [identity.id, *(str(parent.ref) for parent in parents), name]
+    chain = [identity.id, *(str(parent.ref) for parent in plan.parents), plan.name]
     lineage = {
-        "run_key": key,
+        "run_key": plan.key,
         "lineage": " <- ".join(chain),
         "base": identity.id,
         "base_source_digest": identity.source_digest,
         "data": data.source,
         "data_digest": data.digest,
     }
-    for position, parent in enumerate(parents):
+    for position, parent in enumerate(plan.parents):
         lineage[f"parent_{position}"] = str(parent.ref)
         lineage[f"parent_{position}_weights_digest"] = parent.manifest.weights_digest
     return RunSheet(
-        name=name,
+        name=plan.name,
         description=redact(config.description),
         labels=redact(config.tags),
         params=dict(flat(redact(told))),

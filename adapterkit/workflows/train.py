@@ -80,15 +80,14 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         if not isinstance(plan, Plan):
             say.already_there(plan, Registry(Path(config.registry)))
             return TrainOutcome(plan, False, None)
-        return _carry_out(plan, tracking)
+        with RunDirectory(Path(config.output_dir), plan.key) as run:
+            return _carry_out(plan, run, tracking)
 
 
-def _carry_out(plan: Plan, tracking: Tracking) -> TrainOutcome:
+def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcome:
     name, config, identity = plan.name, plan.config, plan.identity
-    run = RunDirectory(Path(config.output_dir), plan.key)
     resume = here().from_first("the checkpoint", partial(run.checkpoint, config.resume))
-    sheet = sheet_of(name, config, identity, plan.parents, plan.rows.record, plan.key, run.path)
-    tracking.start(sheet, history=run.history, resumed=resume.parent if resume else None)
+    tracking.start(sheet_of(plan, run.path), history=run.history, resumed=resume.parent if resume else None)
     attention = config.model.attn_implementation
     base, before = resident_base(
         identity, plan.folder, config.quantization, device=plan.device, attn_implementation=attention
@@ -110,25 +109,22 @@ def _carry_out(plan: Plan, tracking: Tracking) -> TrainOutcome:
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
         run.write_adapter(stack, dtype=torch_dtype(config.adapter.dtype))
-        trained = Trained(
-            name, config, plan.asked, plan.parents, record, base.folder, plan.rows, plan.key, run, result, test,
-            plan.started_from,
-        )  # fmt: skip
+        trained = Trained(plan, record, run, result, test)
     finally:
         let_go(stack)
-    artifact = _publish(plan.registry, trained)
+    artifact = _publish(trained)
     run.copy_artifact(artifact)
     if here().leads:
-        write_report(trained, artifact, plan.registry)
+        write_report(trained, artifact)
     tracking.publish(publication_of(artifact))
-    say.published(artifact, plan.registry, record, test, base.folder)
+    say.published(artifact, plan.registry, record, test, plan.folder)
     return TrainOutcome(artifact, True, test)
 
 
-def _publish(registry: Registry, trained: Trained) -> Published:
+def _publish(trained: Trained) -> Published:
     """Publish, the first rank for all."""
     try:
-        return here().from_first("the published adapter", lambda: registry.publish(draft_of(trained)))
+        return here().from_first("the published adapter", lambda: trained.plan.registry.publish(draft_of(trained)))
     except AdapterKitError:
         _log.error("Not published. What was trained is kept in %s", trained.run.adapter)
         raise

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapterkit import presets
 from adapterkit.base.quiet import quiet_libraries
 from adapterkit.config.compose import compose_recipe, composing
-from adapterkit.workflows.train import TrainOutcome, train
+
+if TYPE_CHECKING:
+    from adapterkit.workflows.train import TrainOutcome
 
 
 def train_recipe(
@@ -22,7 +25,9 @@ def train_recipe(
 ) -> TrainOutcome:
     """Compose a training and train it; a missing parent first, when its recipe is known.
 
-    The manifest records the command that comes to the same, so that `status`, `rebuild` and `reproduce` know it.
+    The manifest records the command that comes to the same, so that `status`, `rebuild` and `reproduce` know it. What
+    that command prints, the estimate first, goes to the logger `adapterkit`; to see it:
+    `logging.basicConfig(level=logging.INFO, format="%(message)s")`.
 
     Args:
         recipe: a file in `recipes/recipe/`, or in your own `config_dir`; null: a plain training.
@@ -37,6 +42,9 @@ def train_recipe(
         AdapterKitError: as `workflows.train.train`; nothing is published then.
     """
     quiet_libraries()
+    # Brings PEFT and bitsandbytes, which are told to be quiet.
+    from adapterkit.workflows.train import train
+
     with composing():
         found = presets.compose(
             recipe, adapter=adapter, trainer=trainer, overrides=overrides, config_dir=config_dir, outputs=outputs

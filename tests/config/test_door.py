@@ -55,6 +55,34 @@ def test_one_bad_job_leaves_the_others_of_its_sweep_alone(tiny_base_dir, tmp_pat
     assert shop.registry.names() == ["x.q_proj"]
 
 
+@pytest.mark.parametrize("targets", ["[q_prj]", "[q_prj,v_proj]", "[q_prj,q]"])
+def test_a_target_that_the_base_lacks_is_one_message_whatever_stands_beside_it(tiny_base_dir, tmp_path, targets):
+    done = door(tmp_path, f"adapter.target_modules={targets}", *tiny(Workshop(tiny_base_dir, tmp_path)))
+    assert done.returncode == 2
+    assert "does not fit the base: LlamaForCausalLM has no module 'q_prj'" in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_job_that_is_refused_or_has_nothing_to_do_leaves_no_folder(tiny_base_dir, tmp_path):
+    words = tiny(Workshop(tiny_base_dir, tmp_path))
+    assert door(tmp_path, "adapter.r=0", *words).returncode == 2
+    assert not (tmp_path / "outputs").exists()
+    assert door(tmp_path, *words).returncode == 0
+    (run,) = (tmp_path / "outputs" / "x").iterdir()
+    assert {".hydra", "train.log", "final_artifact"} <= {path.name for path in run.iterdir()}
+    assert "is up to date" in door(tmp_path, *words).stdout
+    assert door(tmp_path, "adapter.r=0", *words).returncode == 2
+    assert door(tmp_path, "force=true", f"resume={run}", *words).returncode == 1
+    assert list((tmp_path / "outputs" / "x").iterdir()) == [run]
+
+
+def test_a_folder_of_the_users_own_stays(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    assert door(tmp_path, "adapter.r=0", "hydra.run.dir=mine").returncode == 2
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
 def test_a_sweep_says_why_each_of_its_jobs_failed(tiny_base_dir, tmp_path):
     shop = Workshop(tiny_base_dir, tmp_path)
     done = door(tmp_path, "-m", "adapter.r=0,2,-1", *tiny(shop))
@@ -62,6 +90,7 @@ def test_a_sweep_says_why_each_of_its_jobs_failed(tiny_base_dir, tmp_path):
     assert "Job 0 failed: adapter.r=0" in done.stdout
     assert "Job 2 failed: adapter.r=-1" in done.stdout
     assert shop.registry.names() == ["x.r2"]
+    assert [path.name for path in (tmp_path / "outputs").glob("x*")] == ["x.r2"]
 
 
 def test_names_are_made_of_what_a_persona_and_a_swept_list_can_give(tiny_base_dir, tmp_path):

@@ -170,6 +170,12 @@ def test_a_file_that_proposes_nothing_is_trained_as_before(tmp_path: Path) -> No
         (lambda: presets.compose(adapter="codr"), r"(?s)adapter/codr.*coder"),
         (lambda: presets.compose(overrides=["trainer.epoch=1"]), "epoch"),
         (lambda: presets.compose("unifed"), "unifed"),
+        (lambda: presets.compose(overrides="name=x"), r"(?s)overrides='name=x' cannot be used: .*\['name=x'"),
+        (lambda: presets.compose(overrides=[3]), r"overrides=\[3\] cannot be used"),  # type: ignore[list-item]
+        (lambda: presets.compose(overrides=3), "overrides=3 cannot be used"),  # type: ignore[arg-type]
+        (lambda: presets.compose(adapter=3), r"adapter=3 is no adapter preset.*presets\.adapter\(NAME\)"),  # type: ignore[arg-type]
+        (lambda: presets.compose(trainer=presets.adapter("coder")), "trainer=AdapterPreset.*is no trainer preset"),  # type: ignore[arg-type]
+        (lambda: presets.compose(config_dir="no/such"), "There is no folder no/such"),
         (lambda: dataclasses.replace(presets.adapter("coder"), name="mine").overrides(), "Unknown adapter preset"),
     ],
 )

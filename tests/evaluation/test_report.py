@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from adapterkit.errors import duration
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.report.page import render_report
-from adapterkit.evaluation.report.view import Story, duration, interval_of
+from adapterkit.evaluation.report.view import Story, interval_of
 from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
 from adapterkit.manifest import BaseRecord, DataRecord, Manifest, RecipeRecord
 from adapterkit.manifest.records import AdapterShape
@@ -130,8 +131,8 @@ def test_the_verdict_is_the_intervals(low: float, high: float, said: str) -> Non
 
 
 def test_durations() -> None:
-    assert [duration(seconds) for seconds in (0.4, 59.4, 59.6, 252, 11100)] == [
-        "0 s", "59 s", "1 min 00 s", "4 min 12 s", "3 h 05 min",
+    assert [duration(seconds) for seconds in (0.4, 59.4, 59.6, 252, 3600, 11100)] == [
+        "1 s", "59 s", "1 min 00 s", "4 min 12 s", "1 h 00 min", "3 h 05 min",
     ]  # fmt: skip
 
 

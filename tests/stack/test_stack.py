@@ -13,7 +13,14 @@ from adapterkit.artifacts import read_verified
 from adapterkit.base.fingerprint import fingerprint
 from adapterkit.base.load import Base, identify, load_base
 from adapterkit.config.schema import ModelConfig
-from adapterkit.errors import ArtifactError, BaseMismatchError, FrozenChangedError, StackError, TrainableSetError
+from adapterkit.errors import (
+    ArtifactError,
+    BaseMismatchError,
+    FrozenChangedError,
+    StackError,
+    TrainableSetError,
+    UsageError,
+)
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import FP32, Workshop
@@ -246,7 +253,7 @@ def test_another_base_is_refused(workshop, tiny_base_dir, tiny_model, tmp_path):
 
 
 def test_targets_that_fit_nothing_are_refused(base):
-    with pytest.raises(StackError, match="does not fit the base"):
+    with pytest.raises(UsageError, match="does not fit the base"):
         AdapterStack(base).add_trainee("top", LoraConfig(r=2, target_modules=["no_such_layer"]), seed=0)
 
 

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from adapterkit.artifacts import measure_sound
 from adapterkit.base.load import Base
-from adapterkit.errors import StackError
+from adapterkit.errors import UsageError
 from adapterkit.lineage import BaseIdentity
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.roles import place_of
@@ -137,7 +137,7 @@ def test_names_come_out_the_same_under_adapters_that_are_there_already() -> None
 def test_a_name_that_a_module_under_an_adapter_bears_is_none_of_the_models() -> None:
     model = model_of("llama")
     stack_on(model).add_trainee("below", LoraConfig(r=2, target_modules=["q"], task_type="CAUSAL_LM"), seed=0)
-    with pytest.raises(StackError, match="no module 'base_layer'"):
+    with pytest.raises(UsageError, match="no module 'base_layer'"):
         real_targets(["base_layer"], model)
 
 
@@ -159,7 +159,7 @@ def test_a_name_that_a_module_under_an_adapter_bears_is_none_of_the_models() -> 
 )  # fmt: skip
 def test_what_the_model_does_not_have_is_said_with_what_it_has(kind: str, wanted: list[str], said: str) -> None:
     model = model_of(kind)
-    with pytest.raises(StackError, match=said):
+    with pytest.raises(UsageError, match=said):
         adapted(model, *wanted)
     assert not any(isinstance(module, LoraLayer) for module in model.modules())
 
@@ -191,7 +191,7 @@ def test_no_router_of_experts_is_taken_for_a_gate() -> None:
     config = AutoConfig.for_model("qwen2_moe", **GROUPED, num_experts=4, num_experts_per_tok=2)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
-    with pytest.raises(StackError, match=r"mlp\.shared_expert_gate"):
+    with pytest.raises(UsageError, match=r"mlp\.shared_expert_gate"):
         real_targets(["gate"], model)
     assert real_targets(["attention"], model) == ["k_proj", "o_proj", "q_proj", "v_proj"]
 

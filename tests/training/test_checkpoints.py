@@ -118,8 +118,10 @@ def test_resume_auto_passes_damaged_checkpoints_over_and_says_so(uninterrupted, 
 
 
 def test_a_checkpoint_of_another_training_is_refused(shared, uninterrupted):
+    config = long_config(shared, "resumed", seed=7, resume=str(uninterrupted / "checkpoint-4"))
     with pytest.raises(TrainingError, match="belongs to another training"):
-        train(long_config(shared, "resumed", seed=7, resume=str(uninterrupted / "checkpoint-4")))
+        train(config)
+    assert not Path(config.output_dir).exists()
     with pytest.raises(UsageError, match="is not a folder"):
         train(long_config(shared, "resumed", resume="no/such/folder"))
 

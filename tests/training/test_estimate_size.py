@@ -12,7 +12,14 @@ import pytest
 from adapterkit.base.outline import outline_of, stored_bytes
 from adapterkit.config.schema import AdapterConfig
 from adapterkit.errors import BudgetError, UsageError
-from adapterkit.training.estimate import adapter_size, rank_suggestion, require_budget, suggested_rank, tensor_shapes
+from adapterkit.training.estimate import (
+    adapter_size,
+    largest_rank,
+    rank_suggestion,
+    require_budget,
+    suggested_rank,
+    tensor_shapes,
+)
 
 SMALL = {"vocab_size": 96, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 GATED = {**SMALL, "intermediate_size": 48}
@@ -81,16 +88,21 @@ def test_an_outline_says_what_memory_depends_on(folders: dict[str, Path], tiny_b
     assert stored_bytes("tiny", tiny_base_dir) == {"F32": whole * 4}
 
 
-def test_targets_that_name_no_layer_are_told_with_those_that_are_there(folders: dict[str, Path]) -> None:
-    with pytest.raises(UsageError, match=r"query\b.*It has: query_key_value, dense"):
-        adapter_size(AdapterConfig(r=4, lora_alpha=8, target_modules=["query"]), outline_of("neox", folders["neox"]))
+@pytest.mark.parametrize("targets", [["query"], "query", ["dense", "query"], ["q", "query"]])
+def test_targets_that_name_no_layer_are_told_with_those_that_are_there(
+    folders: dict[str, Path], targets: list[str] | str
+) -> None:
+    outline = outline_of("neox", folders["neox"])
+    with pytest.raises(UsageError, match=r"no module 'query'.*attention\.query_key_value \(q, k, v\);.* mlp\.dense"):
+        adapter_size(AdapterConfig(r=4, lora_alpha=8, target_modules=targets), outline)
 
 
 def changed(adapter: AdapterConfig, overrides: str) -> AdapterConfig:
     """An adapter's config with overrides as an error proposes them."""
     for word in overrides.split():
         key, _, value = word.removeprefix("adapter.").partition("=")
-        plain: Any = int(value) if key == "r" else value.strip("[]").split(",") if key == "target_modules" else value
+        number = {"r": int, "lora_alpha": float}.get(key)
+        plain: Any = number(value) if number else value.strip("[]").split(",") if key == "target_modules" else value
         adapter = dataclasses.replace(adapter, **{key: plain})
     return adapter
 
@@ -107,6 +119,7 @@ def test_every_way_that_a_refusal_proposes_fits_and_the_next_rank_does_not(
     assert any("adapter.r=" in way for way in ways)
     for overrides, size in ways.items():
         smaller = changed(adapter, overrides)
+        assert smaller.lora_alpha / smaller.r == adapter.lora_alpha / adapter.r
         require_budget(smaller, limit, outline)
         assert adapter_size(smaller, outline).artifact == pytest.approx(size * 1e6)
         assert f"{overrides} fits ({size:.1f} MB)" in str(told.value)
@@ -139,8 +152,22 @@ def test_where_nothing_fits_that_is_said(folders: dict[str, Path]) -> None:
 @pytest.mark.parametrize(("rows", "rank"), [(1, 4), (19, 4), (20, 8), (50, 8), (51, 16), (9999, 16)])
 def test_the_rule_of_thumb(rows: int, rank: int) -> None:
     assert suggested_rank(rows) == rank
-    assert rank_suggestion(rank, rows) is None
-    assert f"adapter.r={rank} for {rows} examples" in (rank_suggestion(rank + 1, rows) or "")
+    assert rank_suggestion(rank, 8.0, rank, rows) is None
+    said = rank_suggestion(2 * rank, 8.0, rank, rows) or ""
+    assert f"adapter.r={rank} adapter.lora_alpha=4 for {rows} examples, where this trains r={2 * rank}, alpha=8" in said
+    assert "alpha / r is kept" in said
+
+
+@pytest.mark.parametrize(("limit", "rank"), [(None, 16), (0.064, 16), (0.06, 12), (0.05, 8), (0.046, 6), (0.042, 4)])
+def test_no_rank_over_the_budget_is_suggested(folders: dict[str, Path], limit: float | None, rank: int) -> None:
+    outline, adapter = outline_of("grouped", folders["grouped"]), AdapterConfig(r=4, lora_alpha=8, dtype="bfloat16")
+    found = largest_rank(adapter, limit, outline, 16)
+    assert found == rank
+    if found > adapter.r:
+        require_budget(dataclasses.replace(adapter, r=found), limit, outline)
+    said = rank_suggestion(4, 8.0, found, 99) or ""
+    assert (f"adapter.r={found} adapter.lora_alpha={2 * found} " in said) == (found > 4)
+    assert ("the most within the budget" in said) == (4 < found < 16)
 
 
 def test_a_damaged_header_is_told(tiny_base_dir: Path, tmp_path: Path) -> None:

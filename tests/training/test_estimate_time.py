@@ -10,7 +10,7 @@ import pytest
 
 from adapterkit.config.schema import TrainerConfig
 from adapterkit.data.template import EncodedRow
-from adapterkit.training.estimate import Pace, RemainingTime, Work, paced, told, work_of
+from adapterkit.training.estimate import Pace, RemainingTime, Work, paced, work_of
 
 
 def rows(*lengths: int) -> list[EncodedRow]:
@@ -43,7 +43,7 @@ def test_accumulation_and_max_steps() -> None:
     assert (work.evaluations(), work.largest_evaluated) == (0, None)
 
 
-WORK = Work((100,) * 40, 0.5, work_of(rows(4), [], [], trainer(), seed=0).largest, 10, 500, 1000, None, 100, 0)
+WORK = Work(9, (100,) * 40, 0.5, work_of(rows(4), [], [], trainer(), seed=0).largest, 10, 500, 1000, None, 100, 0)
 
 
 class Clock:
@@ -86,7 +86,7 @@ def test_a_resumed_training_is_timed_from_where_it_goes_on() -> None:
 
 
 def test_a_training_of_ten_steps_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    short = Work((100,) * 10, 0.5, WORK.largest, 10, 0, 0, None, 10, 0)
+    short = Work(9, (100,) * 10, 0.5, WORK.largest, 10, 0, 0, None, 10, 0)
     clock = Clock()
     callback = RemainingTime(short, fused=True, clock=clock)
     steps(callback, clock, [2.0] * 10)
@@ -103,10 +103,3 @@ def test_a_pace_gives_the_parts_their_time() -> None:
     assert pace.training(WORK) == pytest.approx(40 + 4 * 500 * 0.004)
     assert pace.training(WORK, done=40) == 0.0
     assert pace.test(WORK) == pytest.approx(8.0)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 s"), (59.4, "59 s"), (61, "1 min 1 s"), (7500, "2 h 5 min"), (3600, "1 h 0 min")]
-)
-def test_times_are_told_for_people(seconds: float, text: str) -> None:
-    assert told(seconds) == text

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from adapterkit.config.asked import Asked
-from adapterkit.config.schema import BudgetConfig
-from adapterkit.errors import BudgetError, RefNotFoundError
+from adapterkit.config.schema import BudgetConfig, QuantizationConfig
+from adapterkit.errors import BaseMismatchError, BudgetError, RefNotFoundError, UsageError
 from adapterkit.workflows.estimating import estimate
 from adapterkit.workflows.train import train
 from tests.workflows.project import Project
@@ -68,7 +68,7 @@ def test_a_run_says_it_in_its_first_lines_and_after_ten_steps(
     ]
     assert said[0].startswith(f"Estimate: trainable parameters {foreseen.size.parameters:,}; artifact ")
     assert said[1] == foreseen.suggestion
-    assert "adapter.r=4 for 4 examples" in said[1]
+    assert "adapter.r=4 adapter.lora_alpha=8 for 4 examples, where this trains r=2, alpha=4" in said[1]
     assert "rule of thumb of earlier systems" in said[1]
     assert said[2].startswith("After 10 steps: about ")
     assert said[3].startswith("Base unchanged")
@@ -88,7 +88,7 @@ def test_too_large_is_refused_before_parent_and_base(shared: Workshop, monkeypat
     monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
     config = shared.config("large", "missing", r=64, parent_recipe="unified", budget=BudgetConfig(0.1))
     for story in (train, estimate):
-        with pytest.raises(BudgetError, match=r"adapter\.r=8 fits \(0\.1 MB\)") as told:
+        with pytest.raises(BudgetError, match=r"adapter\.r=6 adapter\.lora_alpha=0\.375 fits \(0\.1 MB\)") as told:
             story(config, compose_parent=lambda *_: pytest.fail("the parent was asked for"))
         assert told.value.limit == 0.1
     assert not Path(config.output_dir).exists()
@@ -126,7 +126,7 @@ def test_the_verb_takes_the_words_of_a_training(project: Project) -> None:
     manifest = project.registry.manifest("child_ann")
     assert (found["name"], found["size"]["parameters"]) == ("child_ann", manifest.adapter.parameters)
     assert found["memory"]["peak"] > found["memory"]["libraries"]
-    assert (found["suggested_rank"], found["limit_mb"]) == (4, 10.0)
+    assert (found["suggested_rank"], found["suggested_alpha"], found["limit_mb"]) == (4, 32.0, 10.0)
     text = project.run("estimate", "--config-dir", "mine", "+recipe=child", "persona=new", "--registry", "none")
     assert text.index("unified:") < text.index("child_new:")
 
@@ -139,6 +139,10 @@ def test_the_verb_takes_the_words_of_a_training(project: Project) -> None:
         (["adapter.r=4096"], "adapter.dtype=bfloat16"),
         (["budget.max_artifact_mb=0"], "null for no limit"),
         (["adapter.dtype=float16"], "float32 or bfloat16"),
+        (["adapter.target_modules=[q_prj]"], "no module 'q_prj'"),
+        (["adapter.target_modules=[q_proj,v_prj]"], "no module 'v_prj'"),
+        (["tracking.mlflow=true"], "tracking.mlflow_uri="),
+        (["tracking.wandb=true", "tracking.wandb_mode=on"], "online or offline"),
     ],
 )
 def test_the_verb_refuses_as_a_training_does(
@@ -146,6 +150,38 @@ def test_the_verb_refuses_as_a_training_does(
 ) -> None:
     project.run("estimate", "--config-dir", "mine", "+recipe=family", *words, code=2)
     assert told in capsys.readouterr().err
+
+
+def test_parents_are_held_to_what_a_training_demands_of_them(shared: Workshop) -> None:
+    on_another = shared.config("other", "unified")
+    on_another.quantization = QuantizationConfig(kind="none", dtype="bfloat16")
+    for story in (train, estimate):
+        with pytest.raises(BaseMismatchError, match=r"bfloat16[\s\S]*data\.unified=unified_none"):
+            story(on_another)
+        with pytest.raises(UsageError, match="an earlier version of itself"):
+            story(shared.config("unified", "unified"))
+
+
+def test_a_text_that_no_artifact_can_hold_is_refused_by_both(shared: Workshop) -> None:
+    for story in (train, estimate):
+        with pytest.raises(UsageError, match="holds an interpolation"):
+            story(shared.config("odd", description="${x}"))
+
+
+def test_what_a_refusal_proposes_is_not_refused_for_its_log(shared: Workshop) -> None:
+    config = shared.config("logged", r=64, max_steps=600, budget=BudgetConfig(0.2))
+    with pytest.raises(BudgetError, match=r"adapter\.r=\d+ adapter\.lora_alpha=") as told:
+        estimate(config)
+    rank, alpha = (word.partition("=")[2] for word in told.value.fits[0][0].split())
+    estimate(shared.config("logged", r=int(rank), lora_alpha=float(alpha), max_steps=600, budget=BudgetConfig(0.2)))
+
+
+def test_no_rank_over_the_budget_is_suggested(shared: Workshop) -> None:
+    (free,) = estimate(shared.config("tight", r=3, lora_alpha=6, budget=BudgetConfig(None)))
+    assert (free.suggested_rank, free.suggested_alpha) == (4, 8)
+    limit = (free.size.artifact + 1000) / 1e6
+    (bound,) = estimate(shared.config("tight", r=3, lora_alpha=6, budget=BudgetConfig(limit)))
+    assert (bound.suggested_rank, bound.suggestion) == (3, None)
 
 
 def test_a_first_guess_needs_no_steps(shared: Workshop) -> None:

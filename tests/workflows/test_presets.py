@@ -13,7 +13,7 @@ from adapterkit import presets
 from adapterkit.config.checks import check_values
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.told import check_told
-from adapterkit.errors import StackError, UsageError
+from adapterkit.errors import UsageError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, CARD_FILE
 from adapterkit.registry import Registry
 from tests.driving import door, printed
@@ -103,7 +103,7 @@ def test_a_training_from_python_is_known_by_its_command(begun: Project) -> None:
 
 
 def test_a_role_that_the_base_lacks_stops_before_a_step(begun: Project) -> None:
-    with pytest.raises(StackError, match="no module 'lm_hed'"):
+    with pytest.raises(UsageError, match="no module 'lm_hed'"):
         adapterkit.train_recipe(
             "family", adapter=dataclasses.replace(presets.adapter("coder"), target_modules=("q", "lm_hed")),
             overrides=["name=none"], config_dir="mine",
@@ -175,6 +175,27 @@ def test_what_is_said_keeps_within_bounds(key: str, value: object, said: str) ->
     check_told(dataclasses.replace(config, custom={"a": "b", "c": 1, "d": 1.5, "e": True, "f": None, "g.h-i": ""}))
     with pytest.raises(UsageError, match=said):
         check_told(dataclasses.replace(config, **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"), [("coder", ["adapter"]), ("fast", ["trainer"]), ("persona", ["adapter", "trainer"])]
+)
+def test_the_command_shows_those_of_one_name(name: str, groups: list[str]) -> None:
+    shown = printed("presets", name)
+    found = json.loads(printed("presets", name, "--json"))
+    assert [group for group in ("adapter", "trainer") if f"{group}={name}\n" in shown] == groups
+    assert {group: [each["name"] for each in presets] for group, presets in found.items()} == {
+        group: [name] if group in groups else [] for group in ("adapter", "trainer")
+    }
+    for preset in (each for group in found.values() for each in group):
+        assert all(key in shown for key in preset if key != "name")
+
+
+def test_a_name_that_no_preset_bears_is_told_with_all_names(capsys: pytest.CaptureFixture[str]) -> None:
+    printed("presets", "codr", code=2)
+    told = capsys.readouterr().err
+    assert "Unknown preset 'codr'. Did you mean coder" in told
+    assert all(each.name in told for each in (*presets.adapters(), *presets.trainers()))
 
 
 def test_the_command_lists_them() -> None:

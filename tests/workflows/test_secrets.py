@@ -67,15 +67,26 @@ def test_no_byte_of_a_training_holds_a_secret(trained_with_secrets: Path) -> Non
         reproduce(registry, "unified")
 
 
+def kept(folder: Path) -> Path:
+    """A folder that stays though its job fails, because something of the user's lies in it."""
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    return folder
+
+
 def test_a_failed_command_leaves_none_either(tmp_path: Path) -> None:
+    run = kept(tmp_path / "run")
     words = [f"data.train=https://me:{WORDS[0]}@host/x", "data=chat", f"+hub.token={WORDS[1]}", "seed=1"]
-    assert door(tmp_path, *words, f"+trainer.auth_token={WORDS[2]}").returncode in (1, 2)
+    assert door(tmp_path, *words, f"+trainer.auth_token={WORDS[2]}", "hydra.run.dir=run").returncode in (1, 2)
+    assert {path.name for path in run.rglob("*.yaml")} >= {"config.yaml", "overrides.yaml"}
     assert holding_secrets(tmp_path) == []
 
 
 def test_nothing_that_is_saved_for_a_sweep_holds_one(tmp_path: Path) -> None:
     train, validation = f"data.train=https://me:{WORDS[0]}@host/x", f"data.validation='https://me:{WORDS[2]}@host/x'"
-    words = [train, validation, "data=chat", "adapter.r=1,2"]
+    for job in "01":
+        kept(tmp_path / "outputs" / job)
+    words = [train, validation, "data=chat", "adapter.r=1,2", "hydra.sweep.subdir=${hydra.job.num}"]
     assert door(tmp_path, *words, "-m", f"data.system='api_key={WORDS[1]}'").returncode == 1
     saved = {file.name for file in (tmp_path / "outputs").rglob("*.yaml")}
     assert saved >= {"multirun.yaml", "config.yaml", "overrides.yaml"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapterkit.config.flat import flat
-from adapterkit.errors import counted
+from adapterkit.errors import counted, duration
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.report.chart import Chart, Curve, Tick, chart, ticks
 from adapterkit.evaluation.series import Curves, number
@@ -167,13 +167,3 @@ def proof_of(manifest: Manifest) -> list[Row]:
         ("fingerprint before", base.fingerprint_before),
         ("fingerprint after", base.fingerprint_after),
     ]
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `48 s`, `4 min 12 s`, `3 h 05 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

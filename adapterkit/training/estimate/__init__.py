@@ -1,12 +1,12 @@
 """What a training will come to: parameters, bytes, memory and time, from its config and its rows."""
 
-from adapterkit.training.estimate.budget import require_budget
-from adapterkit.training.estimate.duration import Pace, around, guessed_pace, measured_rate, paced, told
+from adapterkit.training.estimate.budget import largest_rank, require_budget
+from adapterkit.training.estimate.duration import Pace, around, guessed_pace, measured_rate, paced
 from adapterkit.training.estimate.memory import Memory, base_bytes, is_fused, memory_of, resident_bytes
 from adapterkit.training.estimate.prediction import Estimate
-from adapterkit.training.estimate.rank import rank_suggestion, suggested_rank
+from adapterkit.training.estimate.rank import kept_alpha, rank_suggestion, suggested_rank
 from adapterkit.training.estimate.remaining import RemainingTime
-from adapterkit.training.estimate.size import AdapterSize, adapter_size, tensor_shapes
+from adapterkit.training.estimate.size import AdapterSize, adapter_size, targeted_layers, tensor_shapes
 from adapterkit.training.estimate.work import Batch, Work, work_of
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "base_bytes",
     "guessed_pace",
     "is_fused",
+    "kept_alpha",
+    "largest_rank",
     "measured_rate",
     "memory_of",
     "paced",
@@ -29,7 +31,7 @@ __all__ = [
     "require_budget",
     "resident_bytes",
     "suggested_rank",
+    "targeted_layers",
     "tensor_shapes",
-    "told",
     "work_of",
 ]

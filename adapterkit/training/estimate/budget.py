@@ -9,6 +9,7 @@ from typing import Any
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig
 from adapterkit.errors import BudgetError
+from adapterkit.training.estimate.rank import kept_alpha
 from adapterkit.training.estimate.size import MB, adapter_size, targeted_layers
 
 _RANKS = (512, 256, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
@@ -28,8 +29,9 @@ def require_budget(
         entries: how often the training logs; 0 while that is not known.
 
     Raises:
-        BudgetError: it would not; the message names the rank, the layers and the dtype that fit, as overrides.
-        UsageError: `target_modules` names no linear layer of the base.
+        BudgetError: it would not; the message names the rank (with the alpha that keeps alpha / r), the layers and the
+            dtype that fit, as overrides.
+        UsageError: as `targeted_layers`.
     """
     known = {"parents": parents, "entries": entries}
     size = adapter_size(adapter, outline, **known).artifact
@@ -44,10 +46,31 @@ def require_budget(
     raise BudgetError(size / MB, limit_mb, f"r={adapter.r}, {adapter.dtype}", list(found.values()))
 
 
+def largest_rank(
+    adapter: AdapterConfig, limit_mb: float | None, outline: Outline, wanted: int, *, parents: int = 0, entries: int = 0
+) -> int:
+    """The largest rank up to a wanted one with which an adapter that is within its budget stays there.
+
+    Args:
+        adapter: its shape, of a lower rank.
+        limit_mb: as in `require_budget`, and so on.
+        outline: of the base.
+        wanted: the most.
+        parents: members of the lineage below.
+        entries: how often the training logs.
+    """
+    for rank in (rank for rank in _RANKS if adapter.r < rank <= wanted):
+        larger = adapter_size(dataclasses.replace(adapter, r=rank), outline, parents=parents, entries=entries)
+        if limit_mb is None or larger.artifact <= limit_mb * MB:
+            return rank
+    return adapter.r
+
+
 def _changes(adapter: AdapterConfig, outline: Outline) -> Iterator[dict[str, Any]]:
     """What to try: lower ranks, the largest first; fewer layers; half the bytes a number; ranks with half the bytes."""
-    ranks = [rank for rank in _RANKS if rank < adapter.r]
-    yield from ({"r": rank} for rank in ranks)
+    lower = [rank for rank in _RANKS if rank < adapter.r]
+    ranks = [{"r": rank, "lora_alpha": kept_alpha(adapter.r, adapter.lora_alpha, rank)} for rank in lower]
+    yield from ranks
     attention = [name for name in outline.blocks if "attn" in name or "attention" in name]
     kinds = list(dict.fromkeys(name.rpartition(".")[2] for name in attention))
     for names in (kinds, [kind for kind in kinds if kind in _CLASSIC]):
@@ -55,7 +78,7 @@ def _changes(adapter: AdapterConfig, outline: Outline) -> Iterator[dict[str, Any
             yield {"target_modules": names}
     if adapter.dtype == "float32":
         yield {"dtype": "bfloat16"}
-        yield from ({"r": rank, "dtype": "bfloat16"} for rank in ranks)
+        yield from ({**rank, "dtype": "bfloat16"} for rank in ranks)
 
 
 def _fewer(names: Sequence[str], adapter: AdapterConfig, outline: Outline) -> bool:
@@ -65,5 +88,10 @@ def _fewer(names: Sequence[str], adapter: AdapterConfig, outline: Outline) -> bo
 
 
 def _overrides(change: dict[str, Any]) -> str:
-    plain = {key: f"[{','.join(value)}]" if isinstance(value, list) else value for key, value in change.items()}
-    return " ".join(f"adapter.{key}={value}" for key, value in plain.items())
+    return " ".join(f"adapter.{key}={_plain(value)}" for key, value in change.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(value)}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -102,14 +102,4 @@ def paced(step_tokens: Sequence[int], seconds: Sequence[float], *, fused: bool) 
     return Pace(token, token * EVALUATED[fused])
 
 
-def told(seconds: float) -> str:
-    """A time for people: `45 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 Clock = Callable[[], float]

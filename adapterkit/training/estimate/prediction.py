@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adapterkit.training.estimate.duration import told
+from adapterkit.errors import duration
 from adapterkit.training.estimate.memory import Memory
-from adapterkit.training.estimate.rank import rank_suggestion, suggested_rank
+from adapterkit.training.estimate.rank import kept_alpha, rank_suggestion
 from adapterkit.training.estimate.size import MB, AdapterSize
 
 
@@ -18,6 +18,8 @@ class Estimate:
     Attributes:
         name: the adapter.
         rank: its rank.
+        alpha: its `lora_alpha`.
+        suggested_rank: what a rule of thumb of earlier systems takes for so many rows, as far as the budget allows.
         rows: of the training split.
         steps: optimizer steps, where nothing stops it early.
         tokens: trained on, rows of every epoch counted again.
@@ -29,6 +31,8 @@ class Estimate:
 
     name: str
     rank: int
+    alpha: float
+    suggested_rank: int
     rows: int
     steps: int
     tokens: int
@@ -38,14 +42,14 @@ class Estimate:
     limit_mb: float | None
 
     @property
-    def suggested_rank(self) -> int:
-        """The rank that a rule of thumb of earlier systems takes for so many rows."""
-        return suggested_rank(self.rows)
+    def suggested_alpha(self) -> float:
+        """What keeps alpha / r at the suggested rank."""
+        return kept_alpha(self.rank, self.alpha, self.suggested_rank)
 
     @property
     def suggestion(self) -> str | None:
         """One line where another rank is suggested than the one chosen, else null."""
-        return rank_suggestion(self.rank, self.rows)
+        return rank_suggestion(self.rank, self.alpha, self.suggested_rank, self.rows)
 
     @property
     def line(self) -> str:
@@ -59,4 +63,4 @@ class Estimate:
         yield "artifact", f"{self.size.artifact / MB:.1f} MB{limit}"
         yield "memory at its peak", f"{self.memory.peak / MB / 1000:.2f} GB"
         yield "steps", f"{self.steps}, {self.tokens:,} tokens"
-        yield "time", f"about {told(self.seconds)}, a first guess; after ten steps comes a better one"
+        yield "time", f"about {duration(self.seconds)}, a first guess; after ten steps comes a better one"

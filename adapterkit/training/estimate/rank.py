@@ -11,11 +11,25 @@ def suggested_rank(rows: int) -> int:
     return 4 if rows < _FEW else 8 if rows <= _SOME else 16
 
 
-def rank_suggestion(rank: int, rows: int) -> str | None:
-    """One line where another rank is suggested than the one chosen, else null."""
-    if (suggested := suggested_rank(rows)) == rank:
+def kept_alpha(rank: int, alpha: float, other: int) -> float:
+    """The alpha that keeps alpha / r, by which LoRA scales its update, at another rank."""
+    return alpha * other / rank
+
+
+def rank_suggestion(rank: int, alpha: float, suggested: int, rows: int) -> str | None:
+    """One line where another rank is suggested than the one chosen, else null.
+
+    Args:
+        rank: the chosen one.
+        alpha: the chosen one.
+        suggested: the rank for so many rows, or the largest below it that is within the budget.
+        rows: of the training split.
+    """
+    if suggested == rank:
         return None
+    most = "" if suggested == suggested_rank(rows) else ", the most within the budget"
     return (
-        f"Suggestion: adapter.r={suggested} for {rows} examples, where this trains r={rank} (a rule of thumb of "
-        f"earlier systems: r4 below {_FEW}, r8 up to {_SOME}, r16 above)"
+        f"Suggestion: adapter.r={suggested} adapter.lora_alpha={kept_alpha(rank, alpha, suggested):g} for {rows} "
+        f"examples{most}, where this trains r={rank}, alpha={alpha:g} (a rule of thumb of earlier systems: r4 below "
+        f"{_FEW}, r8 up to {_SOME}, r16 above; alpha / r is kept)"
     )

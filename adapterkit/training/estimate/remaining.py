@@ -8,7 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from adapterkit.training.estimate.duration import Clock, Pace, paced, told
+from adapterkit.errors import duration
+from adapterkit.training.estimate.duration import Clock, Pace, paced
 from adapterkit.training.estimate.work import Work
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,5 @@ class RemainingTime(TrainerCallback):
         pace: Pace = paced(self._work.step_tokens[self._first :], self._seconds, fused=self._fused)
         left = pace.training(self._work, done=done) + pace.test(self._work)
         self.predicted = self._clock() - self._run + left
-        _log.info(
-            "After %d steps: about %s in all, of which %s are left", AFTER, told(self.predicted), told(left)
-        )  # fmt: skip
+        whole, rest = duration(self.predicted), duration(left)
+        _log.info("After %d steps: about %s in all, of which %s are left", AFTER, whole, rest)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig
-from adapterkit.errors import UsageError
-from adapterkit.stack.roles import GROUPS, ROLES
 from adapterkit.stack.targets import real_targets
 
 MB = 1_000_000
@@ -49,7 +47,7 @@ def adapter_size(adapter: AdapterConfig, outline: Outline, *, parents: int = 0, 
         entries: how often the training logs.
 
     Raises:
-        UsageError: `target_modules` names no linear layer of the base.
+        UsageError: as `targeted_layers`.
     """
     shapes = tensor_shapes(adapter, outline)
     weights = _file_bytes(shapes, adapter.dtype)
@@ -66,20 +64,13 @@ def targeted_layers(targets: str | Sequence[str], outline: Outline) -> Mapping[s
         outline: of the base.
 
     Raises:
-        UsageError: they name none.
-        StackError: the base has no layer for a role.
+        UsageError: the base has no layer for a role, no module of a name, or one that is no linear layer.
     """
     if targets == "all-linear":
         return outline.blocks
-    names = tuple([targets] if isinstance(targets, str) else targets)
-    if any(name in (*ROLES, *GROUPS) for name in names):
-        names = tuple(real_targets(names, outline.model))
+    names = real_targets([targets] if isinstance(targets, str) else targets, outline.model)
     endings = tuple(f".{name}" for name in names)
-    found = {name: size for name, size in outline.sizes.items() if name in names or name.endswith(endings)}
-    if not found:
-        kinds = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in outline.blocks))
-        raise UsageError(f"adapter.target_modules={list(names)} names no linear layer of this base. It has: {kinds}.")
-    return found
+    return {name: size for name, size in outline.sizes.items() if name in names or name.endswith(endings)}
 
 
 def tensor_shapes(adapter: AdapterConfig, outline: Outline) -> dict[str, tuple[int, ...]]:

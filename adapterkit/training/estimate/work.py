@@ -35,6 +35,7 @@ class Work:
     """One training, counted.
 
     Attributes:
+        rows: of the training split.
         step_tokens: tokens of each optimizer step, in order.
         label_share: of the training tokens, those that are learned.
         largest: the training batch that takes most memory.
@@ -46,6 +47,7 @@ class Work:
         entries: how often something is logged.
     """
 
+    rows: int
     step_tokens: tuple[int, ...]
     label_share: float
     largest: Batch
@@ -99,6 +101,7 @@ def work_of(
     looks = _times(steps, evaluate_every) if validation else 0
     evaluated = [_widest(rows, config.batch_size) for rows in (validation, test) if rows]
     return Work(
+        rows=len(train),
         step_tokens=tuple(islice(_step_tokens([row.length for row in train], config, seed), steps)),
         label_share=sum(row.labels_count for row in train) / sum(row.length for row in train),
         largest=_batch(sorted(train, key=lambda row: row.length)[-config.batch_size :]),
