@@ -11,7 +11,7 @@ import struct
 import torch
 
 from adapterkit.training.fused.kernels import run
-from adapterkit.training.fused.team import parallel
+from adapterkit.training.fused.tiles.team import parallel
 from adapterkit.training.fused.terms import Rows, Terms
 
 # Items a thread claims at a time, of a few kilobytes each.

@@ -14,8 +14,8 @@ import numpy as np
 from numba import cfunc, njit, types
 
 from adapterkit.digest import sha256_file
-from adapterkit.training.fused import bits
-from adapterkit.training.fused.bits import (
+from adapterkit.training.fused.tiles import bits
+from adapterkit.training.fused.tiles.bits import (
     FAST,
     claim,
     exp,

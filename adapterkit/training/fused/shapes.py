@@ -13,7 +13,7 @@ import torch
 TOKENS, WIDTH = 128, 32
 
 
-def places(mask: torch.Tensor) -> tuple[int, int, torch.Tensor]:
+def places(mask: torch.Tensor, tokens: int | None = None) -> tuple[int, int, torch.Tensor]:
     """Which tokens of a batch are computed.
 
     Args:
@@ -24,7 +24,7 @@ def places(mask: torch.Tensor) -> tuple[int, int, torch.Tensor]:
         padding, where the number of tokens is rounded up.
     """
     count, width = mask.shape
-    tokens = rounded_tokens(int(mask.sum()))
+    tokens = tokens or rounded_tokens(int(mask.sum()))
     width = rounded_width(count, width, tokens)
     flat = torch.nn.functional.pad(mask, (0, width - mask.shape[1])).flatten()
     real, padding = flat.nonzero().squeeze(1), (~flat).nonzero().squeeze(1)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from adapterkit.training.fused import plain
-from adapterkit.training.fused.team import parallel
+from adapterkit.training.fused.tiles.team import parallel
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,185 @@
+"""A decoder layer of the Llama family in three compiled passes forward and three backward (Touvron et al., 2023)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from adapterkit.training.fused.tiles.arena import Arena
+from adapterkit.training.fused.tiles.entry import (
+    ATTEND,
+    ATTEND_BACKWARD,
+    GRADIENTS,
+    MLP,
+    MLP_BACKWARD,
+    PACK,
+    QKV,
+    QKV_BACKWARD,
+)
+from adapterkit.training.fused.tiles.group import TileGroup
+from adapterkit.training.fused.tiles.team import Team
+
+# Columns of a piece: two float32 tiles of a block stay in the cache of a core beside the woven weights.
+_COLUMNS, _HEADS = 96, 192
+
+
+@dataclass
+class Blocks:
+    """How the tokens of a batch, one after the other, are cut into blocks and stand in rows.
+
+    Attributes:
+        size: tokens of a block.
+        count: blocks.
+        starts: int64 (rows,), the first token of each row.
+        lengths: int64 (rows,).
+        longest: of the lengths.
+        cos: bfloat16 (tokens, head), as the model's rotary embedding gives it.
+        sin: the same.
+    """
+
+    size: int
+    count: int
+    starts: torch.Tensor
+    lengths: torch.Tensor
+    longest: int
+    cos: torch.Tensor
+    sin: torch.Tensor
+
+    @property
+    def queries(self) -> int:
+        """How many of them attention takes at a time."""
+        return 32 if self.longest <= 512 else 64
+
+    @property
+    def room(self) -> int:
+        """Keys for which attention makes room."""
+        return -(-self.longest // 64) * 64
+
+
+class TileLayer:
+    """A decoder layer with the adapters on it.
+
+    Attributes:
+        parameters: the trainee's in this layer, in the order in which gradients are returned.
+    """
+
+    def __init__(self, layer: Any, config: Any, frozen: Sequence[str], trainee: str, team: Team) -> None:
+        """Take a layer with `self_attn`, `mlp` and two norms, as Llama, Mistral and Qwen2 have them.
+
+        Args:
+            layer: of the model, with the adapters on it.
+            config: the model's.
+            frozen: PEFT's names of the frozen members.
+            trainee: that of the trainee.
+            team: whose threads compute.
+        """
+        attention, mlp = layer.self_attn, layer.mlp
+        self.heads, self.keys, self.head = config.num_attention_heads, config.num_key_value_heads, attention.head_dim
+        self.hidden, self.wide, self.team = config.hidden_size, config.intermediate_size, team
+        hidden, wide = columns(self.hidden), columns(self.wide)
+        inner = columns(self.heads * self.head)
+        at, self.groups = 0, []
+        for modules, forward, backward in (
+            ([attention.q_proj, attention.k_proj, attention.v_proj], self._whole_heads(), hidden),
+            ([attention.o_proj], hidden, inner),
+            ([mlp.gate_proj, mlp.up_proj], wide, hidden),
+            ([mlp.down_proj], hidden, wide),
+        ):
+            self.groups.append(TileGroup(modules, frozen, trainee, forward, backward, at))
+            at += self.groups[-1].share
+        self.share = at
+        self.first, self.second = (norm.weight.data for norm in (layer.input_layernorm, layer.post_attention_layernorm))
+        self.eps = float(layer.input_layernorm.variance_epsilon)
+        self.parameters = [parameter for group in self.groups for parameter in group.parameters]
+        self.described = [group.described(0)[0] for group in self.groups]
+        self.pack(trained=False)
+
+    def _whole_heads(self) -> int:
+        total, most = self.heads + 2 * self.keys, max(1, _HEADS // self.head)
+        return self.head * max(number for number in range(1, most + 1) if total % number == 0)
+
+    def pack(self, *, trained: bool) -> None:
+        """Round factors to bfloat16, in the orders in which they are read."""
+        pairs = zip(self.groups, self.described, strict=True)
+        table = torch.tensor([entry for group, description in pairs for entry in group.packing(description, trained=trained)])
+        if len(table):
+            self.team(PACK, len(table), table)
+
+    def scratch(self, blocks: Blocks) -> int:
+        """Bytes that a thread may need."""
+        ranks = max(group.ranks for group in self.groups)
+        numbers = 8 * self.wide + 24 * self.hidden + 16 * ranks + 12 * self.groups[0].outputs + 12 * self.groups[1].inputs
+        passes = blocks.size * (numbers + 2048)
+        attention = (blocks.room + blocks.queries) * (32 * self.head + 24 * blocks.queries)
+        return passes + attention + (1 << 16)
+
+    def kept(self, blocks: Blocks) -> int:
+        """Bytes that the backward pass needs of this layer."""
+        tokens = blocks.size * blocks.count
+        numbers = sum(group.ranks for group in self.groups) + self.groups[0].outputs + self.groups[1].inputs
+        numbers += 2 * self.hidden + 2 * self.wide + 2 * self.heads
+        return 2 * (tokens * numbers + blocks.queries * self.groups[0].outputs) + 64 * 16
+
+    def __call__(self, x: torch.Tensor, blocks: Blocks, arena: Arena) -> torch.Tensor:
+        """(tokens, hidden) -> (tokens, hidden)."""
+        return _Layer.apply(x, self, blocks, arena, *self.parameters)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Layer(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, layer: TileLayer, blocks: Blocks, arena: Arena, *_: torch.nn.Parameter
+    ) -> torch.Tensor:
+        tokens, team, kept, take = len(x), layer.team, [], arena.take
+        described = []
+        for group in layer.groups:
+            description, masks = group.described(tokens)
+            described.append(description)
+            kept += masks
+        low = [take(tokens, group.ranks) for group in layer.groups]
+        qkv = take(tokens + blocks.queries, layer.groups[0].outputs)
+        mixed, middle, gates = (take(tokens, n) for n in (layer.groups[1].inputs, layer.hidden, 2 * layer.wide))
+        y, logs = take(tokens, layer.hidden), take(layer.heads, tokens, dtype=torch.float32)
+        size, eps, hidden = blocks.size, layer.eps, layer.hidden
+        turning = layer.heads + layer.keys
+        team(QKV, blocks.count, size, hidden, eps, described[0], x, layer.first, low[0], qkv, blocks.cos, blocks.sin,
+             layer.head, turning)  # fmt: skip
+        team(ATTEND, len(blocks.starts) * layer.keys, *_attention(layer, blocks), qkv, mixed, logs, tokens)
+        team(MLP, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, x, middle, gates, y, *low[1:])
+        ctx.layer, ctx.blocks, ctx.arena, ctx.taken = layer, blocks, arena, arena.taken
+        ctx.saved = x, described, kept, low, qkv, mixed, middle, gates, logs
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[Any, ...]:
+        layer, blocks, arena = ctx.layer, ctx.blocks, ctx.arena
+        x, described, _, low, qkv, mixed, middle, gates, logs = ctx.saved
+        arena.check(ctx.taken)
+        tokens, team, dy = len(x), layer.team, dy.contiguous()
+        share, wanted = arena.shares(blocks.count, layer.share), ctx.needs_input_grad[0]
+        dmiddle, dmixed, dqkv = torch.empty_like(middle), torch.empty_like(mixed), torch.empty_like(qkv)
+        dx = torch.empty_like(x) if wanted else None
+        size, eps, hidden = blocks.size, layer.eps, layer.hidden
+        team(MLP_BACKWARD, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, middle, gates, dy,
+             *low[1:], dmiddle, dmixed, share, layer.share)  # fmt: skip
+        team(ATTEND_BACKWARD, len(blocks.starts) * layer.keys, *_attention(layer, blocks), qkv, logs, tokens, dmixed, dqkv)
+        team(QKV_BACKWARD, blocks.count, size, hidden, eps, described[0], x, layer.first, low[0], dqkv, blocks.cos,
+             blocks.sin, layer.head, layer.heads + layer.keys, dmiddle, dx, share, layer.share)  # fmt: skip
+        found = [group.gradients() for group in layer.groups]
+        table = torch.tensor([entry for _, entries in found for entry in entries])
+        team(GRADIENTS, len(table), table, share, *share.shape)
+        return dx, None, None, None, *(grad for grads, _ in found for grad in grads)
+
+
+def _attention(layer: TileLayer, blocks: Blocks) -> tuple[Any, ...]:
+    scale = 1 / math.sqrt(layer.head)
+    return blocks.starts, blocks.lengths, layer.heads, layer.keys, layer.head, scale, blocks.queries, blocks.room
+
+
+def columns(size: int) -> int:
+    """How many of so many columns are a piece; 0 where no such number divides them."""
+    return next((number for number in range(_COLUMNS, 0, -16) if size % number == 0), 0)

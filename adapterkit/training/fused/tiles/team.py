@@ -1,0 +1,98 @@
+"""Run compiled passes on the threads that PyTorch computes with.
+
+A pool of threads of one's own would fight with PyTorch's, which wait by spinning. So a pass is handed to PyTorch's
+own OpenMP library (GNU's libgomp, `GOMP_parallel`), and each thread claims item after item until none is left. What
+is written does not depend on who claims what.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from adapterkit.training.fused.tiles.pages import empty
+
+_BFLOAT16 = 15
+_NAMES = {
+    "product": "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb",
+    "release": "_ZN2at6native7cpublas14brgemm_releaseEb",
+    "known": "_ZN2at6native7cpublas10could_packEN3c1010ScalarTypeE",
+}
+
+Argument = torch.Tensor | int | float | None
+
+
+@functools.cache
+def parallel() -> Callable[[int, int], None] | None:
+    """What calls `f(data)` on all of PyTorch's threads, given both addresses; null where PyTorch uses no libgomp."""
+    home = Path(torch.__file__).parent
+    for found in (*home.glob("lib/libgomp*"), *home.parent.glob("torch.libs/libgomp*")):
+        start = ctypes.CDLL(str(found)).GOMP_parallel
+        start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        start.restype = None
+        return lambda function, data: start(function, data, 0, 0)
+    return None
+
+
+@functools.cache
+def products() -> tuple[int, int] | None:
+    """Addresses of PyTorch's product of bfloat16 blocks (`brgemm`) and of its release; null where it has none here."""
+    library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    try:
+        found = ctypes.CDLL(str(library))
+        product, release, known = (getattr(found, _NAMES[name]) for name in ("product", "release", "known"))
+    except (OSError, AttributeError):
+        return None
+    known.restype, known.argtypes = ctypes.c_bool, [ctypes.c_int8]
+    if not known(_BFLOAT16):
+        return None
+    return _address(product), _address(release)
+
+
+class Team:
+    """PyTorch's threads, and the scratch memory of each."""
+
+    def __init__(self) -> None:
+        """Allocate nothing yet."""
+        from adapterkit.training.fused.tiles.entry import run
+
+        start, addresses = parallel(), products()
+        assert start is not None and addresses is not None
+        self._start, self._addresses, self._run = start, addresses, run.address
+        self._scratch, self._stride = torch.empty(0, dtype=torch.uint8), 0
+
+    def reserve(self, size: int) -> None:
+        """Give every thread so many bytes; pages that nobody touches cost nothing."""
+        stride = size // 4096 * 4096 + 8192
+        if stride > self._stride:
+            self._stride = stride
+            self._scratch = empty(torch.get_num_threads() * stride + 64, dtype=torch.uint8)
+
+    def __call__(self, which: int, items: int, *arguments: Argument) -> None:
+        """One pass over so many items; tensors are given as addresses, floats as their bits."""
+        own = (ctypes.c_int64 * len(arguments))(*map(number, arguments))
+        slots = ctypes.c_int64(0)
+        scratch = (self._scratch.data_ptr() + 63) // 64 * 64
+        job = (ctypes.c_int64 * 9)(
+            0, items, ctypes.addressof(slots), which, scratch, self._stride, *self._addresses, ctypes.addressof(own)
+        )
+        self._start(self._run, ctypes.addressof(job))
+
+
+def number(argument: Argument) -> int:
+    """An address, a number, or the bits of a float32."""
+    if isinstance(argument, torch.Tensor):
+        assert argument.is_contiguous()
+        return argument.data_ptr()
+    if isinstance(argument, float):
+        return int.from_bytes(struct.pack("<f", argument), "little")
+    return argument or 0
+
+
+def _address(function: object) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
