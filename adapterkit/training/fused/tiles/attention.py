@@ -55,8 +55,9 @@ def _weigh(scores: Any, m: Any, seen: Any, before: Any, scale: Any, weights: Any
 @compiled
 def attend(f: Any, a: Any, item: Any, s: Any) -> None:
     """Queries, keys and values side by side -> what each query found, and the logarithm of its sum of weights."""
-    starts, lengths, heads, keys, d, scale, block, room, qkv, out, logs, tokens = (
+    starts, lengths, heads, keys, d, scale, block, room, qkv, out, logs, tokens, ldo = (
         integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5])), a[6], a[7], a[8], a[9], a[10], a[11],
+        a[12],
     )  # fmt: skip
     row, key, shared, ld = item // keys, item % keys, heads // keys, (heads + 2 * keys) * d
     start, count = starts[row], lengths[row]
@@ -78,7 +79,7 @@ def attend(f: Any, a: Any, item: Any, s: Any) -> None:
             total, most, log = floats(sums), floats(tops), floats(logs + 4 * (head * tokens + start + first))
             for i in range(m):
                 line, share = floats(found + 4 * i * d), f32(1.0) / total[i]
-                to = halves(out + 2 * ((start + first + i) * heads * d + head * d))
+                to = halves(out + 2 * ((start + first + i) * ldo + head * d))
                 for j in range(d):
                     to[j] = store(line[j] * share)
                 log[i] = most[i] * scale + np.log(total[i])

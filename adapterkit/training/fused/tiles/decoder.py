@@ -92,6 +92,7 @@ class TileLayer:
             self.groups.append(TileGroup(modules, frozen, trainee, forward, backward, at))
             at += self.groups[-1].share
         self.share = at
+        self.mixed = self.groups[1].inputs + self.groups[1].ranks
         self.first, self.second = (norm.weight.data for norm in (layer.input_layernorm, layer.post_attention_layernorm))
         self.eps = float(layer.input_layernorm.variance_epsilon)
         self.parameters = [parameter for group in self.groups for parameter in group.parameters]
@@ -140,15 +141,15 @@ class _Layer(torch.autograd.Function):
             description, masks = group.described(tokens)
             described.append(description)
             kept += masks
-        low = [take(tokens, group.ranks) for group in layer.groups]
+        low = [take(tokens, layer.groups[number].ranks) for number in (0, 2, 3)]
         qkv = take(tokens + blocks.queries, layer.groups[0].outputs)
-        mixed, middle, gates = (take(tokens, n) for n in (layer.groups[1].inputs, layer.hidden, 2 * layer.wide))
+        mixed, middle, gates = (take(tokens, n) for n in (layer.mixed, layer.hidden, 2 * layer.wide))
         y, logs = take(tokens, layer.hidden), take(layer.heads, tokens, dtype=torch.float32)
         size, eps, hidden = blocks.size, layer.eps, layer.hidden
         turning = layer.heads + layer.keys
         team(QKV, blocks.count, size, hidden, eps, described[0], x, layer.first, low[0], qkv, blocks.cos, blocks.sin,
              layer.head, turning)  # fmt: skip
-        team(ATTEND, len(blocks.starts) * layer.keys, *_attention(layer, blocks), qkv, mixed, logs, tokens)
+        team(ATTEND, len(blocks.starts) * layer.keys, *_attention(layer, blocks), qkv, mixed, logs, tokens, layer.mixed)
         team(MLP, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, x, middle, gates, y, *low[1:])
         ctx.layer, ctx.blocks, ctx.arena, ctx.taken = layer, blocks, arena, arena.taken
         ctx.saved = x, described, kept, low, qkv, mixed, middle, gates, logs
@@ -161,7 +162,8 @@ class _Layer(torch.autograd.Function):
         arena.check(ctx.taken)
         tokens, team, dy = len(x), layer.team, dy.contiguous()
         share, wanted = arena.shares(blocks.count, layer.share), ctx.needs_input_grad[0]
-        dmiddle, dmixed, dqkv = torch.empty_like(middle), torch.empty_like(mixed), torch.empty_like(qkv)
+        dmiddle, dqkv = torch.empty_like(middle), torch.empty_like(qkv)
+        dmixed = middle.new_empty(tokens, layer.groups[1].inputs)
         dx = torch.empty_like(x) if wanted else None
         size, eps, hidden = blocks.size, layer.eps, layer.hidden
         team(MLP_BACKWARD, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, middle, gates, dy,

@@ -7,12 +7,13 @@ from typing import Any
 from numba import types
 
 from adapterkit.training.fused.tiles.bits import floats, halves, integers, real, store
-from adapterkit.training.fused.tiles.groups import AB, AF, BACKWARD, BB, BF, FORWARD, IN, RANKS
+from adapterkit.training.fused.tiles.groups import AB, AF, BACKWARD, BB, FORWARD, IN, OUT, RANKS, WB, WF
 from adapterkit.training.fused.tiles.rows import compiled
 
 # An adapter on a layer: addresses of A (ranks, inputs) and B (rows, ranks), how many ranks and rows, the first row and
-# column in the group, the first column and the columns of its segment, bits of the scaling, the group's address.
-FIELDS = 10
+# column in the group, the first column and the columns of its segment, bits of the scaling, the group's address, and
+# whether dropout keeps its A apart from the weight.
+FIELDS = 11
 
 
 @compiled
@@ -23,21 +24,23 @@ def packed(table: Any, item: Any) -> None:
         floats(e[0]), floats(e[1]), e[2], e[3], e[4], e[5], e[6], e[7], real(types.uint32(e[8])),
     )  # fmt: skip
     g = integers(e[9])
-    inputs, n = g[IN], g[BACKWARD]
-    af, ab = halves(g[AF] + 2 * first * inputs), halves(g[AB] + 2 * first * inputs)
+    inputs, outputs, n, total = g[IN], g[OUT], g[BACKWARD], g[RANKS]
+    af, ab, deep, start = halves(g[AF] + 2 * first * inputs), halves(g[AB] + 2 * first * inputs), columns, first
+    if e[10] == 0:
+        ab, deep, start = halves(g[WB] + 2 * outputs * n), outputs + total, 0
     for r in range(ranks):
-        c = column + r - first
+        c, k = column + r - first, column + r - start
         for j in range(inputs):
             half = store(a[r * inputs + j])
             af[(j // 2 * columns + c) * 2 + j % 2] = half
-            ab[j // n * columns * n + (c // 2 * n + j % n) * 2 + c % 2] = half
-    total, n = g[RANKS], g[FORWARD]
-    bf, bb = halves(g[BF]), halves(g[BB])
+            ab[j // n * deep * n + (k // 2 * n + j % n) * 2 + k % 2] = half
+    n, deep = g[FORWARD], inputs + total
+    bf, bb = halves(g[WF] + 2 * inputs * n), halves(g[BB])
     for o in range(rows):
         at = row + o
         for r in range(ranks):
             c, half = column + r, store(b[o * ranks + r] * scale)
-            bf[at // n * total * n + (c // 2 * n + at % n) * 2 + c % 2] = half
+            bf[at // n * deep * n + (c // 2 * n + at % n) * 2 + c % 2] = half
             bb[(at // 2 * total + c) * 2 + at % 2] = half
 
 

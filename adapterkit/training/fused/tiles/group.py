@@ -11,12 +11,12 @@ from peft.tuners.lora import LoraLayer
 
 from adapterkit.training.dropout import kept_values
 from adapterkit.training.fused.tiles import groups
-from adapterkit.training.fused.tiles.pages import moved
+from adapterkit.training.fused.tiles.pages import empty
 from adapterkit.training.fused.tiles.team import number
 from adapterkit.training.fused.weight import FrozenWeight
 
 # Ranks are filled up to a multiple of this with zeros: the matrix unit computes so many anyway.
-_RANKS = 16
+_RANKS = 32
 
 
 @dataclass
@@ -67,10 +67,11 @@ class TileGroup:
         bare: list[Any] = [layer.get_base_layer() if isinstance(layer, LoraLayer) else layer for layer in layers]
         dense = torch.cat([FrozenWeight(each).dense(torch.bfloat16) for each in bare])
         self.outputs, self.inputs = dense.shape
-        self._forward = moved(dense.view(-1, forward, self.inputs // 2, 2).transpose(1, 2))
-        self._backward = moved(dense.view(self.outputs // 2, 2, -1, backward).permute(2, 0, 3, 1))
         self._bias = torch.cat([each.bias.data for each in bare]) if bare[0].bias is not None else None
         self._place(layers, [each.out_features for each in bare], frozen, trainee)
+        # Behind the rows of each piece of the weights come those of B and A.
+        self._forward = woven(dense.t(), forward, self.ranks)
+        self._backward = woven(dense, backward, self.ranks)
         self.parameters = [parameter for each in self._trained for parameter in (each.a, each.b)]
         kept = self.ranks - self._below
         self._da, self._db, self.share = at, at + kept * self.inputs, kept * (self.inputs + self.outputs)
@@ -89,15 +90,15 @@ class TileGroup:
             self._segments.append(_Segment(each.rank, stop - each.rank, each.dropout))
 
     def _describe(self, forward: int, backward: int) -> None:
-        zeros = torch.zeros(2 * self.ranks * (self.inputs + self.outputs), dtype=torch.bfloat16)
+        zeros = torch.zeros(self.ranks * (2 * self.inputs + self.outputs), dtype=torch.bfloat16)
         of_a, of_b = self.ranks * self.inputs, self.ranks * self.outputs
-        self._factors = zeros.split([of_a, of_a, of_b, of_b])
+        self._factors = zeros.split([of_a, of_a, of_b])
         fields: list[Any] = [0] * groups.SEGMENT
         for at, value in (
             (groups.IN, self.inputs), (groups.OUT, self.outputs), (groups.FORWARD, forward),
             (groups.BACKWARD, backward), (groups.WF, self._forward), (groups.WB, self._backward),
             (groups.BIAS, self._bias), (groups.RANKS, self.ranks), (groups.AF, self._factors[0]),
-            (groups.AB, self._factors[1]), (groups.BF, self._factors[2]), (groups.BB, self._factors[3]),
+            (groups.AB, self._factors[1]), (groups.BB, self._factors[2]),
             (groups.TRAINED, self._below), (groups.DA, self._da), (groups.DB, self._db),
             (groups.SEGMENTS, len(self._segments)),
         ):  # fmt: skip
@@ -113,7 +114,7 @@ class TileGroup:
             segment = next(s for s in self._segments if s.first <= each.rank < s.first + s.ranks)
             table.append([
                 each.a.data_ptr(), each.b.data_ptr(), len(each.a), len(each.b), each.row, each.rank, segment.first,
-                segment.ranks, number(each.scaling), description.data_ptr(),
+                segment.ranks, number(each.scaling), description.data_ptr(), int(segment.dropout > 0),
             ])  # fmt: skip
         return table
 
@@ -138,6 +139,14 @@ class TileGroup:
             table.append([b.data_ptr(), *b.shape, from_b, self.outputs, 1, number(each.scaling)])
             found += [a, b]
         return found, table
+
+
+def woven(weight: torch.Tensor, columns: int, more: int = 0) -> torch.Tensor:
+    """(k, n) in pieces of so many columns, pairs of rows woven together, with room for more rows: what products read."""
+    k, n = weight.shape
+    found = empty(n // columns, (k + more) // 2, columns, 2, dtype=weight.dtype)
+    found[:, : k // 2] = weight.reshape(k // 2, 2, -1, columns).permute(2, 0, 3, 1)
+    return found
 
 
 def _adapters(

@@ -1,6 +1,7 @@
 """Products of a block of tokens with a group of frozen linear layers and the adapters on them.
 
-A group is described by an array of int64: see the names below. Its ranks are in segments of like dropout; those of
+Rows of an input are followed by those of x A', and rows of W' by those of B', so that x W' + x A' B' is one product;
+likewise dy W + dy B A. A group is described by an array of int64: see the names below. Its ranks are in segments of like dropout; those of
 the trainee come last, from column TRAINED on.
 """
 
@@ -11,42 +12,42 @@ from typing import Any
 from numba import types
 
 from adapterkit.training.fused.tiles.bits import bytes_at, f32, floats, halves, integers, load, product, real
-from adapterkit.training.fused.tiles.rows import compiled, dropped, rounded, turned, weave
+from adapterkit.training.fused.tiles.rows import compiled, dropped, placed, rounded, turned, weave
 
 # Inputs, outputs, columns of a piece of either direction, addresses of both weights and of the bias (0 for none), ranks,
-# addresses of the factors: A and B, each forward and backward; the first trained rank; where the gradients of A and B
-# lie in a block's share, in floats; how many segments, and the first of them.
+# addresses of factors: A forward, A backward of segments with dropout, and B backward; the first trained rank; where the
+# gradients of A and B lie in a block's share, in floats; how many segments, and the first of them.
 (
-    IN, OUT, FORWARD, BACKWARD, WF, WB, BIAS, RANKS, AF, AB, BF, BB, TRAINED, DA, DB, SEGMENTS, SEGMENT,
-) = range(17)  # fmt: skip
+    IN, OUT, FORWARD, BACKWARD, WF, WB, BIAS, RANKS, AF, AB, BB, TRAINED, DA, DB, SEGMENTS, SEGMENT,
+) = range(16)  # fmt: skip
 # A segment: first rank, ranks, address of the kept values (0 for no dropout), bits of 1 / (1 - p).
 EACH = 4
 
 
 @compiled
-def low(f: Any, group: Any, x: Any, ldx: Any, t: Any, m: Any, h: Any, spare: Any) -> None:
-    """h = x A', bfloat16 (m, ranks), dropout applied; t is the number of the first token."""
+def low(f: Any, group: Any, x: Any, t: Any, m: Any, saved: Any, spare: Any) -> None:
+    """h = x A', dropout applied, behind x in its rows, and bfloat16 (m, ranks) at `saved`; t is the first token."""
     g = integers(group)
     inputs, ranks = g[IN], g[RANKS]
     tile, other = spare, spare + 4 * m * ranks
     for s in range(g[SEGMENTS]):
         at = SEGMENT + EACH * s
-        first, count, source, ld = g[at], g[at + 1], x, ldx
+        first, count, source, ld = g[at], g[at + 1], x, inputs + ranks
         if g[at + 2] != 0:
-            dropped(x, ldx, g[at + 2] + t * inputs, inputs, real(types.uint32(g[at + 3])), m, inputs, other)
+            dropped(x, ld, g[at + 2] + t * inputs, inputs, real(types.uint32(g[at + 3])), m, inputs, other)
             source, ld = other, inputs
         product(f, m, count, inputs, ld, count, ranks, 0, source, g[AF] + 2 * first * inputs, tile + 4 * first)
-    rounded(tile, m * ranks, h)
+    placed(tile, m, ranks, 0, x + 2 * inputs, inputs + ranks)
+    if saved != 0:
+        rounded(tile, m * ranks, saved)
 
 
 @compiled
-def forward_tile(f: Any, group: Any, x: Any, ldx: Any, h: Any, m: Any, piece: Any, tile: Any) -> None:
-    """A piece of the columns of x W' + h B' + bias, float32 (m, FORWARD)."""
+def forward_tile(f: Any, group: Any, x: Any, m: Any, piece: Any, tile: Any) -> None:
+    """A piece of the columns of x W' + h B' + bias, float32 (m, FORWARD), from rows of x and h."""
     g = integers(group)
-    inputs, n, ranks = g[IN], g[FORWARD], g[RANKS]
-    product(f, m, n, inputs, ldx, n, n, 0, x, g[WF] + 2 * piece * n * inputs, tile)
-    if ranks:
-        product(f, m, n, ranks, ranks, n, n, 1, h, g[BF] + 2 * piece * n * ranks, tile)
+    rows, n = g[IN] + g[RANKS], g[FORWARD]
+    product(f, m, n, rows, rows, n, n, 0, x, g[WF] + 2 * piece * n * rows, tile)
     if g[BIAS] != 0:
         bias = halves(g[BIAS] + 2 * piece * n)
         for t in range(m):
@@ -56,31 +57,27 @@ def forward_tile(f: Any, group: Any, x: Any, ldx: Any, h: Any, m: Any, piece: An
 
 
 @compiled
-def low_backward(f: Any, group: Any, dy: Any, m: Any, dh: Any, spare: Any) -> None:
-    """dh = dy B, bfloat16 (m, ranks)."""
+def low_backward(f: Any, group: Any, dy: Any, m: Any, spare: Any) -> None:
+    """dh = dy B, behind dy in its rows."""
     g = integers(group)
     outputs, ranks = g[OUT], g[RANKS]
     if ranks:
-        product(f, m, ranks, outputs, outputs, ranks, ranks, 0, dy, g[BB], spare)
-        rounded(spare, m * ranks, dh)
+        product(f, m, ranks, outputs, outputs + ranks, ranks, ranks, 0, dy, g[BB], spare)
+        placed(spare, m, ranks, 0, dy + 2 * outputs, outputs + ranks)
 
 
 @compiled
-def backward_tile(
-    f: Any, group: Any, dy: Any, dh: Any, t: Any, m: Any, piece: Any, tile: Any, ld: Any, spare: Any
-) -> None:
-    """A piece of the columns of dy W + dh A, float32 (m, BACKWARD), rows `ld` apart."""
+def backward_tile(f: Any, group: Any, dy: Any, t: Any, m: Any, piece: Any, tile: Any, ld: Any, spare: Any) -> None:
+    """A piece of the columns of dy W + dh A, float32 (m, BACKWARD) in rows `ld` apart, from rows of dy and dh."""
     g = integers(group)
-    inputs, outputs, n, ranks = g[IN], g[OUT], g[BACKWARD], g[RANKS]
-    product(f, m, n, outputs, outputs, n, ld, 0, dy, g[WB] + 2 * piece * n * outputs, tile)
+    inputs, outputs, n, rows = g[IN], g[OUT], g[BACKWARD], g[OUT] + g[RANKS]
+    product(f, m, n, rows, rows, n, ld, 0, dy, g[WB] + 2 * piece * n * rows, tile)
     for s in range(g[SEGMENTS]):
         at = SEGMENT + EACH * s
         first, count = g[at], g[at + 1]
-        factor = g[AB] + 2 * (first * inputs + piece * n * count)
-        if g[at + 2] == 0:
-            product(f, m, n, count, ranks, n, ld, 1, dh + 2 * first, factor, tile)
-        else:
-            product(f, m, n, count, ranks, n, n, 0, dh + 2 * first, factor, spare)
+        if g[at + 2] != 0:
+            factor = g[AB] + 2 * (first * inputs + piece * n * count)
+            product(f, m, n, count, rows, n, n, 0, dy + 2 * (outputs + first), factor, spare)
             scale, kept = real(types.uint32(g[at + 3])), g[at + 2] + t * inputs + piece * n
             for i in range(m):
                 to, more, mask = floats(tile + 4 * i * ld), floats(spare + 4 * i * n), bytes_at(kept + i * inputs)
@@ -118,12 +115,12 @@ def output_gradient(
     g = integers(group)
     outputs, count = g[OUT], g[RANKS] - g[TRAINED]
     if count:
-        weave(dy + 2 * column, outputs, m, n, spare)
+        weave(dy + 2 * column, outputs + g[RANKS], m, n, spare)
         product(f, count, n, m, m, n, outputs, 0, h, spare, share + 4 * (g[DB] + column))
 
 
 @compiled
-def trained_columns(group: Any, h: Any, m: Any, out: Any) -> None:
-    """The trained ranks of h (m, ranks), transposed."""
+def trained_columns(group: Any, h: Any, ld: Any, m: Any, out: Any) -> None:
+    """The trained ranks of h, m rows `ld` apart, transposed."""
     g = integers(group)
-    turned(h + 2 * g[TRAINED], g[RANKS], m, g[RANKS] - g[TRAINED], out)
+    turned(h + 2 * g[TRAINED], ld, m, g[RANKS] - g[TRAINED], out)

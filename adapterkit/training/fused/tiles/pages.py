@@ -20,7 +20,3 @@ def empty(*shape: int, dtype: torch.dtype) -> torch.Tensor:
     start = -whole.data_ptr() % _LARGE
     return whole[start : start + size].view(dtype).view(shape)
 
-
-def moved(tensor: torch.Tensor) -> torch.Tensor:
-    """A contiguous copy with pages of its own."""
-    return empty(*tensor.shape, dtype=tensor.dtype).copy_(tensor)

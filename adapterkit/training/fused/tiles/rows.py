@@ -36,12 +36,12 @@ def placed(tile: Any, m: Any, n: Any, onto: Any, out: Any, ld: Any) -> None:
 
 
 @compiled
-def norm(x: Any, weight: Any, eps: Any, m: Any, n: Any, out: Any, scales: Any) -> None:
-    """Root-mean-square norm of rows (Zhang and Sennrich, 2019), and 1 / rms, float32 (m,)."""
+def norm(x: Any, weight: Any, eps: Any, m: Any, n: Any, out: Any, ld: Any, scales: Any) -> None:
+    """Root-mean-square norm of rows (Zhang and Sennrich, 2019), into rows `ld` apart, and 1 / rms, float32 (m,)."""
     w, r = halves(weight), floats(scales)
     for t in range(m):
         ahead(x + 2 * (t + 2) * n, 2 * n)
-        line, to, squares = halves(x + 2 * t * n), halves(out + 2 * t * n), f32(0.0)
+        line, to, squares = halves(x + 2 * t * n), halves(out + 2 * t * ld), f32(0.0)
         for j in range(n):
             value = load(line[j])
             squares += value * value
@@ -151,6 +151,15 @@ def turned_pairs(x: Any, ldx: Any, m: Any, n: Any, out: Any, ldo: Any) -> None:
         line = words(x + 2 * t * ldx)
         for j in range(n // 2):
             to[j * ldo + t] = line[j]
+
+
+@compiled
+def copied(x: Any, ldx: Any, m: Any, n: Any, out: Any, ldo: Any) -> None:
+    """Bfloat16 (m, n) from rows `ldx` apart to rows `ldo` apart."""
+    for t in range(m):
+        line, to = halves(x + 2 * t * ldx), halves(out + 2 * t * ldo)
+        for j in range(n):
+            to[j] = line[j]
 
 
 @compiled

@@ -10,7 +10,7 @@ import torch
 from adapterkit.training.fused.tiles.arena import Arena
 from adapterkit.training.fused.tiles.decoder import Blocks, TileLayer, columns
 from adapterkit.training.fused.tiles.entry import LABEL_LOSSES
-from adapterkit.training.fused.tiles.pages import moved
+from adapterkit.training.fused.tiles.group import woven
 from adapterkit.training.fused.tiles.team import Team, parallel, products
 
 # Tokens of a block at most: two gradients of the widest layer stay in a core's second cache.
@@ -74,8 +74,7 @@ class TileHead:
         self._vocabulary, self._hidden = weight.shape
         self._pieces = columns(self._vocabulary), columns(self._hidden)
         forward, backward = self._pieces
-        self._forward = moved(weight.view(-1, forward, self._hidden // 2, 2).transpose(1, 2))
-        self._backward = moved(weight.view(self._vocabulary // 2, 2, -1, backward).permute(2, 0, 3, 1))
+        self._forward, self._backward = woven(weight.t(), forward), woven(weight, backward)
 
     def __call__(self, hidden: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Losses of (labels, hidden), float32 (labels,), and their gradients."""
