@@ -1,4 +1,4 @@
-"""The steps between the products, by PyTorch's own operations: for every dtype."""
+"""The steps between the products, by PyTorch's own operations."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ import functools
 import torch
 from torch.nn.functional import silu
 
-from adapterkit.training.fused.terms import Rows, Terms
-
-
-def summed(terms: Terms, onto: torch.Tensor | None = None) -> torch.Tensor:
-    """The sum, (tokens, columns), plus `onto`, which comes last, for it is the largest."""
-    parts, low = terms
-    whole = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-    if low is not None:
-        whole = low.add_(whole)
-    return whole if onto is None else whole + onto
+from adapterkit.training.fused.rows import Rows
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -27,26 +18,18 @@ def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> tuple[torch.Tenso
     return torch.mul(whole, r[:, None]).to(x.dtype).mul_(weight), r
 
 
-def summed_norm(
-    terms: Terms, onto: torch.Tensor, weight: torch.Tensor, eps: float
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The sum plus `onto`, its norm, and 1 / rms."""
-    total = summed(terms, onto)
-    return total, *norm(total, weight, eps)
-
-
 def norm_backward(
-    terms: Terms, x: torch.Tensor, weight: torch.Tensor, r: torch.Tensor, onto: torch.Tensor
+    grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, r: torch.Tensor, onto: torch.Tensor
 ) -> torch.Tensor:
-    """From the gradient of the norm of x, given as a sum, to that of x, plus `onto`."""
-    scaled, whole = (summed(terms) * weight).float(), x.float()
+    """From the gradient of the norm of x to that of x, plus `onto`."""
+    scaled, whole = (grad * weight).float(), x.float()
     along = torch.linalg.vecdot(scaled, whole).mul_(r.pow(3) / x.shape[-1])
     return scaled.mul_(r[:, None]).addcmul_(whole, along[:, None], value=-1).to(x.dtype).add_(onto)
 
 
-def heads(terms: Terms, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def heads(qkv: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Queries, keys and values side by side, rotated (Su et al., 2021), to (rows, heads, width, head) each."""
-    q, k, v = summed(terms).unflatten(1, (-1, rows.head)).split([rows.heads, rows.keys, rows.keys], 1)
+    q, k, v = qkv.unflatten(1, (-1, rows.head)).split([rows.heads, rows.keys, rows.keys], 1)
     return (
         _padded(_turned(q, rows.cos, rows.sin), rows),
         _padded(_turned(k, rows.cos, rows.sin), rows),
@@ -61,9 +44,9 @@ def heads_backward(dq: torch.Tensor, dk: torch.Tensor, dv: torch.Tensor, rows: R
     return torch.cat([each.flatten(1) for each in (*turned, tokens[2])], 1)
 
 
-def padded(terms: Terms, rows: Rows) -> torch.Tensor:
+def padded(tokens: torch.Tensor, rows: Rows) -> torch.Tensor:
     """(tokens, heads * head) -> (rows, heads, width, head), zero where padded."""
-    return _padded(summed(terms).unflatten(1, (-1, rows.head)), rows)
+    return _padded(tokens.unflatten(1, (-1, rows.head)), rows)
 
 
 def unpadded(tokens: torch.Tensor, rows: Rows) -> torch.Tensor:

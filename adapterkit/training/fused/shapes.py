@@ -13,18 +13,18 @@ import torch
 TOKENS, WIDTH = 128, 32
 
 
-def places(mask: torch.Tensor, tokens: int | None = None) -> tuple[int, int, torch.Tensor]:
+def places(mask: torch.Tensor, tokens: int) -> tuple[int, int, torch.Tensor]:
     """Which tokens of a batch are computed.
 
     Args:
         mask: bool (rows, tokens), padded on the right.
+        tokens: how many are computed, as many as there are or more.
 
     Returns:
         Rows, their rounded width, and the places of the tokens in `rows * width`, int64, rising; some are of the
         padding, where the number of tokens is rounded up.
     """
     count, width = mask.shape
-    tokens = tokens or rounded_tokens(int(mask.sum()))
     width = rounded_width(count, width, tokens)
     flat = torch.nn.functional.pad(mask, (0, width - mask.shape[1])).flatten()
     real, padding = flat.nonzero().squeeze(1), (~flat).nonzero().squeeze(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -175,3 +175,8 @@ def prefetch(_: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
+
+
+def rounds_itself() -> bool:
+    """Whether this processor turns float32 into bfloat16; for others LLVM would call a function that nobody brings."""
+    return bool(binding.get_host_cpu_features().get("avx512bf16"))

@@ -4,60 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from adapterkit.training.fused.tiles.arena import Arena
+from adapterkit.training.fused.tiles.blocks import Blocks, columns
 from adapterkit.training.fused.tiles.entry import (
     ATTEND,
     ATTEND_BACKWARD,
     GRADIENTS,
     MLP,
     MLP_BACKWARD,
-    PACK,
     QKV,
     QKV_BACKWARD,
 )
 from adapterkit.training.fused.tiles.group import TileGroup
 from adapterkit.training.fused.tiles.team import Team
 
-# Columns of a piece: two float32 tiles of a block stay in the cache of a core beside the woven weights.
-_COLUMNS, _HEADS = 96, 192
-
-
-@dataclass
-class Blocks:
-    """How the tokens of a batch, one after the other, are cut into blocks and stand in rows.
-
-    Attributes:
-        size: tokens of a block.
-        count: blocks.
-        starts: int64 (rows,), the first token of each row.
-        lengths: int64 (rows,).
-        longest: of the lengths.
-        cos: bfloat16 (tokens, head), as the model's rotary embedding gives it.
-        sin: the same.
-    """
-
-    size: int
-    count: int
-    starts: torch.Tensor
-    lengths: torch.Tensor
-    longest: int
-    cos: torch.Tensor
-    sin: torch.Tensor
-
-    @property
-    def queries(self) -> int:
-        """How many of them attention takes at a time."""
-        return 32 if self.longest <= 512 else 64
-
-    @property
-    def room(self) -> int:
-        """Keys for which attention makes room."""
-        return -(-self.longest // 64) * 64
+# Columns of a piece of queries, keys and values.
+_HEADS = 192
 
 
 class TileLayer:
@@ -67,19 +33,19 @@ class TileLayer:
         parameters: the trainee's in this layer, in the order in which gradients are returned.
     """
 
-    def __init__(self, layer: Any, config: Any, frozen: Sequence[str], trainee: str, team: Team) -> None:
+    def __init__(self, layer: Any, frozen: Sequence[str], trainee: str, team: Team) -> None:
         """Take a layer with `self_attn`, `mlp` and two norms, as Llama, Mistral and Qwen2 have them.
 
         Args:
             layer: of the model, with the adapters on it.
-            config: the model's.
             frozen: PEFT's names of the frozen members.
             trainee: that of the trainee.
             team: whose threads compute.
         """
         attention, mlp = layer.self_attn, layer.mlp
+        config = attention.config
         self.heads, self.keys, self.head = config.num_attention_heads, config.num_key_value_heads, attention.head_dim
-        self.hidden, self.wide, self.team = config.hidden_size, config.intermediate_size, team
+        self.hidden, self.wide, self.team = mlp.hidden_size, mlp.intermediate_size, team
         hidden, wide = columns(self.hidden), columns(self.wide)
         inner = columns(self.heads * self.head)
         at, self.groups = 0, []
@@ -96,19 +62,14 @@ class TileLayer:
         self.first, self.second = (norm.weight.data for norm in (layer.input_layernorm, layer.post_attention_layernorm))
         self.eps = float(layer.input_layernorm.variance_epsilon)
         self.parameters = [parameter for group in self.groups for parameter in group.parameters]
-        self.described = [group.described(0)[0] for group in self.groups]
-        self.pack(trained=False)
 
     def _whole_heads(self) -> int:
         total, most = self.heads + 2 * self.keys, max(1, _HEADS // self.head)
         return self.head * max(number for number in range(1, most + 1) if total % number == 0)
 
-    def pack(self, *, trained: bool) -> None:
-        """Round factors to bfloat16, in the orders in which they are read."""
-        pairs = zip(self.groups, self.described, strict=True)
-        table = torch.tensor([entry for group, description in pairs for entry in group.packing(description, trained=trained)])
-        if len(table):
-            self.team(PACK, len(table), table)
+    def packing(self, *, trained: bool) -> list[list[int]]:
+        """The entries of the pass that packs the factors of all groups."""
+        return [entry for group in self.groups for entry in group.packing(trained=trained)]
 
     def scratch(self, blocks: Blocks) -> int:
         """Bytes that a thread may need."""
@@ -135,12 +96,9 @@ class _Layer(torch.autograd.Function):
     def forward(
         ctx: Any, x: torch.Tensor, layer: TileLayer, blocks: Blocks, arena: Arena, *_: torch.nn.Parameter
     ) -> torch.Tensor:
-        tokens, team, kept, take = len(x), layer.team, [], arena.take
-        described = []
-        for group in layer.groups:
-            description, masks = group.described(tokens)
-            described.append(description)
-            kept += masks
+        tokens, team, take = len(x), layer.team, arena.take
+        pairs = [group.described(tokens) for group in layer.groups]
+        described, kept = [description for description, _ in pairs], [masks for _, masks in pairs]
         low = [take(tokens, layer.groups[number].ranks) for number in (0, 2, 3)]
         qkv = take(tokens + blocks.queries, layer.groups[0].outputs)
         mixed, middle, gates = (take(tokens, n) for n in (layer.mixed, layer.hidden, 2 * layer.wide))
@@ -180,8 +138,3 @@ class _Layer(torch.autograd.Function):
 def _attention(layer: TileLayer, blocks: Blocks) -> tuple[Any, ...]:
     scale = 1 / math.sqrt(layer.head)
     return blocks.starts, blocks.lengths, layer.heads, layer.keys, layer.head, scale, blocks.queries, blocks.room
-
-
-def columns(size: int) -> int:
-    """How many of so many columns are a piece; 0 where no such number divides them."""
-    return next((number for number in range(_COLUMNS, 0, -16) if size % number == 0), 0)

@@ -1,4 +1,4 @@
-"""All decoder layers of a stack in compiled passes, or whether they can be."""
+"""All decoder layers of a stack, and its head, in compiled passes."""
 
 from __future__ import annotations
 
@@ -7,62 +7,46 @@ from typing import Any
 
 import torch
 
+from adapterkit.training.fused.head import PlainHead
+from adapterkit.training.fused.rows import Rows
 from adapterkit.training.fused.tiles.arena import Arena
-from adapterkit.training.fused.tiles.decoder import Blocks, TileLayer, columns
-from adapterkit.training.fused.tiles.entry import LABEL_LOSSES
+from adapterkit.training.fused.tiles.blocks import Blocks, columns, cut
+from adapterkit.training.fused.tiles.decoder import TileLayer
+from adapterkit.training.fused.tiles.entry import LABEL_LOSSES, PACK
 from adapterkit.training.fused.tiles.group import woven
-from adapterkit.training.fused.tiles.team import Team, parallel, products
-
-# Tokens of a block at most: two gradients of the widest layer stay in a core's second cache.
-_BLOCK = 192
+from adapterkit.training.fused.tiles.team import Team
 
 
 class TileStack:
     """Computes all layers, forward and, by autograd, backward."""
 
-    def __init__(self, layers: Sequence[Any], head: torch.Tensor, config: Any, frozen: Sequence[str], trainee: str) -> None:
-        """Take layers for which `can_tile` is true."""
+    def __init__(self, layers: Sequence[Any], head: torch.Tensor, frozen: Sequence[str], trainee: str) -> None:
+        """Take layers and a head: see `choice.tile_stack`."""
         self._team, self._arena = Team(), Arena()
-        self._team.reserve(1)
-        self._layers = [TileLayer(layer, config, frozen, trainee, self._team) for layer in layers]
-        self.head = TileHead(head, self._team)
+        self._layers = [TileLayer(layer, frozen, trainee, self._team) for layer in layers]
+        self.head: Any = TileHead(head, self._team) if columns(len(head)) else PlainHead(head)
+        self._pack(trained=False)
 
     def rounded(self, tokens: int) -> int:
         """How many tokens are computed for so many."""
-        size, count = _cut(tokens)
+        size, count = cut(tokens)
         return size * count
 
-    def __call__(
-        self, x: torch.Tensor, where: torch.Tensor, rows: int, width: int, cos: torch.Tensor, sin: torch.Tensor
-    ) -> torch.Tensor:
+    def __call__(self, hidden: torch.Tensor, rows: Rows) -> torch.Tensor:
         """(tokens, hidden) -> (tokens, hidden)."""
-        size, count = _cut(len(x))
-        lengths = torch.bincount(where // width, minlength=rows)
-        starts = lengths.cumsum(0) - lengths
-        blocks = Blocks(size, count, starts, lengths, int(lengths.max()), cos, sin)
-        self._team.reserve(max(layer.scratch(blocks) for layer in self._layers[:1]))
+        size, count = cut(len(hidden))
+        blocks = Blocks(size, count, rows.starts, rows.lengths, int(rows.lengths.max()), rows.cos, rows.sin)
+        self._team.reserve(self._layers[0].scratch(blocks))
         self._arena.begin(sum(layer.kept(blocks) for layer in self._layers))
+        self._pack(trained=True)
         for layer in self._layers:
-            layer.pack(trained=True)
-        for layer in self._layers:
-            x = layer(x, blocks, self._arena)
-        return x
+            hidden = layer(hidden, blocks, self._arena)
+        return hidden
 
-
-def can_tile(config: Any, dtype: torch.dtype, layers: Sequence[Any]) -> bool:
-    """Whether compiled passes can compute layers of this shape, on this machine."""
-    if dtype != torch.bfloat16 or parallel() is None or products() is None:
-        return False
-    head = layers[0].self_attn.head_dim
-    sizes = config.hidden_size, config.intermediate_size, config.num_attention_heads * head
-    return head % 16 == 0 and all(columns(size) for size in sizes)
-
-
-def _cut(tokens: int) -> tuple[int, int]:
-    """Tokens of a block, a multiple of 16, and how many blocks: as many for every thread."""
-    threads = torch.get_num_threads()
-    count = threads * -(-tokens // (threads * _BLOCK))
-    return -(-tokens // (count * 16)) * 16, count
+    def _pack(self, *, trained: bool) -> None:
+        """Round factors to bfloat16, in the orders in which they are read."""
+        if table := [entry for layer in self._layers for entry in layer.packing(trained=trained)]:
+            self._team(PACK, len(table), torch.tensor(table))
 
 
 class TileHead:
@@ -78,7 +62,9 @@ class TileHead:
 
     def __call__(self, hidden: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Losses of (labels, hidden), float32 (labels,), and their gradients."""
-        size, count = _cut(len(hidden))
+        if not len(hidden):
+            return torch.empty(0), hidden
+        size, count = cut(len(hidden))
         more = size * count - len(hidden)
         x, of = (torch.nn.functional.pad(each, (*(0, 0) * (each.dim() - 1), 0, more)) for each in (hidden, targets))
         losses, grads = torch.empty(len(x)), torch.empty_like(x)

@@ -1,24 +1,11 @@
-"""What several kernels take: a sum that nobody has computed yet, and how the tokens of a batch stand in rows."""
+"""How the tokens of a batch stand in rows."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-
-
-class Terms(NamedTuple):
-    """A matrix (tokens, columns) as a sum not yet computed.
-
-    Attributes:
-        parts: one or two, side by side.
-        low: the low-rank term, of all columns; null for none.
-    """
-
-    parts: list[torch.Tensor]
-    low: torch.Tensor | None = None
 
 
 @dataclass
@@ -54,8 +41,11 @@ class Rows:
         return len(self.where) == self.count * self.width
 
     @functools.cached_property
-    def tokens(self) -> torch.Tensor:
-        """int64 (count * width,), the token at each place; -1 where padded."""
-        found = torch.full((self.count * self.width,), -1)
-        found[self.where] = torch.arange(len(self.where))
-        return found
+    def lengths(self) -> torch.Tensor:
+        """int64 (count,), tokens of each row."""
+        return torch.bincount(self.where // self.width, minlength=self.count)
+
+    @functools.cached_property
+    def starts(self) -> torch.Tensor:
+        """int64 (count,), the first token of each row."""
+        return self.lengths.cumsum(0) - self.lengths
