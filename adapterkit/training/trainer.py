@@ -19,6 +19,7 @@ from adapterkit.stores import staging_directory
 from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
+from adapterkit.training.finite import not_finite
 from adapterkit.training.optimizers import use_loraplus
 from adapterkit.training.pace import Pace
 from adapterkit.training.scaling import LossScaling
@@ -258,6 +259,10 @@ class AdapterTrainer(Trainer):
         self._unscale()
         return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
 
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: the formula is that of a full training, and it walks through all modules at every step."""
+        return 0
+
     def _unscale(self) -> None:
         if self.scaling is not None:
             self.scaling.unscale(cast(Any, self.optimizer).optimizer)
@@ -281,15 +286,8 @@ class AdapterTrainer(Trainer):
         return norm
 
     def _not_finite(self, what: str, value: Any, batches: Sequence[Sequence[int]]) -> TrainingError:
-        step = self.state.global_step + 1
-        rows = ", ".join(str(row) for batch in batches for row in batch)
-        which = f"batch {len(self._batches)}" if len(batches) == 1 else f"batches 1 to {len(batches)}"
-        return TrainingError(
-            f"{what} became {float(value):g} at step {step}, in its {which}: rows {rows} of the training split, from 0 "
-            "on. Nothing was published. Lower trainer.learning_rate, or look for what is odd in these rows."
-            + (f" {self.scaling.ADVICE}" if self.scaling else ""),
-            step=step,
-        )
+        advice = f" {self.scaling.ADVICE}" if self.scaling else ""
+        return not_finite(what, float(value), self.state.global_step + 1, len(self._batches), batches, advice)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load the trainee alone; the Trainer would load, activate and train the first member: the frozen parent."""

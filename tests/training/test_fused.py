@@ -19,7 +19,6 @@ from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused import attention, linear
 from adapterkit.training.fused.engine import FusedStack
 from adapterkit.training.fused.reasons import why_not_fused
-from adapterkit.training.fused.weight import FrozenWeight, KeptProducts, Products
 
 SIZES = {
     "vocab_size": 128, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -231,18 +230,3 @@ def test_a_hook_on_a_module_is_not_passed_over() -> None:
     assert why_not_fused(stack) is None
     stack.model.get_base_model().model.layers[0].register_forward_hook(lambda *_: None)
     assert why_not_fused(stack) == "something hooks into its modules"
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("inputs", "outputs"), [(64, (96, 32)), (48, (1100,)), (1100, (48,))])
-def test_kept_weights_give_the_same_products(bias: bool, inputs: int, outputs: tuple[int, ...]) -> None:
-    torch.manual_seed(0)
-    layers = [torch.nn.Linear(inputs, each, bias=bias).bfloat16() for each in outputs]
-    weights, biases = [FrozenWeight(layer) for layer in layers], None
-    if bias:
-        biases = torch.cat([layer.bias.data for layer in layers])
-    x, dy = torch.randn(37, inputs).bfloat16(), torch.randn(37, sum(outputs)).bfloat16()
-    plain, kept = Products(weights, biases), KeptProducts(weights, biases)
-    assert (kept.outputs, kept.inputs) == (sum(outputs), inputs)
-    for one, other in ((plain.forward(x), kept.forward(x)), (plain.backward(dy), kept.backward(dy))):
-        torch.testing.assert_close(torch.cat(one, 1), torch.cat(other, 1), rtol=0.02, atol=0.02)

@@ -17,10 +17,11 @@ from adapterkit.config.schema import AdapterConfig, QuantizationConfig, TrainerC
 from adapterkit.training.estimate.size import MB, targeted_layers
 from adapterkit.training.estimate.work import Batch, Work
 from adapterkit.training.fused.attention import BLOCK
-from adapterkit.training.fused.engine import KEPT_UP_TO
 from adapterkit.training.fused.head import AT_ONCE
 from adapterkit.training.fused.reasons import why_not_asked, why_not_config
 from adapterkit.training.fused.shapes import rounded_tokens, rounded_width
+from adapterkit.training.fused.tiles.blocks import cut
+from adapterkit.training.fused.tiles.choice import Sizes, can_tile
 
 # torch, transformers, PEFT, bitsandbytes, datasets and the tokenizer, before a base is loaded.
 _LIBRARIES = 625 * MB
@@ -108,7 +109,7 @@ def memory_of(
         loading=_loading(outline, quantization, base, stored) if on_cpu else base,
         base=base + _MODEL_OBJECTS * on_cpu,
         adapters=own * (4 * _FLOAT32 + width) + parents * (_FLOAT32 + width),
-        training=round(training * _HEAP),
+        training=training,
         evaluation=round(_evaluation_bytes(outline, width, work.largest_evaluated) * _HEAP),
         compiled=_compiled(quantization, trainer, work) if on_cpu else 0,
     )
@@ -156,6 +157,8 @@ def _fused_bytes(
     outline: Outline, adapter: AdapterConfig, quantization: QuantizationConfig, trainer: TrainerConfig, batch: Batch
 ) -> int:
     """What `ctx.saved` of every layer holds (training/fused/block.py), and a slice of logits (fused/head.py)."""
+    if is_tiled(outline, quantization):
+        return _tiled_bytes(outline, adapter, batch)
     d, width = outline.dimensions, _WIDTHS[quantization.dtype]
     layers = targeted_layers(adapter.target_modules, outline).values()
     # x, normed, middle, again; the mixed heads; gate and up, and their product.
@@ -169,10 +172,30 @@ def _fused_bytes(
     masks = batch.tokens * sum(inputs for inputs, _ in layers) if adapter.lora_dropout else 0
     dense = max(inputs * outputs for inputs, outputs in outline.blocks.values())
     head = min(AT_ONCE, batch.rows * batch.kept) * d.vocabulary * (2 * width + _FLOAT32)
-    weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values())
-    # Dense copies of all weights, one for each direction, or one weight at a time.
-    dense = 2 * weights if quantization.dtype == "bfloat16" and weights <= KEPT_UP_TO else 2 * dense
-    return (numbers + ranks + dense) * width + masks + head
+    return round(((numbers + ranks + 2 * dense) * width + masks + head) * _HEAP)
+
+
+def is_tiled(outline: Outline, quantization: QuantizationConfig) -> bool:
+    """Whether compiled passes will compute it, where it is fused."""
+    d = outline.dimensions
+    sizes = Sizes(d.layers, d.hidden, d.queries, d.queries // d.heads, d.gated, d.vocabulary)
+    return can_tile(sizes, getattr(torch, quantization.dtype))
+
+
+def _tiled_bytes(outline: Outline, adapter: AdapterConfig, batch: Batch) -> int:
+    """What the arena holds (training/fused/tiles), copies of all weights and the head, and the shares of gradients."""
+    d, width = outline.dimensions, _WIDTHS["bfloat16"]
+    layers = targeted_layers(adapter.target_modules, outline).values()
+    size, blocks = cut(batch.tokens)
+    # Queries, keys and values; what they found; middle and y; gate and up; and the ranks.
+    numbers = 2 * d.queries + 2 * d.keys + 2 * d.hidden + 2 * d.gated + adapter.r * len(layers) // d.layers
+    # Their gradients, of one layer.
+    grads = 2 * d.queries + 2 * d.keys + 3 * d.hidden
+    weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values()) + d.hidden * d.vocabulary
+    own = sum(adapter.r * (inputs + outputs) for inputs, outputs in layers)
+    masks = batch.tokens * sum(inputs for inputs, _ in layers) if adapter.lora_dropout else 0
+    activations = size * blocks * (d.layers * numbers + grads) * width
+    return activations + 2 * weights * width + 2 * own * width + blocks * own // d.layers * _FLOAT32 + masks
 
 
 def _plain_bytes(
@@ -194,8 +217,8 @@ def _plain_bytes(
     # Logits, in float32, their softmax, and two gradients.
     head = batch.rows * batch.kept * d.vocabulary * (2 * width + 3 * _FLOAT32)
     if trainer.gradient_checkpointing:
-        return d.layers * padded * d.hidden * width + max(a_layer, head) + dora
-    return d.layers * a_layer + head + dora
+        return round((d.layers * padded * d.hidden * width + max(a_layer, head) + dora) * _HEAP)
+    return round((d.layers * a_layer + head + dora) * _HEAP)
 
 
 def _evaluation_bytes(outline: Outline, width: int, batch: Batch | None) -> int:

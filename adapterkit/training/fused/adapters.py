@@ -47,7 +47,7 @@ def bare(layer: Any) -> Any:
 
 
 def place(layers: Sequence[Any], names: Sequence[str], rank: int) -> list[PlacedAdapter]:
-    """The adapters of these names, PEFT's, on layers that read the same input; their ranks are counted from `rank` on."""
+    """The adapters of these names, PEFT's, on layers that read the same input; ranks are counted from `rank` on."""
     found, row = [], 0
     for layer in layers:
         for name in names:

@@ -20,8 +20,8 @@ from adapterkit.training.fused.tiles.choice import tile_stack
 class FusedStack:
     """Computes losses of a stack in training, and their gradients, as the model itself does.
 
-    Frozen weights may be copied, into the order in which products read them; parameters are read where they are, so that
-    the guard, the optimizer and checkpoints see what they saw before.
+    Frozen weights may be copied, into the order in which products read them; parameters are read where they are, so
+    that the guard, the optimizer and checkpoints see what they saw before.
 
     Attributes:
         engine: for the record: `fused, compiled`, or `fused, plain` where PyTorch's own operations compute.

@@ -8,6 +8,7 @@ import bitsandbytes as bnb
 import torch
 from bitsandbytes.functional import QuantState, dequantize_blockwise
 
+
 class FrozenWeight:
     """Reads a frozen `torch.nn.Linear` or `bitsandbytes.nn.Linear4bit`; copies nothing but the scales.
 

@@ -1,1 +1,1 @@
-"""A decoder layer in six compiled passes over blocks of tokens: products, and all that stands between them, in the caches."""
+"""A decoder layer in six compiled passes over blocks of tokens: products, and all that stands between them."""

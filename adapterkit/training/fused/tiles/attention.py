@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from adapterkit.training.fused.tiles.bits import exp, f32, floats, halves, integers, larger, load, product, real, store
+from adapterkit.training.fused.tiles.bits import exp, f32, floats, halves, integers, larger, product, real, store
 from adapterkit.training.fused.tiles.rows import cleared, compiled, rounded, turned_pairs, weave
-
 
 # Weights below e^-80 are zero: products with them would leave the normal numbers, which are slow.
 _NOTHING = f32(-80.0)
@@ -55,9 +54,9 @@ def _weigh(scores: Any, m: Any, seen: Any, before: Any, scale: Any, weights: Any
 @compiled
 def attend(f: Any, a: Any, item: Any, s: Any) -> None:
     """Queries, keys and values side by side -> what each query found, and the logarithm of its sum of weights."""
-    starts, lengths, heads, keys, d, scale, block, room, qkv, out, logs, tokens, ldo = (
-        integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5])), a[6], a[7], a[8], a[9], a[10], a[11],
-        a[12],
+    starts, lengths, heads, keys, d, scale = integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5]))
+    block, room, qkv, out, logs, tokens, ldo = (
+        a[6], a[7], a[8], a[9], a[10], a[11], a[12],
     )  # fmt: skip
     row, key, shared, ld = item // keys, item % keys, heads // keys, (heads + 2 * keys) * d
     start, count = starts[row], lengths[row]
@@ -117,9 +116,9 @@ def _weights_back(
 @compiled
 def attend_backward(f: Any, a: Any, item: Any, s: Any) -> None:
     """The backward pass of `attend`: from the gradient of what was found to those of queries, keys and values."""
-    starts, lengths, heads, keys, d, scale, block, room, qkv, logs, tokens, dout, dqkv = (
-        integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5])), a[6], a[7], a[8], a[9], a[10], a[11],
-        a[12],
+    starts, lengths, heads, keys, d, scale = integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5]))
+    block, room, qkv, logs, tokens, dout, dqkv = (
+        a[6], a[7], a[8], a[9], a[10], a[11], a[12],
     )  # fmt: skip
     row, key, shared, ld = item // keys, item % keys, heads // keys, (heads + 2 * keys) * d
     start, count, width = starts[row], lengths[row], heads * d
@@ -165,7 +164,7 @@ def attend_backward(f: Any, a: Any, item: Any, s: Any) -> None:
 
 @compiled
 def _only(tile: Any, n: Any, rows: Any, room: Any) -> None:
-    """Zeros in a float32 tile (room, n) from a row on: what was read there is of another row of the batch, or nothing."""
+    """Zeros in a float32 tile (room, n) from a row on: what was read there is of another row of the batch."""
     cleared(tile + 4 * rows * n, (room - rows) * n)
 
 

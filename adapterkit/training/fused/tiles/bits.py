@@ -59,7 +59,7 @@ def load(half: Any) -> Any:
     return real(types.uint32(half) << types.uint32(16))
 
 
-class _Bfloat(ir.Type):
+class _Bfloat(ir.Type):  # type: ignore[misc]
     """LLVM's bfloat, which llvmlite does not name."""
 
     def _to_string(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,36 @@ _log = logging.getLogger(__name__)
 COPIED_UP_TO = 500_000_000
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What decides whether a model can be cut into blocks and pieces.
+
+    Attributes:
+        layers: how many.
+        hidden: columns of their input.
+        inner: columns of all heads of queries.
+        head: columns of one of them.
+        wide: columns of gate and up, each.
+        vocabulary: how many tokens there are.
+    """
+
+    layers: int
+    hidden: int
+    inner: int
+    head: int
+    wide: int
+    vocabulary: int
+
+
+def can_tile(sizes: Sizes, dtype: torch.dtype) -> bool:
+    """Whether compiled passes compute a model of these sizes in this dtype on this machine; numba is not asked yet."""
+    if dtype != torch.bfloat16 or parallel() is None or products() is None:
+        return False
+    weights = sizes.layers * sizes.hidden * (2 * sizes.inner + 3 * sizes.wide) + sizes.vocabulary * sizes.hidden
+    pieces = columns(sizes.hidden), columns(sizes.inner), columns(sizes.wide)
+    return all(pieces) and sizes.head % 16 == 0 and weights <= COPIED_UP_TO
+
+
 def tile_stack(layers: Sequence[Any], head: torch.Tensor, frozen: Sequence[str], trainee: str) -> Any:
     """A `TileStack` of these layers, or null where this machine or their sizes do not allow it.
 
@@ -27,7 +58,10 @@ def tile_stack(layers: Sequence[Any], head: torch.Tensor, frozen: Sequence[str],
         frozen: PEFT's names of the frozen members.
         trainee: that of the trainee.
     """
-    if head.dtype != torch.bfloat16 or not _fits(layers, head) or parallel() is None or products() is None:
+    attention, mlp = layers[0].self_attn, layers[0].mlp
+    inner = attention.config.num_attention_heads * attention.head_dim
+    sizes = Sizes(len(layers), mlp.hidden_size, inner, attention.head_dim, mlp.intermediate_size, len(head))
+    if not can_tile(sizes, head.dtype):
         return None
     try:
         from adapterkit.training.fused.tiles.bits import rounds_itself
@@ -37,10 +71,3 @@ def tile_stack(layers: Sequence[Any], head: torch.Tensor, frozen: Sequence[str],
         _log.info("numba does not run here (%s): PyTorch's own operations compute", error)
         return None
     return TileStack(layers, head, frozen, trainee) if rounds_itself() else None
-
-
-def _fits(layers: Sequence[Any], head: torch.Tensor) -> bool:
-    attention, mlp = layers[0].self_attn, layers[0].mlp
-    hidden, wide, inner = mlp.hidden_size, mlp.intermediate_size, attention.config.num_attention_heads * attention.head_dim
-    weights = len(layers) * hidden * (2 * inner + 3 * wide) + head.numel()
-    return attention.head_dim % 16 == 0 and all(map(columns, (hidden, wide, inner))) and weights <= COPIED_UP_TO

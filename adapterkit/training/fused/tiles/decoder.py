@@ -44,8 +44,17 @@ class TileLayer:
         """
         attention, mlp = layer.self_attn, layer.mlp
         config = attention.config
-        self.heads, self.keys, self.head = config.num_attention_heads, config.num_key_value_heads, attention.head_dim
-        self.hidden, self.wide, self.team = mlp.hidden_size, mlp.intermediate_size, team
+        self.heads, self.keys, self.head, self.hidden, self.wide = map(
+            int,
+            (
+                config.num_attention_heads,
+                config.num_key_value_heads,
+                attention.head_dim,
+                mlp.hidden_size,
+                mlp.intermediate_size,
+            ),
+        )
+        self.team = team
         hidden, wide = columns(self.hidden), columns(self.wide)
         inner = columns(self.heads * self.head)
         at, self.groups = 0, []
@@ -74,7 +83,9 @@ class TileLayer:
     def scratch(self, blocks: Blocks) -> int:
         """Bytes that a thread may need."""
         ranks = max(group.ranks for group in self.groups)
-        numbers = 8 * self.wide + 24 * self.hidden + 16 * ranks + 12 * self.groups[0].outputs + 12 * self.groups[1].inputs
+        numbers = (
+            8 * self.wide + 24 * self.hidden + 16 * ranks + 12 * self.groups[0].outputs + 12 * self.groups[1].inputs
+        )
         passes = blocks.size * (numbers + 2048)
         attention = (blocks.room + blocks.queries) * (32 * self.head + 24 * blocks.queries)
         return passes + attention + (1 << 16)
@@ -126,7 +137,16 @@ class _Layer(torch.autograd.Function):
         size, eps, hidden = blocks.size, layer.eps, layer.hidden
         team(MLP_BACKWARD, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, middle, gates, dy,
              *low[1:], dmiddle, dmixed, share, layer.share)  # fmt: skip
-        team(ATTEND_BACKWARD, len(blocks.starts) * layer.keys, *_attention(layer, blocks), qkv, logs, tokens, dmixed, dqkv)
+        team(
+            ATTEND_BACKWARD,
+            len(blocks.starts) * layer.keys,
+            *_attention(layer, blocks),
+            qkv,
+            logs,
+            tokens,
+            dmixed,
+            dqkv,
+        )
         team(QKV_BACKWARD, blocks.count, size, hidden, eps, described[0], x, layer.first, low[0], dqkv, blocks.cos,
              blocks.sin, layer.head, layer.heads + layer.keys, dmiddle, dx, share, layer.share)  # fmt: skip
         found = [group.gradients() for group in layer.groups]

@@ -1,8 +1,8 @@
 """What runs a job on one thread: pass after pass over whatever item nobody has claimed.
 
-A job is an array of int64: how many items were claimed, how many there are, the address of another counter, which pass, a
-thread's scratch memory and how far the next one's lies from it, the addresses of PyTorch's `brgemm` and its release, and
-the address of the pass's own arguments.
+A job is an array of int64: how many items were claimed, how many there are, the address of a counter of threads, which
+pass, the first thread's scratch memory and how far the next one's lies from it, the addresses of PyTorch's `brgemm` and
+its release, and the address of the pass's own arguments.
 """
 
 from __future__ import annotations

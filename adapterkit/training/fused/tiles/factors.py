@@ -44,8 +44,8 @@ def packed(table: Any, item: Any) -> None:
             bb[(at // 2 * total + c) * 2 + at % 2] = half
 
 
-# A parameter's gradient: its address, rows and columns, where it begins in a share, how far its rows lie apart there, whether
-# it is transposed there, bits of what it is multiplied with.
+# A parameter's gradient: its address, rows and columns, where it begins in a share, how far its rows lie apart there,
+# whether it is transposed there, bits of what it is multiplied with.
 GRADIENT = 7
 
 

@@ -113,7 +113,7 @@ class TileGroup:
         return table
 
     def described(self, tokens: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The description with dropout drawn, for so many tokens, and the kept values, which must outlive the passes."""
+        """The description with dropout drawn for so many tokens, and the kept values, which must outlive the passes."""
         if not any(each.dropout for each in self._segments):
             return self.description, []
         kept, found = [], self.description.clone()
@@ -138,7 +138,7 @@ class TileGroup:
 
 
 def woven(weight: torch.Tensor, columns: int, more: int = 0) -> torch.Tensor:
-    """(k, n) in pieces of so many columns, pairs of rows woven together, with room for more rows: what products read."""
+    """(k, n) in pieces of so many columns, pairs of rows woven together, with room for more rows."""
     k, n = weight.shape
     found = empty(n // columns, (k + more) // 2, columns, 2, dtype=weight.dtype)
     found[:, : k // 2] = weight.reshape(k // 2, 2, -1, columns).permute(2, 0, 3, 1)

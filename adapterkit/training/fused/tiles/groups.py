@@ -1,8 +1,8 @@
 """Products of a block of tokens with a group of frozen linear layers and the adapters on them.
 
 Rows of an input are followed by those of x A', and rows of W' by those of B', so that x W' + x A' B' is one product;
-likewise dy W + dy B A. A group is described by an array of int64: see the names below. Its ranks are in segments of like dropout; those of
-the trainee come last, from column TRAINED on.
+likewise dy W + dy B A. A group is described by an array of int64: see the names below. Its ranks are in segments of
+like dropout; those of the trainee come last, from column TRAINED on.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numba import types
 from adapterkit.training.fused.tiles.bits import bytes_at, f32, floats, halves, integers, load, product, real
 from adapterkit.training.fused.tiles.rows import compiled, dropped, placed, rounded, turned, weave
 
-# Inputs, outputs, columns of a piece of either direction, addresses of both weights and of the bias (0 for none), ranks,
-# addresses of factors: A forward, A backward of segments with dropout, and B backward; the first trained rank; where the
-# gradients of A and B lie in a block's share, in floats; how many segments, and the first of them.
+# Inputs, outputs, columns of a piece of either direction, addresses of both weights and of the bias (0 for none),
+# ranks, addresses of factors: A forward, A backward of segments with dropout, and B backward; the first trained rank;
+# where the gradients of A and B lie in a block's share, in floats; how many segments, and the first of them.
 (
     IN, OUT, FORWARD, BACKWARD, WF, WB, BIAS, RANKS, AF, AB, BB, TRAINED, DA, DB, SEGMENTS, SEGMENT,
 ) = range(16)  # fmt: skip
@@ -26,7 +26,7 @@ EACH = 4
 
 @compiled
 def low(f: Any, group: Any, x: Any, t: Any, m: Any, saved: Any, spare: Any) -> None:
-    """h = x A', dropout applied, behind x in its rows, and bfloat16 (m, ranks) at `saved`; t is the first token."""
+    """H = x A', dropout applied, behind x in its rows, and bfloat16 (m, ranks) at `saved`; t is the first token."""
     g = integers(group)
     inputs, ranks = g[IN], g[RANKS]
     tile, other = spare, spare + 4 * m * ranks
@@ -58,7 +58,7 @@ def forward_tile(f: Any, group: Any, x: Any, m: Any, piece: Any, tile: Any) -> N
 
 @compiled
 def low_backward(f: Any, group: Any, dy: Any, m: Any, spare: Any) -> None:
-    """dh = dy B, behind dy in its rows."""
+    """Dh = dy B, behind dy in its rows."""
     g = integers(group)
     outputs, ranks = g[OUT], g[RANKS]
     if ranks:
@@ -89,7 +89,7 @@ def backward_tile(f: Any, group: Any, dy: Any, t: Any, m: Any, piece: Any, tile:
 def input_gradient(
     f: Any, group: Any, x: Any, ldx: Any, column: Any, n: Any, t: Any, m: Any, dh: Any, share: Any, spare: Any
 ) -> None:
-    """dA = dh' x of n columns of x from `column` on, to this block's share; dh transposed, trained ranks only."""
+    """DA = dh' x of n columns of x from `column` on, to this block's share; dh transposed, trained ranks only."""
     g = integers(group)
     inputs, trained = g[IN], g[TRAINED]
     woven, other = spare, spare + 2 * m * n
@@ -108,10 +108,8 @@ def input_gradient(
 
 
 @compiled
-def output_gradient(
-    f: Any, group: Any, dy: Any, column: Any, n: Any, m: Any, h: Any, share: Any, spare: Any
-) -> None:
-    """dB' = h' dy of n columns of dy from `column` on, to this block's share; h transposed, trained ranks only."""
+def output_gradient(f: Any, group: Any, dy: Any, column: Any, n: Any, m: Any, h: Any, share: Any, spare: Any) -> None:
+    """DB' = h' dy of n columns of dy from `column` on, to this block's share; h transposed, trained ranks only."""
     g = integers(group)
     outputs, count = g[OUT], g[RANKS] - g[TRAINED]
     if count:

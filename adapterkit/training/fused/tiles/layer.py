@@ -10,7 +10,7 @@ from typing import Any
 
 from numba import types
 
-from adapterkit.training.fused.tiles.bits import f32, floats, halves, integers, load, real, store
+from adapterkit.training.fused.tiles.bits import floats, halves, integers, load, real, store
 from adapterkit.training.fused.tiles.groups import (
     BACKWARD,
     FORWARD,
@@ -30,7 +30,7 @@ from adapterkit.training.fused.tiles.rows import compiled, copied, gate, gate_ba
 
 @compiled
 def _rotate(tile: Any, n: Any, m: Any, first: Any, turning: Any, d: Any, cos: Any, sin: Any, out: Any, ld: Any) -> None:
-    """Heads of a float32 tile (m, n), from head `first` on, to bfloat16; those below `turning` rotated (Su et al., 2021)."""
+    """Heads of a float32 tile (m, n), from head `first` on; those below `turning` rotated (Su et al., 2021)."""
     half = d // 2
     for t in range(m):
         c, s = halves(cos + 2 * t * d), halves(sin + 2 * t * d)
@@ -66,7 +66,7 @@ def _rotate_back(x: Any, m: Any, n: Any, turning: Any, d: Any, cos: Any, sin: An
 
 @compiled
 def qkv_forward(f: Any, a: Any, i: Any, s: Any) -> None:
-    """x -> norm -> queries, keys and values, rotated, side by side."""
+    """X -> norm -> queries, keys and values, rotated, side by side."""
     m, hidden, eps, group, x, weight, h, out, cos, sin, d, turning = (
         a[0], a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
     )  # fmt: skip
@@ -84,7 +84,7 @@ def qkv_forward(f: Any, a: Any, i: Any, s: Any) -> None:
 
 @compiled
 def _through(f: Any, group: Any, x: Any, saved: Any, t: Any, m: Any, onto: Any, out: Any, s: Any) -> None:
-    """x through a group, plus `onto`; all but t begin with this block."""
+    """X through a group, plus `onto`; all but t begin with this block."""
     g = integers(group)
     n, outputs = g[FORWARD], g[OUT]
     low(f, group, x, t, m, saved, s)
@@ -136,7 +136,7 @@ def _gates_backward(
 
 @compiled
 def _factors(f: Any, group: Any, dy: Any, h: Any, ldh: Any, m: Any, dht: Any, ht: Any, share: Any, s: Any) -> None:
-    """dh behind dy, the trained ranks of both dh and h transposed, and the gradient of B."""
+    """Dh behind dy, the trained ranks of both dh and h transposed, and the gradient of B."""
     g = integers(group)
     low_backward(f, group, dy, m, s)
     trained_columns(group, dy + 2 * g[OUT], g[OUT] + g[RANKS], m, dht)

@@ -1,4 +1,4 @@
-"""The loss of label tokens and the gradient of their hidden states, without ever holding logits of the whole vocabulary.
+"""The loss of label tokens and the gradient of their hidden states, without ever holding all logits of a token.
 
 Piece after piece of the vocabulary, the largest logit and the sum of weights so far are corrected as they grow, and
 with them the gradient: what FlashAttention does with keys (Dao et al., 2022).
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from adapterkit.training.fused.tiles.bits import exp, f32, floats, halves, integers, larger, load, product, store
 from adapterkit.training.fused.tiles.rows import ahead, cleared, compiled, placed
@@ -20,7 +19,7 @@ _AT_ONCE = 16
 
 @compiled
 def _corrected(weights: Any, ld: Any, m: Any, n: Any, hidden: Any, top: Any, total: Any, sums: Any) -> None:
-    """Logits (m, n) in rows `ld` apart -> exp(logit - top), with tops, totals and sums of rows (m, hidden) corrected."""
+    """Logits (m, n) in rows `ld` apart -> exp(logit - top); tops, totals and sums, (m, hidden), are corrected."""
     tops, totals = floats(top), floats(total)
     line = np.empty(n, np.float32)
     for t in range(m):
@@ -59,7 +58,9 @@ def label_losses(f: Any, a: Any, item: Any, s: Any) -> None:
     for first in range(0, vocabulary, ld):
         width = min(ld, vocabulary - first)
         for piece in range(width // n):
-            product(f, m, n, hidden, hidden, n, n, 0, x + 2 * t * hidden, forward + 2 * (first + piece * n) * hidden, tile)
+            product(
+                f, m, n, hidden, hidden, n, n, 0, x + 2 * t * hidden, forward + 2 * (first + piece * n) * hidden, tile
+            )
             placed(tile, m, n, 0, weights + 2 * piece * n, ld)
         for i in range(m):
             at = targets[t + i] - first
@@ -71,7 +72,11 @@ def label_losses(f: Any, a: Any, item: Any, s: Any) -> None:
             product(f, m, back, width, ld, back, hidden, 1, weights, part, sums + 4 * piece * back)
     for i in range(m):
         losses[t + i], share = np.log(total[i]) + top[i] - wanted[i], f32(1.0) / total[i]
-        row, own, to = floats(sums + 4 * i * hidden), weight + 2 * targets[t + i] * hidden, halves(grads + 2 * (t + i) * hidden)
+        row, own, to = (
+            floats(sums + 4 * i * hidden),
+            weight + 2 * targets[t + i] * hidden,
+            halves(grads + 2 * (t + i) * hidden),
+        )
         ahead(own, 2 * hidden)
         target = halves(own)
         for j in range(hidden):

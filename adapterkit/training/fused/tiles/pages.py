@@ -1,4 +1,4 @@
-"""Large allocations in large pages, where the system has them: fewer faults, and streams that are not cut every 4 KiB."""
+"""Large allocations in large pages, where the system has them: fewer faults, and streams that are not cut."""
 
 from __future__ import annotations
 
@@ -19,4 +19,3 @@ def empty(*shape: int, dtype: torch.dtype) -> torch.Tensor:
     whole = torch.frombuffer(room, dtype=torch.uint8)
     start = -whole.data_ptr() % _LARGE
     return whole[start : start + size].view(dtype).view(shape)
-

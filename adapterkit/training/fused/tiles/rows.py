@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from adapterkit.training.fused.tiles.bits import FAST, f32, bytes_at, floats, halves, load, prefetch, sigmoid, store, words
+from adapterkit.training.fused.tiles.bits import (
+    FAST,
+    bytes_at,
+    f32,
+    floats,
+    halves,
+    load,
+    prefetch,
+    sigmoid,
+    store,
+    words,
+)
 
 compiled = njit(fastmath=FAST, error_model="numpy")
 
@@ -52,9 +63,7 @@ def norm(x: Any, weight: Any, eps: Any, m: Any, n: Any, out: Any, ld: Any, scale
 
 
 @compiled
-def norm_backward(
-    grads: Any, x: Any, weight: Any, scales: Any, onto: Any, out: Any, m: Any, n: Any
-) -> None:
+def norm_backward(grads: Any, x: Any, weight: Any, scales: Any, onto: Any, out: Any, m: Any, n: Any) -> None:
     """From the gradient of the norm, float32 and overwritten, to that of x, plus `onto`."""
     w, r = halves(weight), floats(scales)
     for t in range(m):
@@ -117,7 +126,7 @@ def ahead(address: Any, size: Any) -> None:
 
 @compiled
 def dropped(x: Any, ldx: Any, kept: Any, ldk: Any, scale: Any, m: Any, n: Any, out: Any) -> None:
-    """x * kept * scale, (m, n); `kept` are bytes."""
+    """X * kept * scale, (m, n); `kept` are bytes."""
     for t in range(m):
         line, mask, to = halves(x + 2 * t * ldx), bytes_at(kept + t * ldk), halves(out + 2 * t * n)
         for j in range(n):

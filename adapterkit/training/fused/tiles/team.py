@@ -62,7 +62,8 @@ class Team:
         from adapterkit.training.fused.tiles.entry import run
 
         start, addresses = parallel(), products()
-        assert start is not None and addresses is not None
+        assert start is not None
+        assert addresses is not None
         self._start, self._addresses, self._run = start, addresses, run.address
         self._scratch, self._stride = torch.empty(0, dtype=torch.uint8), 0
 
