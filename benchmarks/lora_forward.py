@@ -2,10 +2,10 @@
 
 python benchmarks/lora_forward.py --json lora_forward.json
 
-One decoder layer of a Llama's shape in training mode: 12 heads, an MLP of 2,048, adapters in float32 on frozen weights
-in bfloat16. PEFT: the time of an adapted layer less that of its own base layer. Fused: the time of a group of layers
-that read one input, with the rounding of its adapters that each forward pass begins with, less that of the same group
-without adapters. Both in one run, in turns, summed over the decoder layer and divided by its layers with an adapter.
+One decoder layer of a Llama's shape in training mode: 12 heads, an MLP of 2,048, adapters in float32 on frozen
+weights in bfloat16. PEFT: the time of each adapted layer less that of its own base layer. Fused: the time of the
+decoder layer's forward pass, with the rounding of its adapters that each begins with, less that of the same without
+adapters. Both in one run, in turns, summed over the decoder layer and divided by its layers with an adapter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,16 @@ from adapterkit.base.load import Base
 from adapterkit.config.schema import AdapterConfig
 from adapterkit.lineage import BaseIdentity
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.training.fused.linear import LinearGroup
-from adapterkit.training.fused.steps import steps_for
-from adapterkit.training.fused.weight import can_keep
+from adapterkit.training.fused.block import PlainStack
+from adapterkit.training.fused.rows import Rows
+from adapterkit.training.fused.tiles.choice import tile_stack
 from adapterkit.workflows.train import lora_config
 
 _VERSIONED = ("torch", "transformers", "peft")
 _HIDDEN, _INNER, _HEADS = 768, 2048, 12
 _TRAINEE = "0_top"
-# Layers of one input, as `training/fused/block.py` groups them.
-_GROUPS = (("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",))
+# Tokens of a row.
+_ROW = 32
 
 
 def main() -> None:
@@ -66,32 +66,29 @@ def main() -> None:
 @torch.no_grad()
 def measured(preset: presets.AdapterPreset, tokens: int, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
     """One preset: medians over the rounds of what each side takes more than its products without adapters."""
-    groups = [layers for layers in grouped(preset, dtype) if any(isinstance(layer, LoraLayer) for layer in layers)]
-    peft = [layer for layers in groups for layer in layers if isinstance(layer, LoraLayer)]
-    bare = [[getattr(layer, "base_layer", layer) for layer in layers] for layers in groups]
+    decoder = adapted_layer(preset, dtype)
+    peft = [layer for layer in decoder.modules() if isinstance(layer, LoraLayer)]
     draw = torch.Generator().manual_seed(0)
     inputs = {size: torch.randn(tokens, size, generator=draw).to(dtype) for size in (_HIDDEN, _INNER)}
-    steps = steps_for(dtype)
 
     def of_peft(layers: list[Any]) -> Callable[[], None]:
         pairs = [(layer, inputs[layer.in_features][None]) for layer in layers]
         return lambda: [layer(x) for layer, x in pairs] and None
 
-    def fused(groups: list[list[Any]]) -> Callable[[], None]:
-        own = [LinearGroup(layers, [], _TRAINEE) for layers in groups]
-        for group in own:
-            group.prepare(dtype)
-            if can_keep(dtype):
-                group.keep()
+    def fused(trainee: str) -> Callable[[], None]:
+        given = [decoder], torch.zeros(64, _HIDDEN, dtype=dtype), [], trainee
+        stack = tile_stack(*given) or PlainStack(*given)
+        count = stack.rounded(tokens)
+        rotation = torch.ones(count, _HIDDEN // _HEADS, dtype=dtype)
+        rows = Rows(count // _ROW, _ROW, torch.arange(count), rotation, rotation, _HEADS, _HEADS)
+        x = torch.randn(count, _HIDDEN, generator=draw).to(dtype)
 
         def run() -> None:
-            for group in own:
-                group.refresh()
-                steps.summed(group.forward(inputs[group.inputs])[0])
+            stack(x, rows)
 
         return run
 
-    sides = (of_peft(peft), of_peft([layer.get_base_layer() for layer in peft]), fused(groups), fused(bare))
+    sides = (of_peft(peft), of_peft([layer.get_base_layer() for layer in peft]), fused(_TRAINEE), fused("nobody"))
     took = interleaved(sides, rounds)
     more = [statistics.median(a - b for a, b in zip(took[i], took[i + 1], strict=True)) for i in (0, 2)]
     theirs, ours = (seconds / len(peft) * 1e6 for seconds in more)
@@ -99,8 +96,8 @@ def measured(preset: presets.AdapterPreset, tokens: int, dtype: torch.dtype, rou
     return {**facts, "modules": len(peft), "peft_us": theirs, "fused_us": ours, "ratio": ours / theirs}
 
 
-def grouped(preset: presets.AdapterPreset, dtype: torch.dtype) -> Iterator[list[Any]]:
-    """The layers of one decoder layer with the preset's adapters on them, in groups of one input."""
+def adapted_layer(preset: presets.AdapterPreset, dtype: torch.dtype) -> Any:
+    """A decoder layer with the preset's adapters on it."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=64, hidden_size=_HIDDEN, intermediate_size=_INNER, num_hidden_layers=1, num_attention_heads=_HEADS
@@ -116,9 +113,7 @@ def grouped(preset: presets.AdapterPreset, dtype: torch.dtype) -> Iterator[list[
     stack.add_trainee("top", lora_config(shape), seed=0)
     stack.model.train()
     assert stack.trainee.peft_name == _TRAINEE
-    modules = {path.rpartition(".")[2]: module for path, module in model.model.layers[0].named_modules()}
-    for names in _GROUPS:
-        yield [modules[each] for each in names]
+    return model.model.layers[0]
 
 
 def interleaved(functions: tuple[Callable[[], None], ...], rounds: int) -> list[list[float]]:

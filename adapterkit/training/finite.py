@@ -23,7 +23,7 @@ def not_finite(
     rows = ", ".join(str(row) for batch in batches for row in batch)
     which = f"batch {taken}" if len(batches) == 1 else f"batches 1 to {len(batches)}"
     return TrainingError(
-        f"{what} became {value:g} at step {step}, in its {which}: rows {rows} of the training split, from 0 on. Nothing "
-        "was published. Lower trainer.learning_rate, or look for what is odd in these rows." + advice,
+        f"{what} became {value:g} at step {step}, in its {which}: rows {rows} of the training split, from 0 on. "
+        f"Nothing was published. Lower trainer.learning_rate, or look for what is odd in these rows.{advice}",
         step=step,
     )

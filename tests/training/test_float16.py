@@ -140,7 +140,7 @@ def test_an_infinite_gradient_at_scale_one_is_the_models_own(shared, first_scale
 
 def test_a_loss_that_is_not_finite_is_no_matter_of_the_scale(shared, monkeypatch):
     def infinite(self, inputs):
-        return self._blocks[0].parameters[0].sum() * torch.tensor([torch.inf]), torch.zeros(1)
+        return self._stack._blocks[0].parameters[0].sum() * torch.tensor([torch.inf]), torch.zeros(1)
 
     monkeypatch.setattr(FusedStack, "label_losses", infinite)
     with pytest.raises(TrainingError, match="The loss became"):

@@ -14,7 +14,7 @@ from adapterkit.training import dropout
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused.block import PlainStack
 from adapterkit.training.fused.engine import FusedStack
-from adapterkit.training.fused.tiles import blocks, choice, group, team
+from adapterkit.training.fused.tiles import blocks, choice, group, pages, team
 from adapterkit.training.fused.tiles.stack import TileHead, TileStack
 from tests.training.test_fused import batch_of, model_of, stack_of
 
@@ -207,7 +207,7 @@ def test_losses_are_float32s_and_gradients_those_of_softmax() -> None:
     exact = hidden.float().requires_grad_()
     wanted = torch.nn.functional.cross_entropy(exact @ weight.float().t(), targets, reduction="none")
     wanted.sum().backward()
-    losses, grads = TileHead(weight, team.Team())(hidden, targets)
+    losses, grads = TileHead(weight, team.Team(), pages.Pool())(hidden, targets)
     torch.testing.assert_close(losses, wanted, rtol=0.005, atol=0.02)
     assert (grads.float() - exact.grad).norm() < 0.01 * exact.grad.norm()
 

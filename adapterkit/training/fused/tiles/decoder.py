@@ -20,6 +20,7 @@ from adapterkit.training.fused.tiles.entry import (
     QKV_BACKWARD,
 )
 from adapterkit.training.fused.tiles.group import TileGroup
+from adapterkit.training.fused.tiles.pages import Pool
 from adapterkit.training.fused.tiles.team import Team
 
 # Columns of a piece of queries, keys and values.
@@ -33,7 +34,7 @@ class TileLayer:
         parameters: the trainee's in this layer, in the order in which gradients are returned.
     """
 
-    def __init__(self, layer: Any, frozen: Sequence[str], trainee: str, team: Team) -> None:
+    def __init__(self, layer: Any, frozen: Sequence[str], trainee: str, team: Team, pool: Pool) -> None:
         """Take a layer with `self_attn`, `mlp` and two norms, as Llama, Mistral and Qwen2 have them.
 
         Args:
@@ -41,6 +42,7 @@ class TileLayer:
             frozen: PEFT's names of the frozen members.
             trainee: that of the trainee.
             team: whose threads compute.
+            pool: where copies of the weights go.
         """
         attention, mlp = layer.self_attn, layer.mlp
         config = attention.config
@@ -64,7 +66,7 @@ class TileLayer:
             ([mlp.gate_proj, mlp.up_proj], wide, hidden),
             ([mlp.down_proj], hidden, wide),
         ):
-            self.groups.append(TileGroup(modules, frozen, trainee, forward, backward, at))
+            self.groups.append(TileGroup(modules, frozen, trainee, forward, backward, at, pool))
             at += self.groups[-1].share
         self.share = at
         self.mixed = self.groups[1].inputs + self.groups[1].ranks

@@ -11,7 +11,7 @@ import torch
 from adapterkit.training.dropout import kept_values
 from adapterkit.training.fused.adapters import bare, place, ranks_after
 from adapterkit.training.fused.tiles import groups
-from adapterkit.training.fused.tiles.pages import empty
+from adapterkit.training.fused.tiles.pages import Pool
 from adapterkit.training.fused.tiles.team import number
 from adapterkit.training.fused.weight import FrozenWeight
 
@@ -41,7 +41,14 @@ class TileGroup:
     """
 
     def __init__(
-        self, layers: Sequence[Any], frozen: Sequence[str], trainee: str, forward: int, backward: int, at: int
+        self,
+        layers: Sequence[Any],
+        frozen: Sequence[str],
+        trainee: str,
+        forward: int,
+        backward: int,
+        at: int,
+        pool: Pool,
     ) -> None:
         """Take layers of a stack and copy their weights, 4 bytes each, in the two orders in which they are read.
 
@@ -52,6 +59,7 @@ class TileGroup:
             forward: columns of a piece of the outputs.
             backward: columns of a piece of the inputs.
             at: where this group's gradients begin in the share of a block of tokens.
+            pool: where copies of the weights go.
         """
         frozen_layers = [bare(layer) for layer in layers]
         dense = torch.cat([FrozenWeight(layer).dense(torch.bfloat16) for layer in frozen_layers])
@@ -63,8 +71,8 @@ class TileGroup:
         self._trained = place(layers, [trainee], self._below)
         self._segments = self._cut()
         # Behind the rows of each piece of the weights come those of B and A.
-        self._forward = woven(dense.t(), forward, self.ranks)
-        self._backward = woven(dense, backward, self.ranks)
+        self._forward = woven(dense.t(), forward, pool, self.ranks)
+        self._backward = woven(dense, backward, pool, self.ranks)
         self.parameters = [parameter for each in self._trained for parameter in (each.a, each.b)]
         kept = self.ranks - self._below
         self._da, self._db, self.share = at, at + kept * self.inputs, kept * (self.inputs + self.outputs)
@@ -137,10 +145,10 @@ class TileGroup:
         return found, table
 
 
-def woven(weight: torch.Tensor, columns: int, more: int = 0) -> torch.Tensor:
+def woven(weight: torch.Tensor, columns: int, pool: Pool, more: int = 0) -> torch.Tensor:
     """(k, n) in pieces of so many columns, pairs of rows woven together, with room for more rows."""
     k, n = weight.shape
-    found = empty(n // columns, (k + more) // 2, columns, 2, dtype=weight.dtype)
+    found = pool.take(n // columns, (k + more) // 2, columns, 2, dtype=weight.dtype)
     found[:, : k // 2] = weight.reshape(k // 2, 2, -1, columns).permute(2, 0, 3, 1)
     return found
 

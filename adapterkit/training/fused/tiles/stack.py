@@ -14,6 +14,7 @@ from adapterkit.training.fused.tiles.blocks import Blocks, columns, cut
 from adapterkit.training.fused.tiles.decoder import TileLayer
 from adapterkit.training.fused.tiles.entry import LABEL_LOSSES, PACK
 from adapterkit.training.fused.tiles.group import woven
+from adapterkit.training.fused.tiles.pages import Pool
 from adapterkit.training.fused.tiles.team import Team
 
 
@@ -22,9 +23,9 @@ class TileStack:
 
     def __init__(self, layers: Sequence[Any], head: torch.Tensor, frozen: Sequence[str], trainee: str) -> None:
         """Take layers and a head: see `choice.tile_stack`."""
-        self._team, self._arena = Team(), Arena()
-        self._layers = [TileLayer(layer, frozen, trainee, self._team) for layer in layers]
-        self.head: Any = TileHead(head, self._team) if columns(len(head)) else PlainHead(head)
+        self._team, self._arena, pool = Team(), Arena(), Pool()
+        self._layers = [TileLayer(layer, frozen, trainee, self._team, pool) for layer in layers]
+        self.head: Any = TileHead(head, self._team, pool) if columns(len(head)) else PlainHead(head)
         self._pack(trained=False)
 
     def rounded(self, tokens: int) -> int:
@@ -52,13 +53,13 @@ class TileStack:
 class TileHead:
     """The head, whose logits nobody ever sees."""
 
-    def __init__(self, weight: torch.Tensor, team: Team) -> None:
+    def __init__(self, weight: torch.Tensor, team: Team, pool: Pool) -> None:
         """Copy (vocabulary, hidden) in the two orders in which it is read."""
         self._weight, self._team = weight, team
         self._vocabulary, self._hidden = weight.shape
         self._pieces = columns(self._vocabulary), columns(self._hidden)
         forward, backward = self._pieces
-        self._forward, self._backward = woven(weight.t(), forward), woven(weight, backward)
+        self._forward, self._backward = woven(weight.t(), forward, pool), woven(weight, backward, pool)
 
     def __call__(self, hidden: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Losses of (labels, hidden), float32 (labels,), and their gradients."""
