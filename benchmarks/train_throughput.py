@@ -11,6 +11,7 @@ those of the rows, padding not counted. The bound is what the best large bfloat1
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib.util
 import json
 import statistics
@@ -108,9 +109,15 @@ def ratios_of(results: list[dict[str, Any]]) -> dict[str, float]:
         ratios["times transformers"] = own["tokens_per_second"] / plain["tokens_per_second"]
     if model := of.get("adapterkit, by the model itself"):
         ratios["times its own unfused path"] = own["tokens_per_second"] / model["tokens_per_second"]
-        pairs = zip(own["losses"], model["losses"], strict=True)
-        ratios["loss curve: largest difference"] = max(abs(one / other - 1) for one, other in pairs)
+        whole = of["adapterkit, by the model, float32"]
+        ratios["loss curve: largest difference from float32"] = apart(own, whole)
+        ratios["loss curve: the unfused path's"] = apart(model, whole)
     return ratios
+
+
+def apart(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """The largest difference of two curves of losses in any step, as a share."""
+    return max(abs(a / b - 1) for a, b in zip(one["losses"], other["losses"], strict=True))
 
 
 def rows(scratch: Path, count: int) -> dict[str, Any]:
@@ -153,7 +160,7 @@ def product(_: Path, __: int) -> dict[str, Any]:
     return {"flops": best}
 
 
-def adapterkit(scratch: Path, batch: int, *, fused: bool = True) -> dict[str, Any]:
+def adapterkit(scratch: Path, batch: int, *, fused: bool = True, dtype: str = "bfloat16") -> dict[str, Any]:
     """The whole of `fit`: guard, history, progress, and a checkpoint at the end."""
     import torch
 
@@ -171,7 +178,7 @@ def adapterkit(scratch: Path, batch: int, *, fused: bool = True) -> dict[str, An
     quiet_libraries()
     if not fused:
         fitting.why_not_fused = lambda _: "it is compared with"
-    held = quantization_named("nf4")
+    held = dataclasses.replace(quantization_named("nf4"), dtype=dtype, compute_dtype=dtype)
     identity, folder = identify(ModelConfig(id=DEMO), held)
     base = load_base(identity, folder, held, device=torch.device("cpu"))
     stack, before = AdapterStack(base), fingerprint(base.model)
@@ -194,11 +201,17 @@ def by_the_model(scratch: Path, batch: int) -> dict[str, Any]:
     return adapterkit(scratch, batch, fused=False)
 
 
+def by_the_model_in_float32(scratch: Path, batch: int) -> dict[str, Any]:
+    """The same once more, where nothing but NF4 is rounded: what both curves of losses are measured against."""
+    return adapterkit(scratch, batch, fused=False, dtype="float32")
+
+
 CONTESTANTS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     "rows": rows,
     "product": product,
     "adapterkit": adapterkit,
     "adapterkit, by the model itself": by_the_model,
+    "adapterkit, by the model, float32": by_the_model_in_float32,
     "TRL": lambda scratch, batch: trl(scratch, batch, packing=False),
     "TRL, packed": lambda scratch, batch: trl(scratch, batch, packing=True),
     "transformers": transformers,

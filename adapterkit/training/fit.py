@@ -114,7 +114,7 @@ def fit(
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
         loraplus_lr_ratio=config.trainer.loraplus_lr_ratio,
-        callbacks=[*_watching(config, run), *watchers, stopping],
+        callbacks=[*_watching(config, run), ReleaseFreed(fused.rest if fused else None), *watchers, stopping],
     )
     output = _run(trainer, stopping, resume)
     # Whatever is measured from here on describes what is published.
@@ -150,7 +150,6 @@ def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
     watching: list[TrainerCallback] = []
     if here().leads:
         watching += [HistoryCallback(run / HISTORY_FILE), ProgressCallback()]
-    watching.append(ReleaseFreed())
     if config.trainer.early_stopping_patience is not None:
         watching.append(EarlyStopping(config.trainer.early_stopping_patience))
     if config.tracking.tensorboard and here().leads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from transformers import TrainerCallback
@@ -15,12 +16,19 @@ _GROWN = 1.05
 class ReleaseFreed(TrainerCallback):
     """Returns freed memory once the process holds more than at the peak of its first step, which is the largest."""
 
-    def __init__(self) -> None:
-        """No step was taken yet."""
+    def __init__(self, rest: Callable[[], None] | None = None) -> None:
+        """No step was taken yet.
+
+        Args:
+            rest: lets go of what steps use again and again; called before an evaluation, whose logits need the room.
+        """
         self._first: int | None = None
+        self._rest = rest
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Look how much is held."""
+        """Look how much is held, and whether anything but a step comes next."""
+        if self._rest and (control.should_evaluate or control.should_training_stop):
+            self._rest()
         held = resident_memory()
         if self._first is None or held is None:
             self._first = peak_memory()

@@ -171,11 +171,23 @@ def test_what_a_step_leaves_does_not_change_the_next() -> None:
     assert torch.equal(found[1][1], found[3][1])
 
 
-def test_activations_that_are_overwritten_are_not_used() -> None:
+def test_between_steps_nothing_need_be_held() -> None:
+    _, rounded = stacks()
+    engine, batch = FusedStack(rounded), batch_of(90, 80)
+    before = loss_and_gradient(rounded, engine.label_losses(batch))
+    engine.rest()
+    assert len(engine._stack._arena._memory) == 0
+    after = loss_and_gradient(rounded, engine.label_losses(batch))
+    assert before[0] == after[0]
+    assert torch.equal(before[1], after[1])
+
+
+@pytest.mark.parametrize("then", [lambda engine: engine.label_losses(batch_of(9, 3)), lambda engine: engine.rest()])
+def test_activations_that_are_overwritten_are_not_used(then: Any) -> None:
     _, rounded = stacks()
     engine = FusedStack(rounded)
     losses, _ = engine.label_losses(batch_of(9, 3))
-    engine.label_losses(batch_of(9, 3))
+    then(engine)
     with pytest.raises(RuntimeError, match="after the next one has begun"):
         losses.sum().backward()
 
@@ -237,3 +249,13 @@ def test_elsewhere_pytorch_computes(where: str, what: Any, monkeypatch: pytest.M
 def test_odd_sizes_are_left_to_pytorch(changes: dict[str, Any]) -> None:
     _, rounded = stacks(changes=changes)
     assert isinstance(FusedStack(rounded)._stack, PlainStack)
+
+
+def test_weights_share_large_allocations_and_none_overlaps() -> None:
+    pool = pages.Pool()
+    taken = [pool.take(n, 3, dtype=torch.bfloat16) for n in (5, 70_000, 12_000_000, 7)]
+    for number, each in enumerate(taken):
+        each.fill_(number)
+        assert each.data_ptr() % 64 == 0
+    assert all(bool((each == number).all()) for number, each in enumerate(taken))
+    assert taken[1].data_ptr() - taken[0].data_ptr() == 64

@@ -46,7 +46,7 @@ class Memory:
     Attributes:
         libraries: the process before the base is loaded; 0 on a GPU.
         loading: what the base takes while it is loaded, itself included.
-        base: the base as it is held.
+        base: the base as it is held, and once more in the orders that compiled passes read.
         adapters: parents, and the trainee with its gradients and optimizer.
         training: what a step keeps for its backward pass, and what the head takes, for the largest batch.
         evaluation: the logits of the largest batch that is evaluated.
@@ -101,13 +101,13 @@ def memory_of(
     """
     own = sum(adapter.r * sum(size) for size in targeted_layers(adapter.target_modules, outline).values())
     width = _WIDTHS[quantization.dtype]
-    base = base_bytes(outline, quantization)
+    base, tiled = base_bytes(outline, quantization), fused and is_tiled(outline, quantization)
     kept = _fused_bytes if fused else _plain_bytes
     training = kept(outline, adapter, quantization, trainer, work.largest)
     return Memory(
         libraries=libraries if on_cpu else 0,
         loading=_loading(outline, quantization, base, stored) if on_cpu else base,
-        base=base + _MODEL_OBJECTS * on_cpu,
+        base=base + _MODEL_OBJECTS * on_cpu + (_copies(outline) if tiled else 0),
         adapters=own * (4 * _FLOAT32 + width) + parents * (_FLOAT32 + width),
         training=training,
         evaluation=round(_evaluation_bytes(outline, width, work.largest_evaluated) * _HEAP),
@@ -183,7 +183,7 @@ def is_tiled(outline: Outline, quantization: QuantizationConfig) -> bool:
 
 
 def _tiled_bytes(outline: Outline, adapter: AdapterConfig, batch: Batch) -> int:
-    """What the arena holds (training/fused/tiles), copies of all weights and the head, and the shares of gradients."""
+    """What the arena holds (training/fused/tiles), the factors as they are read, and the shares of gradients."""
     d, width = outline.dimensions, _WIDTHS["bfloat16"]
     layers = targeted_layers(adapter.target_modules, outline).values()
     size, blocks = cut(batch.tokens)
@@ -191,11 +191,16 @@ def _tiled_bytes(outline: Outline, adapter: AdapterConfig, batch: Batch) -> int:
     numbers = 2 * d.queries + 2 * d.keys + 2 * d.hidden + 2 * d.gated + adapter.r * len(layers) // d.layers
     # Their gradients, of one layer.
     grads = 2 * d.queries + 2 * d.keys + 3 * d.hidden
-    weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values()) + d.hidden * d.vocabulary
     own = sum(adapter.r * (inputs + outputs) for inputs, outputs in layers)
     masks = batch.tokens * sum(inputs for inputs, _ in layers) if adapter.lora_dropout else 0
     activations = size * blocks * (d.layers * numbers + grads) * width
-    return activations + 2 * weights * width + 2 * own * width + blocks * own // d.layers * _FLOAT32 + masks
+    return activations + 2 * own * width + blocks * own // d.layers * _FLOAT32 + masks
+
+
+def _copies(outline: Outline) -> int:
+    """All weights, and those of the head, twice."""
+    weights = sum(inputs * outputs for inputs, outputs in outline.blocks.values())
+    return 2 * _WIDTHS["bfloat16"] * (weights + outline.dimensions.hidden * outline.dimensions.vocabulary)
 
 
 def _plain_bytes(

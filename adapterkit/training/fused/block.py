@@ -100,6 +100,9 @@ class PlainStack:
         """How many tokens are computed for so many."""
         return rounded_tokens(tokens)
 
+    def rest(self) -> None:
+        """Nothing is held between steps."""
+
     def __call__(self, hidden: torch.Tensor, rows: Rows) -> torch.Tensor:
         """(tokens, hidden) -> (tokens, hidden)."""
         for group in self._groups:

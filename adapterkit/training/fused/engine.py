@@ -39,6 +39,10 @@ class FusedStack:
         self._stack: Any = PlainStack(*given) if tiles is None else tiles
         self.engine = "fused, plain" if tiles is None else "fused, compiled"
 
+    def rest(self) -> None:
+        """Let go of the memory that steps use again and again, until the next one."""
+        self._stack.rest()
+
     def label_losses(self, inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """The loss of every label token, tokens of all rows one after the other.
 

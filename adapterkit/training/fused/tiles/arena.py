@@ -33,6 +33,11 @@ class Arena:
             del self._memory
             self._memory = empty(size, dtype=torch.uint8)
 
+    def rest(self) -> None:
+        """Hold nothing; what was handed out must not be used any more."""
+        self.taken, self._at = self.taken + 1, 0
+        self._memory, self._shares = torch.empty(0, dtype=torch.uint8), torch.empty(0)
+
     def take(self, *shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
         """An uninitialised tensor."""
         size = math.prod(shape) * dtype.itemsize

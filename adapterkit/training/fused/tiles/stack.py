@@ -33,6 +33,10 @@ class TileStack:
         size, count = cut(tokens)
         return size * count
 
+    def rest(self) -> None:
+        """Give the memory of activations back, until the next step."""
+        self._arena.rest()
+
     def __call__(self, hidden: torch.Tensor, rows: Rows) -> torch.Tensor:
         """(tokens, hidden) -> (tokens, hidden)."""
         size, count = cut(len(hidden))
