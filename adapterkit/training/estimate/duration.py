@@ -13,9 +13,9 @@ from adapterkit.base.outline import Outline
 from adapterkit.training.estimate.work import Work
 
 # The share of the processor's plain matrix products that a step comes to, and an evaluation's forward pass.
-_FUSED, _PLAIN, _FORWARD = 0.18, 0.08, 0.12
+_FUSED, _PLAIN, _FORWARD = 0.3, 0.08, 0.12
 # An evaluated token against a trained one: one pass of the model's own layers against forward and backward.
-EVALUATED = {True: 0.8, False: 0.4}
+EVALUATED = {True: 1.4, False: 0.4}
 # Seconds for a checkpoint, and for what surrounds a training: loading a base of this size a second, proofs, publishing.
 _SAVE, _AROUND, _BYTES_A_SECOND = 0.6, 2.5, 130e6
 _CALIBRATION_ROWS, _CALIBRATION_SECONDS = 512, 0.15

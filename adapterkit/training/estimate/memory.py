@@ -6,6 +6,7 @@ On a processor it is the process's resident memory; on a GPU what torch has allo
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ _MODEL_OBJECTS = 20 * MB
 # oneDNN compiles its products in bfloat16 for every shape (base/heap.py): bytes of one, and how many a new number of
 # tokens takes.
 _PRIMITIVE, _SHAPES = 1_350_000, 24
+# The compiled passes, with numba, and the products that they call.
+_PASSES = 60 * MB
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def memory_of(
         adapters=own * (4 * _FLOAT32 + width) + parents * (_FLOAT32 + width),
         training=training,
         evaluation=round(_evaluation_bytes(outline, width, work.largest_evaluated) * _HEAP),
-        compiled=_compiled(quantization, trainer, work) if on_cpu else 0,
+        compiled=_compiled(quantization, trainer, work, tiled=tiled) if on_cpu else 0,
     )
 
 
@@ -194,7 +197,8 @@ def _tiled_bytes(outline: Outline, adapter: AdapterConfig, batch: Batch) -> int:
     own = sum(adapter.r * (inputs + outputs) for inputs, outputs in layers)
     masks = batch.tokens * sum(inputs for inputs, _ in layers) if adapter.lora_dropout else 0
     activations = size * blocks * (d.layers * numbers + grads) * width
-    return activations + 2 * own * width + blocks * own // d.layers * _FLOAT32 + masks
+    # Masks come and go in many sizes.
+    return activations + 2 * own * width + blocks * own // d.layers * _FLOAT32 + 2 * masks
 
 
 def _copies(outline: Outline) -> int:
@@ -233,10 +237,15 @@ def _evaluation_bytes(outline: Outline, width: int, batch: Batch | None) -> int:
     return batch.rows * batch.kept * outline.dimensions.vocabulary * (width + 2 * _FLOAT32)
 
 
-def _compiled(quantization: QuantizationConfig, trainer: TrainerConfig, work: Work) -> int:
+def _compiled(quantization: QuantizationConfig, trainer: TrainerConfig, work: Work, *, tiled: bool) -> int:
     if quantization.dtype != "bfloat16":
         return 0
-    return min(PRIMITIVES, _SHAPES * work.steps * trainer.gradient_accumulation_steps) * _PRIMITIVE
+    shapes = work.steps * trainer.gradient_accumulation_steps
+    if tiled:
+        # Compiled passes leave oneDNN nothing but the evaluations.
+        largest = work.largest_evaluated.tokens if work.largest_evaluated else 1
+        shapes = math.ceil((work.validation_tokens + work.test_tokens) / largest)
+    return min(PRIMITIVES, _SHAPES * shapes) * _PRIMITIVE + _PASSES * tiled
 
 
 def _loading(outline: Outline, quantization: QuantizationConfig, base: int, stored: Mapping[str, int]) -> int:
