@@ -11,7 +11,7 @@ from adapterkit.digest import json_digest
 from adapterkit.lineage import BaseIdentity
 
 # Raise it when the same config would train to other weights than before.
-TRAINING_SCHEMA = 6
+TRAINING_SCHEMA = 7
 
 _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
