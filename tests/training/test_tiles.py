@@ -182,6 +182,28 @@ def test_between_steps_nothing_need_be_held() -> None:
     assert torch.equal(before[1], after[1])
 
 
+def test_every_layer_has_room_for_its_own_ranks() -> None:
+    """The first has none, and needs less than the second."""
+    wide = {"r": 300, "lora_alpha": 300, "layers_to_transform": [1], "target_modules": ["q_proj", "k_proj", "v_proj"]}
+    require_near(stacks(**wide), batch_of(150, 149, 20, 96))
+
+
+def test_threads_may_become_more() -> None:
+    _, rounded = stacks()
+    threads, batch = torch.get_num_threads(), batch_of(150, 149, 20, 96)
+    try:
+        torch.set_num_threads(1)
+        engine = FusedStack(rounded)
+        loss_and_gradient(rounded, engine.label_losses(batch))
+        torch.set_num_threads(4)
+        found = loss_and_gradient(rounded, engine.label_losses(batch))
+        wanted = fused(rounded, batch)
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == wanted[0]
+    assert torch.equal(found[1], wanted[1])
+
+
 @pytest.mark.parametrize("then", [lambda engine: engine.label_losses(batch_of(9, 3)), lambda engine: engine.rest()])
 def test_activations_that_are_overwritten_are_not_used(then: Any) -> None:
     _, rounded = stacks()
@@ -243,6 +265,13 @@ def test_elsewhere_pytorch_computes(where: str, what: Any, monkeypatch: pytest.M
     engine = FusedStack(rounded)
     assert isinstance(engine._stack, PlainStack)
     assert engine.engine == "fused, plain"
+
+
+def test_factors_in_another_dtype_are_left_to_pytorch() -> None:
+    _, rounded = stacks()
+    for parameter in rounded.trainee_parameters():
+        parameter.data = parameter.data.bfloat16()
+    assert isinstance(FusedStack(rounded)._stack, PlainStack)
 
 
 @pytest.mark.parametrize("changes", [{"hidden_size": 40, "head_dim": 16}, {"head_dim": 8}, {"intermediate_size": 100}])

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from adapterkit.training.fused.tiles.bits import exp, f32, floats, halves, integers, larger, product, real, store
-from adapterkit.training.fused.tiles.rows import cleared, compiled, rounded, turned_pairs, weave
+from adapterkit.training.fused.tiles.rows import cleared, compiled, rounded, turned, turned_pairs, weave
 
 # Weights below e^-80 are zero: products with them would leave the normal numbers, which are slow.
 _NOTHING = f32(-80.0)
@@ -55,9 +55,7 @@ def _weigh(scores: Any, m: Any, seen: Any, before: Any, scale: Any, weights: Any
 def attend(f: Any, a: Any, item: Any, s: Any) -> None:
     """Queries, keys and values side by side -> what each query found, and the logarithm of its sum of weights."""
     starts, lengths, heads, keys, d, scale = integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5]))
-    block, room, qkv, out, logs, tokens, ldo = (
-        a[6], a[7], a[8], a[9], a[10], a[11], a[12],
-    )  # fmt: skip
+    block, room, qkv, out, logs, tokens, ldo = a[6], a[7], a[8], a[9], a[10], a[11], a[12]
     row, key, shared, ld = item // keys, item % keys, heads // keys, (heads + 2 * keys) * d
     start, count = starts[row], lengths[row]
     base = qkv + 2 * start * ld
@@ -117,9 +115,7 @@ def _weights_back(
 def attend_backward(f: Any, a: Any, item: Any, s: Any) -> None:
     """The backward pass of `attend`: from the gradient of what was found to those of queries, keys and values."""
     starts, lengths, heads, keys, d, scale = integers(a[0]), integers(a[1]), a[2], a[3], a[4], real(types.uint32(a[5]))
-    block, room, qkv, logs, tokens, dout, dqkv = (
-        a[6], a[7], a[8], a[9], a[10], a[11], a[12],
-    )  # fmt: skip
+    block, room, qkv, logs, tokens, dout, dqkv = a[6], a[7], a[8], a[9], a[10], a[11], a[12]
     row, key, shared, ld = item // keys, item % keys, heads // keys, (heads + 2 * keys) * d
     start, count, width = starts[row], lengths[row], heads * d
     base, to = qkv + 2 * start * ld, dqkv + 2 * start * ld
@@ -134,7 +130,8 @@ def attend_backward(f: Any, a: Any, item: Any, s: Any) -> None:
     turned_d, q_pairs, d_pairs = turned_q + 2 * block * d, turned_q + 4 * block * d, turned_q + 6 * block * d
     dq, sums = turned_q + 8 * block * d, turned_q + 12 * block * d
     cleared(dk, 2 * room * d)
-    _turned_wide(k, ld, count, d, turned_k, room)
+    cleared(turned_k, room * d // 2)
+    turned(k, ld, count, d, turned_k, room)
     for head in range(key * shared, (key + 1) * shared):
         for first in range(0, count, block):
             seen, m = first + block, min(block, count - first)
@@ -146,8 +143,9 @@ def attend_backward(f: Any, a: Any, item: Any, s: Any) -> None:
             _weave_rows(g, width, m, d, d_pairs, block)
             product(f, seen, block, d, ld, block, block, 0, k, turned_q, scores)
             product(f, seen, block, d, ld, block, block, 0, v, turned_d, grads)
-            _only(scores, block, first + m, seen)
-            _only(grads, block, first + m, seen)
+            # What was read behind the last key is of another row of the batch.
+            cleared(scores + 4 * (first + m) * block, (block - m) * block)
+            cleared(grads + 4 * (first + m) * block, (block - m) * block)
             known, log = floats(logs + 4 * (head * tokens + start + first)), floats(sums)
             for i in range(block):
                 log[i] = known[i] if i < m else f32(np.inf)
@@ -160,23 +158,6 @@ def attend_backward(f: Any, a: Any, item: Any, s: Any) -> None:
     for t in range(count):
         rounded(dk + 4 * t * d, d, to + 2 * (t * ld + (heads + key) * d))
         rounded(dv + 4 * t * d, d, to + 2 * (t * ld + (heads + keys + key) * d))
-
-
-@compiled
-def _only(tile: Any, n: Any, rows: Any, room: Any) -> None:
-    """Zeros in a float32 tile (room, n) from a row on: what was read there is of another row of the batch."""
-    cleared(tile + 4 * rows * n, (room - rows) * n)
-
-
-@compiled
-def _turned_wide(x: Any, ldx: Any, m: Any, n: Any, out: Any, ldo: Any) -> None:
-    """The transpose (n, ldo) of bfloat16 (m, n), zeros from column m on."""
-    cleared(out, n * ldo // 2)
-    to = halves(out)
-    for t in range(m):
-        line = halves(x + 2 * t * ldx)
-        for j in range(n):
-            to[j * ldo + t] = line[j]
 
 
 @compiled

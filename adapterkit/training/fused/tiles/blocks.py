@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
+
+from adapterkit.training.fused.rows import Rows
 
 # Tokens of a block at most, and columns of a piece: 192 tokens' gradients of the widest layer are a megabyte.
 _TOKENS, _COLUMNS = 192, 96
@@ -17,20 +20,17 @@ class Blocks:
     Attributes:
         size: tokens of a block.
         count: blocks.
-        starts: int64 (rows,), the first token of each row.
-        lengths: int64 (rows,).
-        longest: of the lengths.
-        cos: bfloat16 (tokens, head), as the model's rotary embedding gives it.
-        sin: the same.
+        rows: of all tokens.
     """
 
     size: int
     count: int
-    starts: torch.Tensor
-    lengths: torch.Tensor
-    longest: int
-    cos: torch.Tensor
-    sin: torch.Tensor
+    rows: Rows
+
+    @functools.cached_property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return int(self.rows.lengths.max())
 
     @property
     def queries(self) -> int:

@@ -61,7 +61,8 @@ def tile_stack(layers: Sequence[Any], head: torch.Tensor, frozen: Sequence[str],
     attention, mlp = layers[0].self_attn, layers[0].mlp
     inner = attention.config.num_attention_heads * attention.head_dim
     sizes = Sizes(len(layers), mlp.hidden_size, inner, attention.head_dim, mlp.intermediate_size, len(head))
-    if not can_tile(sizes, head.dtype):
+    factors = [each for layer in layers for name, each in layer.named_parameters() if ".lora_" in name]
+    if not can_tile(sizes, head.dtype) or any(each.dtype != torch.float32 for each in factors):
         return None
     try:
         from adapterkit.training.fused.tiles.bits import rounds_itself

@@ -46,16 +46,8 @@ class TileLayer:
         """
         attention, mlp = layer.self_attn, layer.mlp
         config = attention.config
-        self.heads, self.keys, self.head, self.hidden, self.wide = map(
-            int,
-            (
-                config.num_attention_heads,
-                config.num_key_value_heads,
-                attention.head_dim,
-                mlp.hidden_size,
-                mlp.intermediate_size,
-            ),
-        )
+        self.heads, self.keys = int(config.num_attention_heads), int(config.num_key_value_heads)
+        self.head, self.hidden, self.wide = int(attention.head_dim), int(mlp.hidden_size), int(mlp.intermediate_size)
         self.team = team
         hidden, wide = columns(self.hidden), columns(self.wide)
         inner = columns(self.heads * self.head)
@@ -116,12 +108,11 @@ class _Layer(torch.autograd.Function):
         qkv = take(tokens + blocks.queries, layer.groups[0].outputs)
         mixed, middle, gates = (take(tokens, n) for n in (layer.mixed, layer.hidden, 2 * layer.wide))
         y, logs = take(tokens, layer.hidden), take(layer.heads, tokens, dtype=torch.float32)
-        size, eps, hidden = blocks.size, layer.eps, layer.hidden
-        turning = layer.heads + layer.keys
-        team(QKV, blocks.count, size, hidden, eps, described[0], x, layer.first, low[0], qkv, blocks.cos, blocks.sin,
-             layer.head, turning)  # fmt: skip
-        team(ATTEND, len(blocks.starts) * layer.keys, *_attention(layer, blocks), qkv, mixed, logs, tokens, layer.mixed)
-        team(MLP, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, x, middle, gates, y, *low[1:])
+        rows, common, heads = blocks.rows, _common(layer, blocks), _attention(layer, blocks)
+        angles = rows.cos, rows.sin, layer.head, layer.heads + layer.keys
+        team(QKV, *common, described[0], x, layer.first, low[0], qkv, *angles)
+        team(ATTEND, rows.count * layer.keys, *heads, qkv, mixed, logs, tokens, layer.mixed)
+        team(MLP, *common, layer.second, *described[1:], mixed, x, middle, gates, y, *low[1:])
         ctx.layer, ctx.blocks, ctx.arena, ctx.taken = layer, blocks, arena, arena.taken
         ctx.saved = x, described, kept, low, qkv, mixed, middle, gates, logs
         return y
@@ -136,27 +127,32 @@ class _Layer(torch.autograd.Function):
         dmiddle, dqkv = torch.empty_like(middle), torch.empty_like(qkv)
         dmixed = middle.new_empty(tokens, layer.groups[1].inputs)
         dx = torch.empty_like(x) if wanted else None
-        size, eps, hidden = blocks.size, layer.eps, layer.hidden
-        team(MLP_BACKWARD, blocks.count, size, hidden, eps, layer.second, *described[1:], mixed, middle, gates, dy,
-             *low[1:], dmiddle, dmixed, share, layer.share)  # fmt: skip
-        team(
-            ATTEND_BACKWARD,
-            len(blocks.starts) * layer.keys,
-            *_attention(layer, blocks),
-            qkv,
-            logs,
-            tokens,
-            dmixed,
-            dqkv,
-        )
-        team(QKV_BACKWARD, blocks.count, size, hidden, eps, described[0], x, layer.first, low[0], dqkv, blocks.cos,
-             blocks.sin, layer.head, layer.heads + layer.keys, dmiddle, dx, share, layer.share)  # fmt: skip
+        rows, common, heads = blocks.rows, _common(layer, blocks), _attention(layer, blocks)
+        angles = rows.cos, rows.sin, layer.head, layer.heads + layer.keys
+        own = mixed, middle, gates, dy, *low[1:], dmiddle, dmixed, share, layer.share
+        team(MLP_BACKWARD, *common, layer.second, *described[1:], *own)
+        team(ATTEND_BACKWARD, rows.count * layer.keys, *heads, qkv, logs, tokens, dmixed, dqkv)
+        own = dmiddle, dx, share, layer.share
+        team(QKV_BACKWARD, *common, described[0], x, layer.first, low[0], dqkv, *angles, *own)
         found = [group.gradients() for group in layer.groups]
         table = torch.tensor([entry for _, entries in found for entry in entries])
         team(GRADIENTS, len(table), table, share, *share.shape)
         return dx, None, None, None, *(grad for grads, _ in found for grad in grads)
 
 
+def _common(layer: TileLayer, blocks: Blocks) -> tuple[Any, ...]:
+    return blocks.count, blocks.size, layer.hidden, layer.eps
+
+
 def _attention(layer: TileLayer, blocks: Blocks) -> tuple[Any, ...]:
     scale = 1 / math.sqrt(layer.head)
-    return blocks.starts, blocks.lengths, layer.heads, layer.keys, layer.head, scale, blocks.queries, blocks.room
+    return (
+        blocks.rows.starts,
+        blocks.rows.lengths,
+        layer.heads,
+        layer.keys,
+        layer.head,
+        scale,
+        blocks.queries,
+        blocks.room,
+    )

@@ -36,23 +36,23 @@ def _entry(stamp: int) -> Any:
             item = claim(job)
             if item >= job[1]:
                 break
-            if which == 0:
+            if which == PACK:
                 packed(a[0], item)
-            elif which == 1:
+            elif which == QKV:
                 qkv_forward(f, a, item, s)
-            elif which == 2:
+            elif which == QKV_BACKWARD:
                 qkv_backward(f, a, item, s)
-            elif which == 3:
+            elif which == ATTEND:
                 attend(f, a, item, s)
-            elif which == 4:
+            elif which == ATTEND_BACKWARD:
                 attend_backward(f, a, item, s)
-            elif which == 5:
+            elif which == MLP:
                 mlp_forward(f, a, item, s)
-            elif which == 6:
+            elif which == MLP_BACKWARD:
                 mlp_backward(f, a, item, s)
-            elif which == 7:
+            elif which == LABEL_LOSSES:
                 label_losses(f, a, item, s)
-            elif which == 8:
+            elif which == GRADIENTS:
                 summed(a, item)
         release(job[7])
 

@@ -7,7 +7,7 @@ from typing import Any
 from numba import types
 
 from adapterkit.training.fused.tiles.bits import floats, halves, integers, real, store
-from adapterkit.training.fused.tiles.groups import AB, AF, BACKWARD, BB, FORWARD, IN, OUT, RANKS, WB, WF
+from adapterkit.training.fused.tiles.group_products import AB, AF, BACKWARD, BB, FORWARD, IN, OUT, RANKS, WB, WF
 from adapterkit.training.fused.tiles.rows import compiled
 
 # An adapter on a layer: addresses of A (ranks, inputs) and B (rows, ranks), how many ranks and rows, the first row and

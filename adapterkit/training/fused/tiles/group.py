@@ -10,7 +10,7 @@ import torch
 
 from adapterkit.training.dropout import kept_values
 from adapterkit.training.fused.adapters import bare, place, ranks_after
-from adapterkit.training.fused.tiles import groups
+from adapterkit.training.fused.tiles import group_products as fields
 from adapterkit.training.fused.tiles.pages import Pool
 from adapterkit.training.fused.tiles.team import number
 from adapterkit.training.fused.weight import FrozenWeight
@@ -37,7 +37,7 @@ class TileGroup:
         inputs: of each of them.
         ranks: of all adapters, filled up.
         share: float32 numbers that the gradients of a block of tokens take.
-        description: int64, what the compiled passes read: see `groups`.
+        description: int64, what the compiled passes read: see `group_products`.
     """
 
     def __init__(
@@ -95,19 +95,19 @@ class TileGroup:
         zeros = torch.zeros(self.ranks * (2 * self.inputs + self.outputs), dtype=torch.bfloat16)
         of_a, of_b = self.ranks * self.inputs, self.ranks * self.outputs
         self._factors = zeros.split([of_a, of_a, of_b])
-        fields: list[Any] = [0] * groups.SEGMENT
+        found: list[Any] = [0] * fields.SEGMENT
         for at, value in (
-            (groups.IN, self.inputs), (groups.OUT, self.outputs), (groups.FORWARD, forward),
-            (groups.BACKWARD, backward), (groups.WF, self._forward), (groups.WB, self._backward),
-            (groups.BIAS, self._bias), (groups.RANKS, self.ranks), (groups.AF, self._factors[0]),
-            (groups.AB, self._factors[1]), (groups.BB, self._factors[2]),
-            (groups.TRAINED, self._below), (groups.DA, self._da), (groups.DB, self._db),
-            (groups.SEGMENTS, len(self._segments)),
+            (fields.IN, self.inputs), (fields.OUT, self.outputs), (fields.FORWARD, forward),
+            (fields.BACKWARD, backward), (fields.WF, self._forward), (fields.WB, self._backward),
+            (fields.BIAS, self._bias), (fields.RANKS, self.ranks), (fields.AF, self._factors[0]),
+            (fields.AB, self._factors[1]), (fields.BB, self._factors[2]),
+            (fields.TRAINED, self._below), (fields.DA, self._da), (fields.DB, self._db),
+            (fields.SEGMENTS, len(self._segments)),
         ):  # fmt: skip
-            fields[at] = number(value)
+            found[at] = number(value)
         for each in self._segments:
-            fields += [each.first, each.ranks, 0, number(1.0 / (1.0 - each.dropout))]
-        self.description = torch.tensor(fields)
+            found += [each.first, each.ranks, 0, number(1.0 / (1.0 - each.dropout))]
+        self.description = torch.tensor(found)
 
     def packing(self, *, trained: bool) -> list[list[int]]:
         """The entries of the pass that packs factors: the trainee's, or those of the frozen members."""
@@ -115,7 +115,7 @@ class TileGroup:
         for each in self._trained if trained else self._frozen:
             segment = next(segment for segment in reversed(self._segments) if segment.first <= each.rank)
             table.append([
-                each.a.data_ptr(), each.b.data_ptr(), len(each.a), len(each.b), each.row, each.rank, segment.first,
+                number(each.a), number(each.b), len(each.a), len(each.b), each.row, each.rank, segment.first,
                 segment.ranks, number(each.scaling), self.description.data_ptr(), int(segment.dropout > 0),
             ])  # fmt: skip
         return table
@@ -129,7 +129,7 @@ class TileGroup:
         for at, each in enumerate(self._segments):
             if each.dropout:
                 kept.append(kept_values(x, each.dropout))
-                found[groups.SEGMENT + groups.EACH * at + 2] = kept[-1].data_ptr()
+                found[fields.SEGMENT + fields.EACH * at + 2] = kept[-1].data_ptr()
         return found, kept
 
     def gradients(self) -> tuple[list[torch.Tensor], list[list[int]]]:

@@ -11,7 +11,7 @@ from typing import Any
 from numba import types
 
 from adapterkit.training.fused.tiles.bits import floats, halves, integers, load, real, store
-from adapterkit.training.fused.tiles.groups import (
+from adapterkit.training.fused.tiles.group_products import (
     BACKWARD,
     FORWARD,
     IN,

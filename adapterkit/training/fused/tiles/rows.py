@@ -126,7 +126,7 @@ def ahead(address: Any, size: Any) -> None:
 
 @compiled
 def dropped(x: Any, ldx: Any, kept: Any, ldk: Any, scale: Any, m: Any, n: Any, out: Any) -> None:
-    """X * kept * scale, (m, n); `kept` are bytes."""
+    """Of (m, n), what is kept, times scale; `kept` are bytes, in rows `ldk` apart."""
     for t in range(m):
         line, mask, to = halves(x + 2 * t * ldx), bytes_at(kept + t * ldk), halves(out + 2 * t * n)
         for j in range(n):
@@ -143,13 +143,13 @@ def weave(x: Any, ldx: Any, m: Any, n: Any, out: Any) -> None:
 
 
 @compiled
-def turned(x: Any, ldx: Any, m: Any, n: Any, out: Any) -> None:
-    """The transpose (n, m) of bfloat16 (m, n)."""
+def turned(x: Any, ldx: Any, m: Any, n: Any, out: Any, ldo: Any) -> None:
+    """The transpose of bfloat16 (m, n): the first m columns of (n, ldo)."""
     to = halves(out)
     for t in range(m):
         line = halves(x + 2 * t * ldx)
         for j in range(n):
-            to[j * m + t] = line[j]
+            to[j * ldo + t] = line[j]
 
 
 @compiled

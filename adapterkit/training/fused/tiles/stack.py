@@ -40,8 +40,10 @@ class TileStack:
     def __call__(self, hidden: torch.Tensor, rows: Rows) -> torch.Tensor:
         """(tokens, hidden) -> (tokens, hidden)."""
         size, count = cut(len(hidden))
-        blocks = Blocks(size, count, rows.starts, rows.lengths, int(rows.lengths.max()), rows.cos, rows.sin)
-        self._team.reserve(self._layers[0].scratch(blocks))
+        blocks = Blocks(size, count, rows)
+        # Passes see addresses alone.
+        assert hidden.dtype == rows.cos.dtype == rows.sin.dtype == torch.bfloat16
+        self._team.reserve(max(layer.scratch(blocks) for layer in self._layers))
         self._arena.begin(sum(layer.kept(blocks) for layer in self._layers))
         self._pack(trained=True)
         for layer in self._layers:

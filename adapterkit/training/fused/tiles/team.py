@@ -35,7 +35,7 @@ def parallel() -> Callable[[int, int], None] | None:
         start = ctypes.CDLL(str(found)).GOMP_parallel
         start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         start.restype = None
-        return lambda function, data: start(function, data, 0, 0)
+        return lambda function, data: start(function, data, torch.get_num_threads(), 0)
     return None
 
 
@@ -69,10 +69,10 @@ class Team:
 
     def reserve(self, size: int) -> None:
         """Give every thread so many bytes; pages that nobody touches cost nothing."""
-        stride = size // 4096 * 4096 + 8192
-        if stride > self._stride:
-            self._stride = stride
-            self._scratch = empty(torch.get_num_threads() * stride + 64, dtype=torch.uint8)
+        self._stride = max(self._stride, size // 4096 * 4096 + 8192)
+        # The number of threads may have changed since.
+        if (needed := torch.get_num_threads() * self._stride + 64) > len(self._scratch):
+            self._scratch = empty(needed, dtype=torch.uint8)
 
     def __call__(self, which: int, items: int, *arguments: Argument) -> None:
         """One pass over so many items; tensors are given as addresses, floats as their bits."""

@@ -26,7 +26,7 @@ EACH = 4
 
 @compiled
 def low(f: Any, group: Any, x: Any, t: Any, m: Any, saved: Any, spare: Any) -> None:
-    """H = x A', dropout applied, behind x in its rows, and bfloat16 (m, ranks) at `saved`; t is the first token."""
+    """The ranks h = x A', dropout applied, behind x in its rows, and (m, ranks) at `saved`; t is the first token."""
     g = integers(group)
     inputs, ranks = g[IN], g[RANKS]
     tile, other = spare, spare + 4 * m * ranks
@@ -58,7 +58,7 @@ def forward_tile(f: Any, group: Any, x: Any, m: Any, piece: Any, tile: Any) -> N
 
 @compiled
 def low_backward(f: Any, group: Any, dy: Any, m: Any, spare: Any) -> None:
-    """Dh = dy B, behind dy in its rows."""
+    """The ranks dh = dy B, behind dy in its rows."""
     g = integers(group)
     outputs, ranks = g[OUT], g[RANKS]
     if ranks:
@@ -89,7 +89,7 @@ def backward_tile(f: Any, group: Any, dy: Any, t: Any, m: Any, piece: Any, tile:
 def input_gradient(
     f: Any, group: Any, x: Any, ldx: Any, column: Any, n: Any, t: Any, m: Any, dh: Any, share: Any, spare: Any
 ) -> None:
-    """DA = dh' x of n columns of x from `column` on, to this block's share; dh transposed, trained ranks only."""
+    """Of A: dh' x for n columns of x from `column` on, to this block's share; dh transposed, trained ranks only."""
     g = integers(group)
     inputs, trained = g[IN], g[TRAINED]
     woven, other = spare, spare + 2 * m * n
@@ -109,7 +109,7 @@ def input_gradient(
 
 @compiled
 def output_gradient(f: Any, group: Any, dy: Any, column: Any, n: Any, m: Any, h: Any, share: Any, spare: Any) -> None:
-    """DB' = h' dy of n columns of dy from `column` on, to this block's share; h transposed, trained ranks only."""
+    """Of B: h' dy for n columns of dy from `column` on, to this block's share; h transposed, trained ranks only."""
     g = integers(group)
     outputs, count = g[OUT], g[RANKS] - g[TRAINED]
     if count:
@@ -121,4 +121,4 @@ def output_gradient(f: Any, group: Any, dy: Any, column: Any, n: Any, m: Any, h:
 def trained_columns(group: Any, h: Any, ld: Any, m: Any, out: Any) -> None:
     """The trained ranks of h, m rows `ld` apart, transposed."""
     g = integers(group)
-    turned(h + 2 * g[TRAINED], ld, m, g[RANKS] - g[TRAINED], out)
+    turned(h + 2 * g[TRAINED], ld, m, g[RANKS] - g[TRAINED], out, m)
