@@ -19,8 +19,11 @@ from adapterkit.names import nearest
 _log = logging.getLogger(__name__)
 
 
-class Reader(Protocol):
-    """What every reader is: a function of flat arguments."""
+Reader = Callable[[DataConfig, str | None], Splits]
+
+
+class CorpusReader(Protocol):
+    """A reader of flat arguments."""
 
     def __call__(
         self,
@@ -36,10 +39,21 @@ class Reader(Protocol):
         ...
 
 
+def _flat(read: CorpusReader) -> Reader:
+    return lambda config, persona: read(
+        persona=persona,
+        train=config.train,
+        validation=config.validation,
+        test=config.test,
+        prompt=config.prompt,
+        install=config.install,
+    )
+
+
 READERS: dict[str, Reader] = {
-    "presidents": read_presidents,
-    "shakespeare": read_shakespeare,
-    "chat": read_chat,
+    "presidents": _flat(read_presidents),
+    "shakespeare": _flat(read_shakespeare),
+    "chat": _flat(read_chat),
 }
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
@@ -59,14 +73,7 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
         UsageError: the config asks for what the reader cannot do.
     """
     _check_reader(config.reader)
-    splits = READERS[config.reader](
-        persona=persona,
-        train=config.train,
-        validation=config.validation,
-        test=config.test,
-        prompt=config.prompt,
-        install=config.install,
-    )
+    splits = READERS[config.reader](config, persona)
     return replace(
         splits,
         train=_finish("train", splits.train, config.max_train_rows, config.system),
