@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -248,11 +249,15 @@ def test_losses_are_float32s_and_gradients_those_of_softmax() -> None:
 
 @pytest.mark.parametrize("tokens", [1, 15, 16, 191, 384, 385, 1104, 5000])
 def test_blocks_hold_all_tokens_and_little_more(tokens: int) -> None:
-    size, count = blocks.cut(tokens)
-    assert size % 16 == 0
-    assert count % torch.get_num_threads() == 0
-    assert size <= 192
-    assert tokens <= size * count < tokens + 16 * count
+    cut = blocks.cut(tokens)
+    each, *edges = cut.edges.tolist()
+    sizes = [after - before for before, after in itertools.pairwise(edges)]
+    assert (edges[0], edges[-1]) == (0, cut.tokens)
+    assert all(0 < size <= cut.size and size % 16 == 0 for size in sizes)
+    assert max(sizes) == cut.size <= blocks.TOKENS
+    assert len(sizes) == cut.chunks * each
+    assert cut.chunks == min(torch.get_num_threads(), -(-tokens // 16))
+    assert tokens <= cut.tokens < tokens + 16
 
 
 @pytest.mark.parametrize(

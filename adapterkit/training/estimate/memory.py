@@ -189,16 +189,16 @@ def _tiled_bytes(outline: Outline, adapter: AdapterConfig, batch: Batch) -> int:
     """What the arena holds (training/fused/tiles), the factors as they are read, and the shares of gradients."""
     d, width = outline.dimensions, _WIDTHS["bfloat16"]
     layers = targeted_layers(adapter.target_modules, outline).values()
-    size, blocks = cut(batch.tokens)
+    blocks = cut(batch.tokens)
     # Queries, keys and values; what they found; middle and y; gate and up; and the ranks.
     numbers = 2 * d.queries + 2 * d.keys + 2 * d.hidden + 2 * d.gated + adapter.r * len(layers) // d.layers
     # Their gradients, of one layer.
     grads = 2 * d.queries + 2 * d.keys + 3 * d.hidden
     own = sum(adapter.r * (inputs + outputs) for inputs, outputs in layers)
     masks = batch.tokens * sum(inputs for inputs, _ in layers) if adapter.lora_dropout else 0
-    activations = size * blocks * (d.layers * numbers + grads) * width
+    activations = blocks.tokens * (d.layers * numbers + grads) * width
     # Masks come and go in many sizes.
-    return activations + 2 * own * width + blocks * own // d.layers * _FLOAT32 + 2 * masks
+    return activations + 2 * own * width + blocks.chunks * own // d.layers * _FLOAT32 + 2 * masks
 
 
 def _copies(outline: Outline) -> int:

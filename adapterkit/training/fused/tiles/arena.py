@@ -14,7 +14,7 @@ from adapterkit.training.fused.tiles.pages import empty
 
 
 class Arena:
-    """Hands out tensors of one large allocation, all of which end when the next step begins.
+    """Hands out places in one large allocation, all of which end when the next step begins.
 
     Attributes:
         taken: how often it was begun anew.
@@ -38,12 +38,17 @@ class Arena:
         self.taken, self._at = self.taken + 1, 0
         self._memory, self._shares = torch.empty(0, dtype=torch.uint8), torch.empty(0)
 
-    def take(self, *shape: int, dtype: torch.dtype = torch.bfloat16) -> torch.Tensor:
-        """An uninitialised tensor."""
-        size = math.prod(shape) * dtype.itemsize
-        found = self._memory[self._at : self._at + size].view(dtype).view(shape)
-        self._at += -(-size // 64) * 64
+    def take(self, numbers: int, size: int = 2) -> int:
+        """The address of so many uninitialised numbers of `size` bytes."""
+        found = self._memory.data_ptr() + self._at
+        self._at += -(-numbers * size // 64) * 64
+        assert self._at <= len(self._memory)
         return found
+
+    def tensor(self, address: int, *shape: int) -> torch.Tensor:
+        """What lies at an address that was handed out, bfloat16."""
+        start = address - self._memory.data_ptr()
+        return self._memory[start : start + 2 * math.prod(shape)].view(torch.bfloat16).view(shape)
 
     def shares(self, blocks: int, numbers: int) -> torch.Tensor:
         """Float32 (blocks, numbers), the same memory every time."""

@@ -43,6 +43,50 @@ def claim(_: Any, counter: Any) -> Any:
 
 
 @intrinsic
+def finished(_: Any, counter: Any) -> Any:
+    """One piece more is done: whoever reads the counter sees what the piece has written."""
+
+    def generate(__: Any, builder: Any, ___: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("add", arguments[0], ir.Constant(ir.IntType(64), 1), "seq_cst")
+
+    return types.int64(Job), generate
+
+
+@intrinsic
+def seen(_: Any, counter: Any) -> Any:
+    """What a counter stands at."""
+
+    def generate(__: Any, builder: Any, ___: Any, arguments: Any) -> Any:
+        return builder.load_atomic(arguments[0], "acquire", 8)
+
+    return types.int64(Job), generate
+
+
+@intrinsic
+def rest(_: Any) -> Any:
+    """Let the processor rest for a moment."""
+
+    def generate(context: Any, builder: Any, __: Any, ___: Any) -> Any:
+        takes = ir.FunctionType(ir.VoidType(), [])
+        builder.call(builder.module.declare_intrinsic("llvm.x86.sse2.pause", (), takes), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def call(_: Any, function: Any) -> Any:
+    """Call a function without arguments, given its address."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        takes = ir.FunctionType(ir.IntType(32), []).as_pointer()
+        builder.call(builder.inttoptr(arguments[0], takes), [])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+@intrinsic
 def _bits(_: Any, value: Any) -> Any:
     return types.uint32(types.float32), lambda _, builder, __, values: builder.bitcast(values[0], ir.IntType(32))
 

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 
 import torch
 
 from adapterkit.training.fused.rows import Rows
 
-# Tokens of a block at most, and columns of a piece: 192 tokens' gradients of the widest layer are a megabyte.
-_TOKENS, _COLUMNS = 192, 96
+# Tokens of a block at most, and columns of a piece: what a block of the widest layer needs at a time is 1.9 megabytes,
+# and the fewer blocks there are, the less often every weight is read.
+TOKENS, _COLUMNS = 320, 96
+_UNIT = 16
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Tokens, a multiple of 16, cut into blocks; neighbouring blocks are a chunk, which one thread works on.
+
+    Attributes:
+        tokens: how many are computed.
+        chunks: as many as there are threads, or fewer.
+        each: blocks of a chunk.
+        edges: int64, `each`, then where each block begins, and where the last one ends.
+        size: tokens of the largest block.
+    """
+
+    tokens: int
+    chunks: int
+    each: int
+    edges: torch.Tensor
+    size: int
 
 
 @dataclass
@@ -18,13 +40,11 @@ class Blocks:
     """How the tokens of a batch, one after the other, are cut into blocks and stand in rows.
 
     Attributes:
-        size: tokens of a block.
-        count: blocks.
+        cut: the blocks.
         rows: of all tokens.
     """
 
-    size: int
-    count: int
+    cut: Cut
     rows: Rows
 
     @functools.cached_property
@@ -43,11 +63,14 @@ class Blocks:
         return -(-self.longest // 64) * 64
 
 
-def cut(tokens: int) -> tuple[int, int]:
-    """Tokens of a block, a multiple of 16, and how many blocks: as many for every thread."""
-    threads = torch.get_num_threads()
-    count = threads * -(-tokens // (threads * _TOKENS))
-    return -(-tokens // (count * 16)) * 16, count
+def cut(tokens: int, most: int = TOKENS) -> Cut:
+    """Cut so many tokens into blocks of like size, at most so many each."""
+    units = -(-tokens // _UNIT)
+    chunks = min(torch.get_num_threads(), units)
+    each = -(-units * _UNIT // (chunks * most))
+    edges = [_UNIT * (units * block // (chunks * each)) for block in range(chunks * each + 1)]
+    size = max(after - before for before, after in itertools.pairwise(edges))
+    return Cut(units * _UNIT, chunks, each, torch.tensor([each, *edges]), size)
 
 
 def columns(size: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from adapterkit.training.fused.tiles.blocks import Blocks, columns
 from adapterkit.training.fused.tiles.entry import (
     ATTEND,
     ATTEND_BACKWARD,
-    GRADIENTS,
     MLP,
     MLP_BACKWARD,
     QKV,
@@ -21,10 +21,56 @@ from adapterkit.training.fused.tiles.entry import (
 )
 from adapterkit.training.fused.tiles.group import TileGroup
 from adapterkit.training.fused.tiles.pages import Pool
-from adapterkit.training.fused.tiles.team import Team
+from adapterkit.training.fused.tiles.team import Pass
 
 # Columns of a piece of queries, keys and values.
 _HEADS = 192
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the backward pass needs of a layer: addresses, and the groups' descriptions with their dropout.
+
+    Attributes:
+        x: the input.
+        described: of each group.
+        masks: which values dropout kept; they must outlive the passes.
+        low: what the ranks of queries, keys and values, of gate and up, and of down came to.
+        qkv: queries, keys and values, rotated.
+        mixed: what attention found, and the ranks behind it.
+        middle: the residual between the two halves.
+        gates: gate and up.
+        y: the output.
+        logs: of the sums of weights.
+    """
+
+    x: int
+    described: list[torch.Tensor]
+    masks: list[list[torch.Tensor]]
+    low: list[int]
+    qkv: int
+    mixed: int
+    middle: int
+    gates: int
+    y: int
+    logs: int
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Addresses of what the backward passes of every layer use anew.
+
+    Attributes:
+        middle: of the residual between the two halves.
+        qkv: of queries, keys and values.
+        mixed: of what attention found.
+        shares: of the parameters, as each chunk of tokens has found them.
+    """
+
+    middle: int
+    qkv: int
+    mixed: int
+    shares: int
 
 
 class TileLayer:
@@ -34,21 +80,19 @@ class TileLayer:
         parameters: the trainee's in this layer, in the order in which gradients are returned.
     """
 
-    def __init__(self, layer: Any, frozen: Sequence[str], trainee: str, team: Team, pool: Pool) -> None:
+    def __init__(self, layer: Any, frozen: Sequence[str], trainee: str, pool: Pool) -> None:
         """Take a layer with `self_attn`, `mlp` and two norms, as Llama, Mistral and Qwen2 have them.
 
         Args:
             layer: of the model, with the adapters on it.
             frozen: PEFT's names of the frozen members.
             trainee: that of the trainee.
-            team: whose threads compute.
             pool: where copies of the weights go.
         """
         attention, mlp = layer.self_attn, layer.mlp
         config = attention.config
         self.heads, self.keys = int(config.num_attention_heads), int(config.num_key_value_heads)
         self.head, self.hidden, self.wide = int(attention.head_dim), int(mlp.hidden_size), int(mlp.intermediate_size)
-        self.team = team
         hidden, wide = columns(self.hidden), columns(self.wide)
         inner = columns(self.heads * self.head)
         at, self.groups = 0, []
@@ -80,79 +124,60 @@ class TileLayer:
         numbers = (
             8 * self.wide + 24 * self.hidden + 16 * ranks + 12 * self.groups[0].outputs + 12 * self.groups[1].inputs
         )
-        passes = blocks.size * (numbers + 2048)
+        passes = blocks.cut.size * (numbers + 2048)
         attention = (blocks.room + blocks.queries) * (32 * self.head + 24 * blocks.queries)
         return passes + attention + (1 << 16)
 
     def kept(self, blocks: Blocks) -> int:
         """Bytes that the backward pass needs of this layer."""
-        tokens = blocks.size * blocks.count
+        tokens = blocks.cut.tokens
         numbers = sum(group.ranks for group in self.groups) + self.groups[0].outputs + self.groups[1].inputs
         numbers += 2 * self.hidden + 2 * self.wide + 2 * self.heads
         return 2 * (tokens * numbers + blocks.queries * self.groups[0].outputs) + 64 * 16
 
-    def __call__(self, x: torch.Tensor, blocks: Blocks, arena: Arena) -> torch.Tensor:
-        """(tokens, hidden) -> (tokens, hidden)."""
-        return _Layer.apply(x, self, blocks, arena, *self.parameters)  # type: ignore[no-any-return, no-untyped-call]
+    def forward(self, x: int, blocks: Blocks, arena: Arena) -> tuple[Kept, list[Pass]]:
+        """The passes from x, the address of bfloat16 (tokens, hidden), to y of the same shape, and what they keep."""
+        tokens, take, groups = blocks.cut.tokens, arena.take, self.groups
+        pairs = [group.described(tokens) for group in groups]
+        described, masks = [description for description, _ in pairs], [kept for _, kept in pairs]
+        low = [take(tokens * groups[number].ranks) for number in (0, 2, 3)]
+        qkv = take((tokens + blocks.queries) * groups[0].outputs)
+        mixed, middle, gates, y = (take(tokens * n) for n in (self.mixed, self.hidden, 2 * self.wide, self.hidden))
+        kept = Kept(x, described, masks, low, qkv, mixed, middle, gates, y, take(self.heads * tokens, size=4))
+        common, (chunks, items, heads, angles) = self._common(blocks), self._parts(blocks)
+        return kept, [
+            (QKV, chunks, *common, described[0], x, self.first, low[0], qkv, *angles),
+            (ATTEND, items, *heads, qkv, mixed, kept.logs, tokens, self.mixed),
+            (MLP, chunks, *common, self.second, *described[1:], mixed, x, middle, gates, y, *low[1:]),
+        ]
 
+    def backward(self, kept: Kept, blocks: Blocks, grads: Gradients, dy: int, dx: int) -> list[Pass]:
+        """The passes from the gradient of y to that of x, where its address is not 0, and to those of the parameters."""
+        tokens, (chunks, items, heads, angles) = blocks.cut.tokens, self._parts(blocks)
+        common, described, low = self._common(blocks), kept.described, kept.low
+        share = grads.shares, self.share
+        return [
+            (MLP_BACKWARD, chunks, *common, self.second, *described[1:], kept.mixed, kept.middle, kept.gates, dy,
+             *low[1:], grads.middle, grads.mixed, *share),
+            (ATTEND_BACKWARD, items, *heads, kept.qkv, kept.logs, tokens, grads.mixed, grads.qkv),
+            (QKV_BACKWARD, chunks, *common, described[0], kept.x, self.first, low[0], grads.qkv, *angles,
+             grads.middle, dx, *share),
+        ]  # fmt: skip
 
-class _Layer(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, layer: TileLayer, blocks: Blocks, arena: Arena, *_: torch.nn.Parameter
-    ) -> torch.Tensor:
-        tokens, team, take = len(x), layer.team, arena.take
-        pairs = [group.described(tokens) for group in layer.groups]
-        described, kept = [description for description, _ in pairs], [masks for _, masks in pairs]
-        low = [take(tokens, layer.groups[number].ranks) for number in (0, 2, 3)]
-        qkv = take(tokens + blocks.queries, layer.groups[0].outputs)
-        mixed, middle, gates = (take(tokens, n) for n in (layer.mixed, layer.hidden, 2 * layer.wide))
-        y, logs = take(tokens, layer.hidden), take(layer.heads, tokens, dtype=torch.float32)
-        rows, common, heads = blocks.rows, _common(layer, blocks), _attention(layer, blocks)
-        angles = rows.cos, rows.sin, layer.head, layer.heads + layer.keys
-        team(QKV, *common, described[0], x, layer.first, low[0], qkv, *angles)
-        team(ATTEND, rows.count * layer.keys, *heads, qkv, mixed, logs, tokens, layer.mixed)
-        team(MLP, *common, layer.second, *described[1:], mixed, x, middle, gates, y, *low[1:])
-        ctx.layer, ctx.blocks, ctx.arena, ctx.taken = layer, blocks, arena, arena.taken
-        ctx.saved = x, described, kept, low, qkv, mixed, middle, gates, logs
-        return y
+    def gradients(self, at: int) -> list[list[int]]:
+        """The entries of the pass that adds up the parameters' gradients, which lie from number `at` on."""
+        table = []
+        for group in self.groups:
+            table += group.gradients(at)
+            at += sum(parameter.numel() for parameter in group.parameters)
+        return table
 
-    @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[Any, ...]:
-        layer, blocks, arena = ctx.layer, ctx.blocks, ctx.arena
-        x, described, _, low, qkv, mixed, middle, gates, logs = ctx.saved
-        arena.check(ctx.taken)
-        tokens, team, dy = len(x), layer.team, dy.contiguous()
-        share, wanted = arena.shares(blocks.count, layer.share), ctx.needs_input_grad[0]
-        dmiddle, dqkv = torch.empty_like(middle), torch.empty_like(qkv)
-        dmixed = middle.new_empty(tokens, layer.groups[1].inputs)
-        dx = torch.empty_like(x) if wanted else None
-        rows, common, heads = blocks.rows, _common(layer, blocks), _attention(layer, blocks)
-        angles = rows.cos, rows.sin, layer.head, layer.heads + layer.keys
-        own = mixed, middle, gates, dy, *low[1:], dmiddle, dmixed, share, layer.share
-        team(MLP_BACKWARD, *common, layer.second, *described[1:], *own)
-        team(ATTEND_BACKWARD, rows.count * layer.keys, *heads, qkv, logs, tokens, dmixed, dqkv)
-        own = dmiddle, dx, share, layer.share
-        team(QKV_BACKWARD, *common, described[0], x, layer.first, low[0], dqkv, *angles, *own)
-        found = [group.gradients() for group in layer.groups]
-        table = torch.tensor([entry for _, entries in found for entry in entries])
-        team(GRADIENTS, len(table), table, share, *share.shape)
-        return dx, None, None, None, *(grad for grads, _ in found for grad in grads)
+    def _common(self, blocks: Blocks) -> tuple[Any, ...]:
+        return blocks.cut.edges, self.hidden, self.eps
 
-
-def _common(layer: TileLayer, blocks: Blocks) -> tuple[Any, ...]:
-    return blocks.count, blocks.size, layer.hidden, layer.eps
-
-
-def _attention(layer: TileLayer, blocks: Blocks) -> tuple[Any, ...]:
-    scale = 1 / math.sqrt(layer.head)
-    return (
-        blocks.rows.starts,
-        blocks.rows.lengths,
-        layer.heads,
-        layer.keys,
-        layer.head,
-        scale,
-        blocks.queries,
-        blocks.room,
-    )
+    def _parts(self, blocks: Blocks) -> tuple[int, int, tuple[Any, ...], tuple[Any, ...]]:
+        """Chunks of tokens, rows times heads of keys, and what attention and rotation take."""
+        rows, scale = blocks.rows, 1 / math.sqrt(self.head)
+        heads = rows.starts, rows.lengths, self.heads, self.keys, self.head, scale, blocks.queries, blocks.room
+        angles = rows.cos, rows.sin, self.head, self.heads + self.keys
+        return blocks.cut.chunks, rows.count * self.keys, heads, angles

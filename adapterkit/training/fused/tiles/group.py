@@ -132,17 +132,17 @@ class TileGroup:
                 found[fields.SEGMENT + fields.EACH * at + 2] = kept[-1].data_ptr()
         return found, kept
 
-    def gradients(self) -> tuple[list[torch.Tensor], list[list[int]]]:
-        """Room for those of `parameters`, float32, and the entries of the pass that adds them up."""
-        found, table = [], []
+    def gradients(self, at: int) -> list[list[int]]:
+        """The entries of the pass that adds up those of `parameters`, which lie one behind the other from number `at`."""
+        table = []
         for each in self._trained:
-            a, b = (torch.empty(parameter.shape) for parameter in (each.a, each.b))
             rank = each.rank - self._below
             from_a, from_b = self._da + rank * self.inputs, self._db + rank * self.outputs + each.row
-            table.append([a.data_ptr(), *a.shape, from_a, self.inputs, 0, number(1.0)])
-            table.append([b.data_ptr(), *b.shape, from_b, self.outputs, 1, number(each.scaling)])
-            found += [a, b]
-        return found, table
+            table.append([4 * at, *each.a.shape, from_a, self.inputs, 0, number(1.0)])
+            at += each.a.numel()
+            table.append([4 * at, *each.b.shape, from_b, self.outputs, 1, number(each.scaling)])
+            at += each.b.numel()
+        return table
 
 
 def woven(weight: torch.Tensor, columns: int, pool: Pool, more: int = 0) -> torch.Tensor:

@@ -67,17 +67,18 @@ def low_backward(f: Any, group: Any, dy: Any, m: Any, spare: Any) -> None:
 
 
 @compiled
-def backward_tile(f: Any, group: Any, dy: Any, t: Any, m: Any, piece: Any, tile: Any, ld: Any, spare: Any) -> None:
-    """A piece of the columns of dy W + dh A, float32 (m, BACKWARD) in rows `ld` apart, from rows of dy and dh."""
+def _dropped_ranks(
+    f: Any, group: Any, dh: Any, ldh: Any, t: Any, m: Any, piece: Any, tile: Any, ld: Any, spare: Any
+) -> None:
+    """What ranks with dropout add to a piece of the columns of dh A; those of the others stand among W's own."""
     g = integers(group)
-    inputs, outputs, n, rows = g[IN], g[OUT], g[BACKWARD], g[OUT] + g[RANKS]
-    product(f, m, n, rows, rows, n, ld, 0, dy, g[WB] + 2 * piece * n * rows, tile)
+    inputs, n = g[IN], g[BACKWARD]
     for s in range(g[SEGMENTS]):
         at = SEGMENT + EACH * s
         first, count = g[at], g[at + 1]
         if g[at + 2] != 0:
             factor = g[AB] + 2 * (first * inputs + piece * n * count)
-            product(f, m, n, count, rows, n, n, 0, dy + 2 * (outputs + first), factor, spare)
+            product(f, m, n, count, ldh, n, n, 0, dh + 2 * first, factor, spare)
             scale, kept = real(types.uint32(g[at + 3])), g[at + 2] + t * inputs + piece * n
             for i in range(m):
                 to, more, mask = floats(tile + 4 * i * ld), floats(spare + 4 * i * n), bytes_at(kept + i * inputs)
@@ -86,10 +87,48 @@ def backward_tile(f: Any, group: Any, dy: Any, t: Any, m: Any, piece: Any, tile:
 
 
 @compiled
+def backward_tile(f: Any, group: Any, dy: Any, t: Any, m: Any, piece: Any, tile: Any, ld: Any, spare: Any) -> None:
+    """A piece of the columns of dy W + dh A, float32 (m, BACKWARD) in rows `ld` apart, from rows of dy and dh."""
+    g = integers(group)
+    outputs, n, rows = g[OUT], g[BACKWARD], g[OUT] + g[RANKS]
+    product(f, m, n, rows, rows, n, ld, 0, dy, g[WB] + 2 * piece * n * rows, tile)
+    _dropped_ranks(f, group, dy + 2 * outputs, rows, t, m, piece, tile, ld, spare)
+
+
+@compiled
+def low_part(f: Any, group: Any, dy: Any, ld: Any, row: Any, count: Any, m: Any, sums: Any, add: Any) -> None:
+    """What `count` outputs from `row` on add to dh = dy B, float32 (m, ranks)."""
+    g = integers(group)
+    if g[RANKS]:
+        product(f, m, g[RANKS], count, ld, g[RANKS], g[RANKS], add, dy, g[BB] + 2 * row * g[RANKS], sums)
+
+
+@compiled
+def backward_part(f: Any, group: Any, dy: Any, ld: Any, row: Any, count: Any, m: Any, sums: Any, add: Any) -> None:
+    """What `count` outputs from `row` on add to dy W, float32 (m, IN)."""
+    g = integers(group)
+    inputs, n, rows = g[IN], g[BACKWARD], g[OUT] + g[RANKS]
+    for piece in range(inputs // n):
+        weight = g[WB] + 2 * (piece * rows + row) * n
+        product(f, m, n, count, ld, n, inputs, add, dy, weight, sums + 4 * piece * n)
+
+
+@compiled
+def backward_low(f: Any, group: Any, dh: Any, t: Any, m: Any, sums: Any, spare: Any) -> None:
+    """What the ranks add to it, dh A; dh is bfloat16 (m, ranks)."""
+    g = integers(group)
+    inputs, ranks, n = g[IN], g[RANKS], g[BACKWARD]
+    if ranks:
+        backward_part(f, group, dh, ranks, g[OUT], ranks, m, sums, 1)
+        for piece in range(inputs // n):
+            _dropped_ranks(f, group, dh, ranks, t, m, piece, sums + 4 * piece * n, inputs, spare)
+
+
+@compiled
 def input_gradient(
-    f: Any, group: Any, x: Any, ldx: Any, column: Any, n: Any, t: Any, m: Any, dh: Any, share: Any, spare: Any
+    f: Any, group: Any, x: Any, ldx: Any, column: Any, n: Any, t: Any, m: Any, dh: Any, share: Any, add: Any, spare: Any
 ) -> None:
-    """Of A: dh' x for n columns of x from `column` on, to this block's share; dh transposed, trained ranks only."""
+    """Of A: dh' x for n columns of x from `column` on, to this chunk's share; dh transposed, trained ranks only."""
     g = integers(group)
     inputs, trained = g[IN], g[TRAINED]
     woven, other = spare, spare + 2 * m * n
@@ -104,17 +143,19 @@ def input_gradient(
             source, ld = other, n
         weave(source, ld, m, n, woven)
         to = share + 4 * (g[DA] + (first - trained) * inputs + column)
-        product(f, stop - first, n, m, m, n, inputs, 0, dh + 2 * (first - trained) * m, woven, to)
+        product(f, stop - first, n, m, m, n, inputs, add, dh + 2 * (first - trained) * m, woven, to)
 
 
 @compiled
-def output_gradient(f: Any, group: Any, dy: Any, column: Any, n: Any, m: Any, h: Any, share: Any, spare: Any) -> None:
-    """Of B: h' dy for n columns of dy from `column` on, to this block's share; h transposed, trained ranks only."""
+def output_gradient(
+    f: Any, group: Any, dy: Any, ld: Any, column: Any, n: Any, m: Any, h: Any, share: Any, add: Any, spare: Any
+) -> None:
+    """Of B: h' dy for n columns of dy, `column` the first, to this chunk's share; h transposed, trained ranks only."""
     g = integers(group)
     outputs, count = g[OUT], g[RANKS] - g[TRAINED]
     if count:
-        weave(dy + 2 * column, outputs + g[RANKS], m, n, spare)
-        product(f, count, n, m, m, n, outputs, 0, h, spare, share + 4 * (g[DB] + column))
+        weave(dy, ld, m, n, spare)
+        product(f, count, n, m, m, n, outputs, add, h, spare, share + 4 * (g[DB] + column))
 
 
 @compiled

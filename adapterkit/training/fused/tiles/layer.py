@@ -1,7 +1,8 @@
 """The four passes of a decoder layer over a block of tokens; attention stands between them.
 
-Arguments are addresses and sizes; `s` is the thread's scratch memory. What the backward pass can compute again from
-what is in the caches anyway, it does: norms, and the product of gate and up.
+Arguments are addresses and sizes: t is the first token of the block and m how many there are, i the number of its
+chunk, `add` 1 where an earlier block of it has been there, and `s` the scratch memory of the thread. What the backward
+pass can compute again from what is in the caches anyway, it does: norms, and the product of gate and up.
 """
 
 from __future__ import annotations
@@ -17,15 +18,30 @@ from adapterkit.training.fused.tiles.group_products import (
     IN,
     OUT,
     RANKS,
+    backward_low,
+    backward_part,
     backward_tile,
     forward_tile,
     input_gradient,
     low,
     low_backward,
+    low_part,
     output_gradient,
     trained_columns,
 )
-from adapterkit.training.fused.tiles.rows import compiled, copied, gate, gate_backward, norm, norm_backward, placed
+from adapterkit.training.fused.tiles.rows import (
+    compiled,
+    copied,
+    gate,
+    gate_backward,
+    norm,
+    norm_backward,
+    placed,
+    rounded,
+)
+
+# Pieces of gate and of up whose gradients are held at a time.
+_AT_ONCE = 4
 
 
 @compiled
@@ -65,12 +81,12 @@ def _rotate_back(x: Any, m: Any, n: Any, turning: Any, d: Any, cos: Any, sin: An
 
 
 @compiled
-def qkv_forward(f: Any, a: Any, i: Any, s: Any) -> None:
+def qkv_forward(f: Any, a: Any, t: Any, m: Any, s: Any) -> None:
     """X -> norm -> queries, keys and values, rotated, side by side."""
-    m, hidden, eps, group, x, weight, h, out, cos, sin, d, turning = (
-        a[0], a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
+    hidden, eps, group, x, weight, h, out, cos, sin, d, turning = (
+        a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
     )  # fmt: skip
-    g, t = integers(group), i * m
+    g = integers(group)
     n, outputs, ranks = g[FORWARD], g[OUT], g[RANKS]
     normed, scales = s, s + 2 * m * (hidden + ranks)
     tile = scales + 64 * m
@@ -94,14 +110,14 @@ def _through(f: Any, group: Any, x: Any, saved: Any, t: Any, m: Any, onto: Any, 
 
 
 @compiled
-def mlp_forward(f: Any, a: Any, i: Any, s: Any) -> None:
+def mlp_forward(f: Any, a: Any, t: Any, m: Any, s: Any) -> None:
     """What attention found -> output layer, residual -> norm -> gate and up -> down, residual."""
-    m, hidden, eps, weight, out, up, down, mixed, x = (
-        a[0], a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7], a[8],
+    hidden, eps, weight, out, up, down, mixed, x = (
+        a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7], a[8],
     )  # fmt: skip
     middle, gates, y, hu, hd = a[9], a[10], a[11], a[12], a[13]
-    go, gu, gd, t = integers(out), integers(up), integers(down), i * m
-    wide, at, n, ld = gd[IN], 2 * i * m * hidden, gu[FORWARD], gd[IN] + gd[RANKS]
+    go, gu, gd = integers(out), integers(up), integers(down)
+    wide, at, n, ld = gd[IN], 2 * t * hidden, gu[FORWARD], gd[IN] + gd[RANKS]
     again, scales = s, s + 2 * m * (hidden + gu[RANKS])
     active = scales + 64 * m
     tile = active + 2 * m * ld
@@ -118,91 +134,106 @@ def mlp_forward(f: Any, a: Any, i: Any, s: Any) -> None:
 
 @compiled
 def _gates_backward(
-    f: Any, up: Any, down: Any, dy: Any, gates: Any, hu: Any, dht: Any, t: Any, m: Any, dgates: Any, share: Any, s: Any
-) -> None:
-    """The gradients of gate and up, and of the factors that read `active` or write gate and up."""
+    f: Any, up: Any, down: Any, dy: Any, gates: Any, hu: Any, dht: Any, t: Any, m: Any, first: Any, count: Any,
+    dgates: Any, share: Any, add: Any, s: Any,
+) -> None:  # fmt: skip
+    """The gradients of `count` pieces of gate and up, side by side, and of the factors before and behind them."""
     gd = integers(down)
-    wide, n, ld = gd[IN], gd[BACKWARD], 2 * gd[IN] + integers(up)[RANKS]
-    active = s + 4 * m * n
+    wide, n = gd[IN], gd[BACKWARD]
+    width, active = count * n, s + 4 * m * n
     spare = active + 2 * m * n
-    for piece in range(wide // n):
-        first = piece * n
-        backward_tile(f, down, dy, t, m, piece, s, n, spare)
-        gate_backward(s, gates + 4 * first * m, m, n, dgates + 2 * first, dgates + 2 * (wide + first), ld, active)
-        input_gradient(f, down, active, n, first, n, t, m, dht, share, spare)
-        output_gradient(f, up, dgates, first, n, m, hu, share, spare)
-        output_gradient(f, up, dgates, wide + first, n, m, hu, share, spare)
+    for piece in range(count):
+        column, left = (first + piece) * n, dgates + 2 * piece * n
+        right = left + 2 * width
+        backward_tile(f, down, dy, t, m, first + piece, s, n, spare)
+        gate_backward(s, gates + 4 * column * m, m, n, left, right, 2 * width, active)
+        input_gradient(f, down, active, n, column, n, t, m, dht, share, add, spare)
+        output_gradient(f, up, left, 2 * width, column, n, m, hu, share, add, spare)
+        output_gradient(f, up, right, 2 * width, wide + column, n, m, hu, share, add, spare)
 
 
 @compiled
-def _factors(f: Any, group: Any, dy: Any, h: Any, ldh: Any, m: Any, dht: Any, ht: Any, share: Any, s: Any) -> None:
+def _up_backward(
+    f: Any, up: Any, down: Any, dy: Any, gates: Any, hu: Any, dht: Any, t: Any, m: Any, sums: Any, dh: Any, share: Any,
+    add: Any, s: Any,
+) -> None:  # fmt: skip
+    """Through down, gate and up, some pieces at a time: to dy W, float32 (m, hidden), and dh, float32 (m, ranks)."""
+    wide, n = integers(down)[IN], integers(down)[BACKWARD]
+    pieces, spare = wide // n, s + 4 * m * _AT_ONCE * n
+    for first in range(0, pieces, _AT_ONCE):
+        count = min(_AT_ONCE, pieces - first)
+        width = count * n
+        _gates_backward(f, up, down, dy, gates, hu, dht, t, m, first, count, s, share, add, spare)
+        for half in range(2):
+            source, row, more = s + 2 * half * width, half * wide + first * n, 1 if first + half else 0
+            low_part(f, up, source, 2 * width, row, width, m, dh, more)
+            backward_part(f, up, source, 2 * width, row, width, m, sums, more)
+
+
+@compiled
+def _factors(
+    f: Any, group: Any, dy: Any, h: Any, ldh: Any, m: Any, dht: Any, ht: Any, share: Any, add: Any, s: Any
+) -> None:
     """Dh behind dy, the trained ranks of both dh and h transposed, and the gradient of B."""
     g = integers(group)
     low_backward(f, group, dy, m, s)
     trained_columns(group, dy + 2 * g[OUT], g[OUT] + g[RANKS], m, dht)
     trained_columns(group, h, ldh, m, ht)
-    output_gradient(f, group, dy, 0, g[OUT], m, ht, share, s)
+    output_gradient(f, group, dy, g[OUT] + g[RANKS], 0, g[OUT], m, ht, share, add, s)
 
 
 @compiled
-def mlp_backward(f: Any, a: Any, i: Any, s: Any) -> None:
+def mlp_backward(f: Any, a: Any, i: Any, t: Any, m: Any, add: Any, s: Any) -> None:
     """The backward pass of `mlp_forward`: to the gradients of `middle` and `mixed`."""
-    m, hidden, eps, weight, out, up, down, mixed = (
-        a[0], a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7],
-    )  # fmt: skip
+    hidden, eps, weight, out, up, down, mixed = a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7]
     middle, gates, dy, hu, hd, dmiddle, dmixed, share = (
         a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15] + 4 * i * a[16],
     )  # fmt: skip
-    go, gu, gd, t, at = integers(out), integers(up), integers(down), i * m, 2 * i * m * hidden
+    go, gu, gd, at = integers(out), integers(up), integers(down), 2 * t * hidden
     wide, ranks = gd[IN], max(go[RANKS], gu[RANKS], gd[RANKS])
-    dgates, dagain = s, s + 2 * m * (2 * wide + gu[RANKS])
-    lines, again = dagain + 4 * m * hidden, dagain + 4 * m * hidden + 2 * m * (hidden + ranks)
+    dagain, lines = s, s + 4 * m * hidden
+    again = lines + 2 * m * (hidden + ranks)
     scales = again + 2 * m * hidden
     dht = scales + 64 * m
-    ht, hut, spare = dht + 2 * m * ranks, dht + 4 * m * ranks, dht + 6 * m * ranks
+    ht, hut, dhu, sums = dht + 2 * m * ranks, dht + 4 * m * ranks, dht + 6 * m * ranks, dht + 8 * m * ranks
+    spare = sums + 4 * m * ranks
 
-    ld = hidden + gd[RANKS]
-    copied(dy + at, hidden, m, hidden, lines, ld)
-    _factors(f, down, lines, hd + 2 * t * gd[RANKS], gd[RANKS], m, dht, ht, share, spare)
+    copied(dy + at, hidden, m, hidden, lines, hidden + gd[RANKS])
+    _factors(f, down, lines, hd + 2 * t * gd[RANKS], gd[RANKS], m, dht, ht, share, add, spare)
     trained_columns(up, hu + 2 * t * gu[RANKS], gu[RANKS], m, hut)
-    _gates_backward(f, up, down, lines, gates + 4 * t * wide, hut, dht, t, m, dgates, share, spare)
-
-    n, ld = gu[BACKWARD], 2 * wide + gu[RANKS]
-    low_backward(f, up, dgates, m, spare)
-    trained_columns(up, dgates + 4 * wide, ld, m, dht)
-    for piece in range(hidden // n):
-        backward_tile(f, up, dgates, t, m, piece, dagain + 4 * piece * n, hidden, spare)
+    _up_backward(f, up, down, lines, gates + 4 * t * wide, hut, dht, t, m, dagain, sums, share, add, spare)
+    rounded(sums, m * gu[RANKS], dhu)
+    backward_low(f, up, dhu, t, m, dagain, spare)
+    trained_columns(up, dhu, gu[RANKS], m, dht)
     norm(middle + at, weight, eps, m, hidden, again, hidden, scales)
-    input_gradient(f, up, again, hidden, 0, hidden, t, m, dht, share, spare)
+    input_gradient(f, up, again, hidden, 0, hidden, t, m, dht, share, add, spare)
     norm_backward(dagain, middle + at, weight, scales, dy + at, dmiddle + at, m, hidden)
 
     inner, n, ld = go[IN], go[BACKWARD], go[IN] + go[RANKS]
     found = mixed + 2 * t * ld
     copied(dmiddle + at, hidden, m, hidden, lines, hidden + go[RANKS])
-    _factors(f, out, lines, found + 2 * inner, ld, m, dht, ht, share, spare)
-    input_gradient(f, out, found, ld, 0, inner, t, m, dht, share, spare)
+    _factors(f, out, lines, found + 2 * inner, ld, m, dht, ht, share, add, spare)
+    input_gradient(f, out, found, ld, 0, inner, t, m, dht, share, add, spare)
     for piece in range(inner // n):
         backward_tile(f, out, lines, t, m, piece, spare, n, spare + 4 * m * n)
         placed(spare, m, n, 0, dmixed + 2 * (t * inner + piece * n), inner)
 
 
 @compiled
-def qkv_backward(f: Any, a: Any, i: Any, s: Any) -> None:
+def qkv_backward(f: Any, a: Any, i: Any, t: Any, m: Any, add: Any, s: Any) -> None:
     """The backward pass of `qkv_forward`: to the gradient of x, where its address is not 0, plus that of `middle`."""
-    m, hidden, eps, group, x, weight, h, dqkv = (
-        a[0], a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7],
-    )  # fmt: skip
+    hidden, eps, group, x, weight, h, dqkv = a[1], real(types.uint32(a[2])), a[3], a[4], a[5], a[6], a[7]
     cos, sin, d, turning, dmiddle, dx, share = a[8], a[9], a[10], a[11], a[12], a[13], a[14] + 4 * i * a[15]
-    g, t, at = integers(group), i * m, 2 * i * m * hidden
+    g, at = integers(group), 2 * t * hidden
     outputs, n, ranks = g[OUT], g[BACKWARD], g[RANKS]
     grads, dnormed = s, s + 2 * m * (outputs + ranks)
     normed, scales = dnormed + 4 * m * hidden, dnormed + 6 * m * hidden
     dht = scales + 64 * m
     ht, spare, angle = dht + 2 * m * ranks, dht + 4 * m * ranks, 2 * t * d
     _rotate_back(dqkv + 2 * t * outputs, m, outputs, turning, d, cos + angle, sin + angle, grads, outputs + ranks)
-    _factors(f, group, grads, h + 2 * t * ranks, ranks, m, dht, ht, share, spare)
+    _factors(f, group, grads, h + 2 * t * ranks, ranks, m, dht, ht, share, add, spare)
     norm(x + at, weight, eps, m, hidden, normed, hidden, scales)
-    input_gradient(f, group, normed, hidden, 0, hidden, t, m, dht, share, spare)
+    input_gradient(f, group, normed, hidden, 0, hidden, t, m, dht, share, add, spare)
     if dx != 0:
         for piece in range(hidden // n):
             backward_tile(f, group, grads, t, m, piece, dnormed + 4 * piece * n, hidden, spare)

@@ -14,7 +14,7 @@ from adapterkit.training.fused.tiles.bits import exp, f32, floats, halves, integ
 from adapterkit.training.fused.tiles.rows import ahead, cleared, compiled, placed
 
 # Pieces of the vocabulary between two corrections.
-_AT_ONCE = 16
+_AT_ONCE = 8
 
 
 @compiled
@@ -42,12 +42,12 @@ def _corrected(weights: Any, ld: Any, m: Any, n: Any, hidden: Any, top: Any, tot
 
 
 @compiled
-def label_losses(f: Any, a: Any, item: Any, s: Any) -> None:
+def label_losses(f: Any, a: Any, t: Any, m: Any, s: Any) -> None:
     """The negative log-likelihood of a block of targets, and its gradient by the states that the logits come from."""
-    m, hidden, n, back, vocabulary, x, forward, backward, weight, targets, losses, grads = (
-        a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], integers(a[9]), floats(a[10]), a[11],
+    hidden, n, back, vocabulary, x, forward, backward, weight, targets, losses, grads = (
+        a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], integers(a[9]), floats(a[10]), a[11],
     )  # fmt: skip
-    t, ld = item * m, n * _AT_ONCE
+    ld = n * _AT_ONCE
     top, total, wanted = floats(s), floats(s + 4 * m), floats(s + 8 * m)
     sums = s + 64 * m
     weights = sums + 4 * m * hidden

@@ -25,6 +25,10 @@ _NAMES = {
 }
 
 Argument = torch.Tensor | int | float | None
+Pass = tuple[Argument, ...]
+
+_PASS = 5
+_YIELD = ctypes.CDLL(None).sched_yield
 
 
 @functools.cache
@@ -64,7 +68,7 @@ class Team:
         start, addresses = parallel(), products()
         assert start is not None
         assert addresses is not None
-        self._start, self._addresses, self._run = start, addresses, run.address
+        self._start, self._addresses, self._run = start, (*addresses, _address(_YIELD)), run.address
         self._scratch, self._stride = torch.empty(0, dtype=torch.uint8), 0
 
     def reserve(self, size: int) -> None:
@@ -74,13 +78,24 @@ class Team:
         if (needed := torch.get_num_threads() * self._stride + 64) > len(self._scratch):
             self._scratch = empty(needed, dtype=torch.uint8)
 
-    def __call__(self, which: int, items: int, *arguments: Argument) -> None:
-        """One pass over so many items; tensors are given as addresses, floats as their bits."""
-        own = (ctypes.c_int64 * len(arguments))(*map(number, arguments))
-        slots = ctypes.c_int64(0)
+    def __call__(self, *passes: Pass) -> None:
+        """Run passes one after the other: which, over how many items, and what each takes.
+
+        Tensors are given as addresses, floats as their bits.
+        """
+        own = [(ctypes.c_int64 * len(taken))(*map(number, taken)) for _, _, *taken in passes]
+        table = [0] * (_PASS * len(passes))
+        table[1::_PASS], table[3::_PASS] = [items for _, items, *_ in passes], [which for which, *_ in passes]
+        table[4::_PASS] = map(ctypes.addressof, own)
+        held, slots = (ctypes.c_int64 * len(table))(*table), ctypes.c_int64(0)
         scratch = (self._scratch.data_ptr() + 63) // 64 * 64
-        job = (ctypes.c_int64 * 9)(
-            0, items, ctypes.addressof(slots), which, scratch, self._stride, *self._addresses, ctypes.addressof(own)
+        job = (ctypes.c_int64 * 8)(
+            *self._addresses,
+            scratch,
+            self._stride,
+            ctypes.addressof(slots),
+            len(passes),
+            ctypes.addressof(held),
         )
         self._start(self._run, ctypes.addressof(job))
 
