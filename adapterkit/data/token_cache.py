@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Whatever changes what `encode` gives for the same words raises this.
-_SCHEMA = 2
+_SCHEMA = 3
 _WORTH_KEEPING = 2000
 _FILES_KEPT = 32
 
