@@ -76,7 +76,8 @@ class DataConfig:
     `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
     `validation` null means no validation. `unified` names the adapter that all of the data's voices share,
     `voice` is the persona that recipes take when none is given. `prompt` is the user's turn where the rows bring none;
-    `system` is put before rows without a system turn (null: the chat template's own default).
+    `system` is put before rows without a system turn (null: the chat template's own default). `on_long_row` says what
+    becomes of a row of more than `max_length` tokens: `error`, `drop`, or `truncate_prompt`, which never cuts an answer.
     """
 
     reader: str = MISSING
@@ -93,6 +94,7 @@ class DataConfig:
     max_test_rows: int | None = None
     short: ShortConfig = field(default_factory=ShortConfig)
     install: str | None = None
+    on_long_row: str = "error"
 
 
 @dataclass

@@ -48,7 +48,7 @@ def render(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> Re
             "base, or set tokenizer.chat_template."
         )
     _check_roles(conversation)
-    text = _apply(conversation.turns, tokenizer, conversation.origin)
+    text = apply_template(conversation.turns, tokenizer, conversation.origin)
     _check_system(conversation, text)
     refuse_forged(conversation, text, tokenizer)
     if _GENERATION.search(tokenizer.get_chat_template()):
@@ -92,7 +92,14 @@ def _check_said(conversation: Conversation, text: str) -> None:
         place += len(content)
 
 
-def _apply(turns: tuple[Turn, ...], tokenizer: PreTrainedTokenizerBase, origin: Origin, *, prompt: bool = False) -> str:
+def apply_template(
+    turns: tuple[Turn, ...], tokenizer: PreTrainedTokenizerBase, origin: Origin, *, prompt: bool = False
+) -> str:
+    """The text of turns; with `prompt`, up to where the assistant goes on.
+
+    Raises:
+        DataError: the template refuses the turns.
+    """
     import jinja2
 
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]
@@ -133,8 +140,8 @@ def _answer_span(conversation: Conversation, index: int, tokenizer: PreTrainedTo
         raise origin.error(
             "The conversation begins with the assistant, and no prompt leads to that turn. Begin with the user."
         )
-    before = _apply(turns[:index], tokenizer, origin, prompt=True)
-    upto = text if index == len(turns) - 1 else _apply(turns[: index + 1], tokenizer, origin)
+    before = apply_template(turns[:index], tokenizer, origin, prompt=True)
+    upto = text if index == len(turns) - 1 else apply_template(turns[: index + 1], tokenizer, origin)
     if not text.startswith(before):
         raise origin.error(_differs(index, "the prompt before it is not what the whole conversation begins with"))
     later = _differs(index, "it is written differently once later turns follow")
@@ -165,7 +172,7 @@ def _answer_in(written: str, turn: Turn, lead: int, origin: Origin, tokenizer: P
 def _lead(conversation: Conversation, index: int, tokenizer: PreTrainedTokenizerBase, before: int) -> int:
     """How many characters the template writes between the generation prompt and the answer."""
     turns = (*conversation.turns[:index], Turn("assistant", _SENTINEL))
-    return max(_apply(turns, tokenizer, conversation.origin).find(_SENTINEL, before) - before, 0)
+    return max(apply_template(turns, tokenizer, conversation.origin).find(_SENTINEL, before) - before, 0)
 
 
 def _differs(index: int, why: str) -> str:

@@ -13,10 +13,10 @@ from adapterkit.lineage import BaseIdentity
 # Raise it when the same config would train to other weights than before.
 TRAINING_SCHEMA = 7
 
-_NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
+_NOT_OF_ROWS = ("max_length", "on_long_row", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
-_CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw"}
+_CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw", "on_long_row": "error"}
 # What an adapter preset proposes or says; what the trainer makes of it counts there.
 _NOT_OF_SHAPE = ("epochs", "learning_rate", "max_steps", "max_artifact_mb", "intended_use", "tags")
 
@@ -35,7 +35,7 @@ def settings(config: TrainConfig) -> dict[str, Any]:
         "adapter": adapter,
         "trainer": trainer,
         "seed": config.seed,
-        "data": {"max_length": config.data.max_length},
+        "data": _said({key: getattr(config.data, key) for key in ("max_length", "on_long_row")}),
     }
     if config.incremental:
         plain["incremental"] = True

@@ -51,7 +51,8 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
     """
     splits = read_splits(config, persona)
     train, validation, test = (
-        encode_split(split, tokenizer, config.max_length) for split in (splits.train, splits.validation, splits.test)
+        encode_split(split, tokenizer, config.max_length, config.on_long_row)
+        for split in (splits.train, splits.validation, splits.test)
     )
     if not train:
         raise DataError(f"{splits.source} gives no training rows. Check data.train, persona and data.max_train_rows.")
