@@ -58,8 +58,8 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
         raise DataError(f"{splits.source} gives no training rows. Check data.train, persona and data.max_train_rows.")
     tokens = sum(len(row.input_ids) for row in train)
     _log.info(
-        "Data: %s; %d rows to train on (%d tokens), %d to validate, %d to test",
-        splits.source, len(train), tokens, len(validation), len(test),
+        "Data: %s; %d rows to train on (%d tokens, %d learnt), %d to validate, %d to test",
+        splits.source, len(train), tokens, sum(row.labels_count for row in train), len(validation), len(test),
     )  # fmt: skip
     if len(test) == 1:
         raise DataError(
