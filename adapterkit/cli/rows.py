@@ -46,7 +46,7 @@ def inspect(
 def stats(
     context: typer.Context, config_dir: ConfigDir = None, registry: RegistryOption = None, as_json: Json = False
 ) -> None:
-    """Count rows, tokens and what is learnt of them, and how long the rows are; 1 where a training would refuse some."""
+    """Count rows, tokens, learnt tokens and lengths (exit code 1: a training would refuse rows as too long)."""
     config = _composed(context.args, config_dir, registry)
     from adapterkit.cli.numbers import print_statistics
 

@@ -77,7 +77,7 @@ class DataConfig:
     `validation` null means no validation. `unified` names the adapter that all of the data's voices share,
     `voice` is the persona that recipes take when none is given. `prompt` is the user's turn where the rows bring none;
     `system` is put before rows without a system turn (null: the chat template's own default). `on_long_row` says what
-    becomes of a row of more than `max_length` tokens: `error`, `drop`, or `truncate_prompt`, which never cuts an answer.
+    becomes of a row of more than `max_length` tokens: `error`, `drop`, or `truncate_prompt`, which cuts no answer.
     """
 
     reader: str = MISSING

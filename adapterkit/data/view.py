@@ -57,15 +57,13 @@ def view(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> tupl
     text = render(conversation, tokenizer).text
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     controls = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    names: list[str] = tokenizer.convert_ids_to_tokens(list(row.input_ids))
+    names = [str(tokenizer.convert_ids_to_tokens(token)) for token in row.input_ids]
     # An offset may leave out white space of its token; what no later one covers stands in the last one.
     ends = [end for _, end in encoded["offset_mapping"]]
     ends[-1:] = [len(text)]
     return tuple(
         SeenToken(token, name, text[start:end], None if label == IGNORED else label, token in controls)
-        for token, label, name, start, end in zip(
-            row.input_ids, row.labels, names, [0, *ends[:-1]], ends, strict=True
-        )
+        for token, label, name, start, end in zip(row.input_ids, row.labels, names, [0, *ends[:-1]], ends, strict=True)
     )
 
 

@@ -39,7 +39,8 @@ def test_a_row_is_shown_with_its_labels_in_brackets(words: list[str]) -> None:
     shown = printed("data", "inspect", *words)
     assert "row     1 of 2 (train)\nfrom    train.jsonl, line 1 (ann)\n" in shown
     assert shown.endswith(
-        "\n\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n⟦hello \N{REPLACEMENT CHARACTER}[31mred<|im_end|>⟧\n\n"
+        "\n\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+        "⟦hello \N{REPLACEMENT CHARACTER}[31mred<|im_end|>⟧\n\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""The recipes of personas say what they are to say, and the sweep over presidents names those with the most to learn."""
+"""The recipes of personas, and the sweep over the presidents with the most to learn from."""
 
 from __future__ import annotations
 

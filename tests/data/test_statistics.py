@@ -33,10 +33,11 @@ def test_a_split_of_which_nothing_is_left() -> None:
         ([10, 19], [(place, place, int(place in (10, 19))) for place in range(10, 20)]),
         ([10, 20], [(10, 11, 1), (12, 13, 0), (14, 15, 0), (16, 17, 0), (18, 19, 0), (20, 21, 1)]),
         ([0, 512], [(first, first + 99, int(first in (0, 500))) for first in range(0, 600, 100)]),
-        ([99, 1_000_000], [(0, 199_999, 1), *((n, n + 199_999, int(n == 1_000_000)) for n in range(200_000, 1_000_001, 200_000))]),
+        (
+            [99, 1_000_000],
+            [(n, n + 199_999, int(n in (0, 1_000_000))) for n in range(0, 1_000_001, 200_000)],
+        ),
     ],
-)  # fmt: skip
-def test_a_histogram_has_no_gaps_and_at_most_ten_bins(
-    lengths: list[int], expected: list[tuple[int, int, int]]
-) -> None:
+)
+def test_a_histogram_has_no_gaps_and_at_most_ten_bins(lengths: list[int], expected: list[tuple[int, int, int]]) -> None:
     assert histogram_of(lengths) == tuple(Bin(*each) for each in expected)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from data.conftest import CHATML, talk
 from data.families import tokenizer_of
@@ -28,9 +30,9 @@ def test_neighbours_that_are_alike_are_one_stretch() -> None:
     assert [each.text for each in found if each.learnt] == [
         "hello 你好 👩\u200d🚀 there", "<end_of_turn>", "fine", "<end_of_turn>",
     ]  # fmt: skip
-    assert [each.text for each in found if each.control and not each.learnt][0:2] == ["<bos><start_of_turn>", "<end_of_turn>"]
+    assert found[0].text == "<bos><start_of_turn>"
     pairs = [(each.learnt, each.control) for each in found]
-    assert all(one != other for one, other in zip(pairs, pairs[1:], strict=False))
+    assert all(one != other for one, other in pairwise(pairs))
 
 
 @pytest.mark.parametrize("trim_offsets", [True, False])
