@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adapterkit.config.choices import ERROR
-from adapterkit.data.conversation import Conversation
-from adapterkit.data.lengths import FittedRow, fit_row
+from adapterkit.data.conversation import Conversation, Origin
+from adapterkit.data.lengths import fit_row
 from adapterkit.data.template import EncodedRow, encode
 from adapterkit.data.token_cache import kept_rows
 
@@ -22,25 +22,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """The rows of a split that no length stands against.
+    """The rows of a split, none longer than it may be.
 
     Attributes:
-        fitted: each with what is said in it.
-        dropped: what was left out, because it was too long.
+        rows: as the model sees them.
+        truncated: how many of them were shortened.
+        dropped: where the rows came from that were left out, because they were too long.
     """
 
-    fitted: Sequence[FittedRow]
-    dropped: Sequence[Conversation]
-
-    @property
-    def rows(self) -> list[EncodedRow]:
-        """The token rows alone."""
-        return [each.row for each in self.fitted]
-
-    @property
-    def truncated(self) -> int:
-        """How many rows were shortened."""
-        return sum(each.truncated for each in self.fitted)
+    rows: Sequence[EncodedRow]
+    truncated: int = 0
+    dropped: Sequence[Origin] = ()
 
 
 def encode_split(
@@ -48,7 +40,7 @@ def encode_split(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     on_long_row: str = ERROR,
-) -> list[EncodedRow]:
+) -> Sequence[EncodedRow]:
     """Encode every conversation, and say so where rows were shortened or left out.
 
     Args:
@@ -68,7 +60,7 @@ def encode_split(
             split.truncated, count, max_length,
         )  # fmt: skip
     if split.dropped:
-        origin = split.dropped[0].origin
+        origin = split.dropped[0]
         place = origin.path if origin.line is None else f"{origin.path}, line {origin.line}"
         _log.info(
             "data.on_long_row=drop: %d of %d rows are left out, of more than %d tokens; first %s",
@@ -83,17 +75,17 @@ def fit_split(
     max_length: int,
     on_long_row: str = ERROR,
 ) -> EncodedSplit:
-    """Encode every conversation, and keep what is said in each and what was left out; as `encode_split`."""
+    """Encode every conversation, and count what was shortened and left out; as `encode_split`."""
     rows = kept_rows(conversations, tokenizer, lambda: [encode(each, tokenizer) for each in conversations])
-    fitted: list[FittedRow] = []
-    dropped: list[Conversation] = []
-    for conversation, row in zip(conversations, rows, strict=True):
-        found = fit_row(conversation, row, tokenizer, max_length, on_long_row)
-        if found is None:
-            dropped.append(conversation)
-        else:
-            fitted.append(found)
-    return EncodedSplit(fitted, dropped)
+    odd = [place for place, row in enumerate(rows) if row.length > max_length or row.labels_count == 0]
+    if not odd:
+        return EncodedSplit(rows)
+    fitted = {place: fit_row(conversations[place], rows[place], tokenizer, max_length, on_long_row) for place in odd}
+    shortened = {place: found.row for place, found in fitted.items() if found is not None}
+    dropped = [place for place in odd if place not in shortened]
+    kept = sorted({*range(len(rows))} - {*dropped})
+    left = [shortened[place] if place in shortened else rows[place] for place in kept]
+    return EncodedSplit(left, len(shortened), [conversations[place].origin for place in dropped])
 
 
 def as_dataset(rows: Sequence[EncodedRow]) -> Dataset:

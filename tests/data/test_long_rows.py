@@ -13,6 +13,7 @@ from data.oracle import labels_by_hand
 
 from adapterkit.config.choices import DROP, TRUNCATE_PROMPT
 from adapterkit.data import Conversation, EncodedRow, encode, encode_split, fit_split
+from adapterkit.data.lengths import fit_row
 from adapterkit.errors import DataError
 
 tokenizer_for = cache(tokenizer_of)
@@ -27,9 +28,12 @@ def length(row: Conversation, family: str) -> int:
 
 
 def shortened(row: Conversation, family: str, max_length: int) -> tuple[Conversation, EncodedRow]:
-    (found,) = fit_split([row], tokenizer_for(family), max_length, TRUNCATE_PROMPT).fitted
+    tokenizer = tokenizer_for(family)
+    found = fit_row(row, encode(row, tokenizer), tokenizer, max_length, TRUNCATE_PROMPT)
+    assert found is not None
     assert found.truncated
     assert found.row.length <= max_length
+    assert fit_split([row], tokenizer, max_length, TRUNCATE_PROMPT).rows[0] == found.row
     return found.conversation, found.row
 
 
