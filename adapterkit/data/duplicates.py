@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.leaks import check_leaks
 from adapterkit.data.near import THRESHOLD, Pair, near_pairs
-from adapterkit.data.row_views import chosen
+from adapterkit.data.row_views import RowChain, chosen
 from adapterkit.errors import DataError, counted, listed
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ def settle_duplicates(
     check_leaks(splits["train"], *held)
     if choice == "ignore":
         return dict(splits)
-    parts = [splits["train"], *held]
-    pairs = near_pairs(parts)
+    rows = RowChain((splits["train"], *held))
+    pairs = near_pairs(rows)
     count = len(splits["train"])
     leaks = [pair for pair in pairs if pair.first < count <= pair.second]
     twins = [pair for pair in pairs if pair.second < count]
@@ -44,7 +44,7 @@ def settle_duplicates(
         (twins, "training rows say nearly what an earlier one says"),
     ):
         if found:
-            _tell(found, parts, f"{what} (similarity {THRESHOLD} or more)", choice)
+            _tell(found, rows, f"{what} (similarity {THRESHOLD} or more)", choice)
     if choice != "drop" or not (leaks or twins):
         return dict(splits)
     gone = {pair.first for pair in leaks} | {pair.second for pair in twins}
@@ -59,8 +59,9 @@ def _left(rows: Sequence[Conversation], gone: set[int]) -> Sequence[Conversation
     return chosen(rows, np.flatnonzero(kept))
 
 
-def _tell(pairs: Sequence[Pair], parts: Sequence[Sequence[Conversation]], what: str, choice: str) -> None:
-    where = [f"{_place(parts, each.second)} and {_place(parts, each.first)} ({each.similarity:.2f})" for each in pairs[:_SHOWN]]
+def _tell(pairs: Sequence[Pair], rows: Sequence[Conversation], what: str, choice: str) -> None:
+    first = pairs[:_SHOWN]
+    where = [f"{_place(rows[each.second])} and {_place(rows[each.first])} ({each.similarity:.2f})" for each in first]
     more = [f"... and {len(pairs) - _SHOWN:,} more"] if len(pairs) > _SHOWN else []
     told = f"{counted(len(pairs), 'pair')}: {what}.{listed([*where, *more])}"
     if choice == "error":
@@ -68,10 +69,5 @@ def _tell(pairs: Sequence[Pair], parts: Sequence[Sequence[Conversation]], what: 
     _log.warning("%s%s", told, "\nThese training rows are left out." if choice == "drop" else "")
 
 
-def _place(parts: Sequence[Sequence[Conversation]], index: int) -> str:
-    for part in parts:
-        if index < len(part):
-            origin = part[index].origin
-            return f"{origin.path}, line {origin.line}"
-        index -= len(part)
-    raise IndexError(index)
+def _place(row: Conversation) -> str:
+    return f"{row.origin.path}, line {row.origin.line}"

@@ -39,6 +39,7 @@ class FileRows(Sequence[Conversation]):
         personas: for each row, the number of its persona in `names`.
         names: of the personas; the first is empty and stands for none.
         digests: of what each row says, uint8 (rows, 16).
+        weights: how much each row counts.
     """
 
     sources: tuple[Source, ...]
@@ -51,6 +52,7 @@ class FileRows(Sequence[Conversation]):
     personas: NDArray[np.int32]
     names: tuple[str, ...]
     digests: NDArray[np.uint8]
+    weights: NDArray[np.float64]
 
     def __len__(self) -> int:
         """How many rows."""
@@ -156,13 +158,14 @@ class _Index:
     def __init__(self) -> None:
         self._of, self._sizes, self._personas = array("i"), array("i"), array("i")
         self._starts, self._lines, self._places = array("q"), array("q"), array("q")
-        self._digests = bytearray()
+        self._digests, self._weights = bytearray(), array("d")
         self._names = {"": 0}
 
     def add(self, file: int, line: Line, place: int, row: Conversation) -> None:
         self._of.append(file)
         self._starts.append(line.start)
         self._sizes.append(line.size)
+        self._weights.append(row.weight)
         self._lines.append(line.number)
         self._places.append(place)
         self._personas.append(self._names.setdefault(row.origin.label, len(self._names)))
@@ -177,4 +180,5 @@ class _Index:
             np.frombuffer(self._sizes, np.int32), np.frombuffer(self._lines, np.int64),
             np.frombuffer(self._places, np.int64), np.frombuffer(self._personas, np.int32), tuple(self._names),
             np.frombuffer(self._digests, np.uint8).reshape(-1, DIGEST_BYTES),
+            np.frombuffer(self._weights, np.float64),
         )  # fmt: skip

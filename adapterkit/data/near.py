@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from adapterkit.data.conversation import Conversation
@@ -43,34 +43,34 @@ class Pair:
     similarity: float
 
 
-def near_pairs(parts: Sequence[Sequence[Conversation]]) -> list[Pair]:
+def near_pairs(rows: Sequence[Conversation]) -> list[Pair]:
     """Each row that is near an earlier one, with that one.
 
     System turns do not count: many rows share them. Letter case and punctuation do not count either. The band keys of
     all rows stand in a temporary file, 128 bytes a row.
 
     Args:
-        parts: rows, which are numbered through from 0.
+        rows: any number.
 
     Returns:
         At most one pair for each second row, in the order of these.
     """
-    count = sum(map(len, parts))
+    count = len(rows)
     if count < 2:
         return []
     with tempfile.TemporaryFile(prefix="adapterkit-") as file:
-        _write_keys(file, chain.from_iterable(parts), count)
-        found = _compared(parts, (pair for band in range(_BANDS) for pair in _meetings(file, band, count)))
+        _write_keys(file, iter(rows), count)
+        found = _compared(rows, (pair for band in range(_BANDS) for pair in _meetings(file, band, count)))
     return [found[second] for second in sorted(found)]
 
 
-def _compared(parts: Sequence[Sequence[Conversation]], candidates: Iterator[tuple[int, int]]) -> dict[int, Pair]:
+def _compared(rows: Sequence[Conversation], candidates: Iterator[tuple[int, int]]) -> dict[int, Pair]:
     found: dict[int, Pair] = {}
     unlike: set[tuple[int, int]] = set()
     for first, second in candidates:
         if second in found or (first, second) in unlike:
             continue
-        likeness = similarity(_row(parts, first), _row(parts, second))
+        likeness = similarity(rows[first], rows[second])
         if likeness >= THRESHOLD:
             found[second] = Pair(first, second, likeness)
         elif len(unlike) < _MOST_UNLIKE:
@@ -164,11 +164,3 @@ def _meetings(file: IO[bytes], band: int, count: int) -> Iterator[tuple[int, int
     firsts = order[np.maximum.accumulate(np.where(begins, np.arange(count), 0))]
     for place in np.flatnonzero(~begins).tolist():
         yield int(firsts[place]), int(order[place])
-
-
-def _row(parts: Sequence[Sequence[Conversation]], index: int) -> Conversation:
-    for part in parts:
-        if index < len(part):
-            return part[index]
-        index -= len(part)
-    raise IndexError(index)

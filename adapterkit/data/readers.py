@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
@@ -18,6 +19,7 @@ from adapterkit.data.files import file_personas, read_files
 from adapterkit.data.instruction import instruction_row
 from adapterkit.data.preference import preference_row
 from adapterkit.data.presidents import president_names, read_presidents
+from adapterkit.data.replaying import with_replay
 from adapterkit.data.row_views import changed
 from adapterkit.data.sampling import thin
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
@@ -91,12 +93,13 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
     """
     _check_reader(config.reader)
     splits = READERS[config.reader](config, persona)
-    return replace(
+    splits = replace(
         splits,
         train=_finish("train", splits.train, config.max_train_rows, config.system),
         validation=_finish("validation", splits.validation, config.max_validation_rows, config.system),
         test=_finish("test", splits.test, config.max_test_rows, config.system),
     )
+    return splits if config.replay is None else with_replay(splits, Path(config.replay), config.replay_share)
 
 
 def list_personas(config: DataConfig) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, overload
 
 from adapterkit.data.conversation import Conversation
@@ -24,7 +25,7 @@ class RowView(Sequence[Conversation]):
     Attributes:
         rows: the others.
         indices: which of them, in this order, int64.
-        change: made of each row when it is read; null: none.
+        change: made of each row when it is read, and of what it says alone; null: none.
     """
 
     rows: FileRows
@@ -55,6 +56,38 @@ class RowView(Sequence[Conversation]):
         return map(self.change, rows) if self.change else iter(rows)
 
 
+@dataclass(frozen=True, eq=False)
+class RowChain(Sequence[Conversation]):
+    """Rows one after the other."""
+
+    parts: tuple[Sequence[Conversation], ...]
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return sum(map(len, self.parts))
+
+    @overload
+    def __getitem__(self, index: int) -> Conversation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Conversation, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Conversation | tuple[Conversation, ...]:
+        """Read one row, or several."""
+        if isinstance(index, slice):
+            return tuple(self[each] for each in range(len(self))[index])
+        place = range(len(self))[index]
+        for part in self.parts:
+            if place < len(part):
+                return part[place]
+            place -= len(part)
+        raise IndexError(index)
+
+    def __iter__(self) -> Iterator[Conversation]:
+        """Read all."""
+        return chain.from_iterable(self.parts)
+
+
 def chosen(rows: Sequence[Conversation], indices: NDArray[np.int64]) -> Sequence[Conversation]:
     """The rows of these indices, in their order."""
     if isinstance(rows, FileRows):
@@ -81,8 +114,23 @@ def row_digests(rows: Sequence[Conversation]) -> NDArray[np.uint8]:
         return rows.digests
     if isinstance(rows, RowView) and rows.change is None:
         return rows.rows.digests[rows.indices]
+    if isinstance(rows, RowChain):
+        return np.concatenate([row_digests(part) for part in rows.parts])
     made = b"".join(hashlib.blake2b(row.words, digest_size=DIGEST_BYTES).digest() for row in rows)
     return np.frombuffer(made, np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def row_weights(rows: Sequence[Conversation]) -> NDArray[np.float64]:
+    """How much each row counts, float64 (rows,)."""
+    import numpy as np
+
+    if isinstance(rows, FileRows):
+        return rows.weights
+    if isinstance(rows, RowView):
+        return rows.rows.weights[rows.indices]
+    if isinstance(rows, RowChain):
+        return np.concatenate([row_weights(part) for part in rows.parts])
+    return np.array([row.weight for row in rows], np.float64)
 
 
 def as_keys(digests: NDArray[np.uint8]) -> NDArray[np.void]:
