@@ -116,13 +116,14 @@ class _Encoder:
         made = iter(encodings)
         for row, plan in zip(chunk, planned, strict=True):
             encoding = next(made) if plan is not None else None
-            own = _runs(encoding, plan) if plan is not None else None
+            # The comparison of an earlier row may have ended the trust in what was planned before.
+            own = _runs(encoding, plan) if plan is not None and plan.pattern.pieces is not None else None
             if plan is None or own is None:
                 busy.exception()
                 own_ids, own = _parts(encode(row, self._tokenizer))
             else:
                 own_ids = encoding.ids
-                if plan.pattern.compare and plan.pattern.pieces is not None:
+                if plan.pattern.compare:
                     busy.exception()
                     own_ids, own = self._compared(row, plan.pattern, own_ids, own)
             runs += [(len(ids) + first, len(ids) + after) for first, after in own]
@@ -202,7 +203,11 @@ def _runs(encoding: Any, plan: _Planned) -> list[Run] | None:
     found = []
     count = len(encoding)
     for first, last in plan.spans:
-        start, end = encoding.char_to_token(first), encoding.char_to_token(last - 1)
+        # White space at a border may be in no token, where a tokenizer trims what it says of each.
+        tokens = (encoding.char_to_token(place) for place in range(first, last))
+        start = next((token for token in tokens if token is not None), None)
+        tokens = (encoding.char_to_token(place) for place in range(last - 1, first - 1, -1))
+        end = next((token for token in tokens if token is not None), None)
         if start is None or end is None:
             return None
         while start and _inside(encoding.token_to_chars(start - 1), first, last):
