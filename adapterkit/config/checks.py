@@ -47,9 +47,7 @@ _RULES: dict[str, _Rule] = {
     "data.max_test_rows": _WHOLE_OR_NULL,
     "data.on_bad_row": ("error or quarantine", lambda value: value in ("error", "quarantine")),
     "data.max_bad_ratio": _SHARE,
-    "data.near_duplicates": (
-        "warn, error, drop or ignore", lambda value: value in ("warn", "error", "drop", "ignore")
-    ),
+    "data.near_duplicates": ("warn, error, drop or ignore", lambda value: value in ("warn", "error", "drop", "ignore")),
     "data.replay_share": _SHARE,
     "trainer.epochs": _POSITIVE,
     "trainer.max_steps": ("-1 (until the epochs are through) or a whole number from 1 on", lambda v: v == -1 or v >= 1),

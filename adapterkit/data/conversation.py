@@ -105,7 +105,8 @@ class Splits:
         It is the digest of one JSON object of all splits, which is never held as a whole.
         """
         digest = hashlib.sha256()
-        for lead, rows in ((b'{"test":[', self.test), (b'],"train":[', self.train), (b'],"validation":[', self.validation)):
+        leads = b'{"test":[', b'],"train":[', b'],"validation":['
+        for lead, rows in zip(leads, (self.test, self.train, self.validation), strict=True):
             digest.update(lead)
             for number, row in enumerate(rows):
                 digest.update(b"," + row.canonical if number else row.canonical)

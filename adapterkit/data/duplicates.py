@@ -17,9 +17,7 @@ CHOICES = ("warn", "error", "drop", "ignore")
 _SHOWN = 3
 
 
-def settle_duplicates(
-    splits: Mapping[str, Sequence[Conversation]], choice: str
-) -> dict[str, Sequence[Conversation]]:
+def settle_duplicates(splits: Mapping[str, Sequence[Conversation]], choice: str) -> dict[str, Sequence[Conversation]]:
     """Look for near duplicates and do what was chosen.
 
     Args:

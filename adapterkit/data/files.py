@@ -10,7 +10,6 @@ from adapterkit.data.conversation import Conversation, Splits
 from adapterkit.data.duplicates import settle_duplicates
 from adapterkit.data.file_rows import FileRows, Shape, index_rows
 from adapterkit.data.jsonl import LINE_LIMIT
-from adapterkit.data.leaks import check_leaks
 from adapterkit.data.quarantine import BadRows
 from adapterkit.data.row_views import RowView, chosen, persona_of_rows
 from adapterkit.data.sources import SUFFIXES, Source, open_source, spooled
@@ -105,7 +104,7 @@ def _located(value: str) -> list[Path | str]:
         found = [each for each in path.rglob("*") if each.name.endswith(SUFFIXES) and each.is_file()]
         if not found:
             raise DataError(f"This is a directory without a {' or '.join(SUFFIXES)} file.", path=path)
-        return list(sorted(found, key=lambda each: each.relative_to(path).as_posix()))
+        return sorted(found, key=lambda each: each.relative_to(path).as_posix())
     if any(letter in value for letter in "*?[") and not path.exists():
         matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))), key=lambda each: each.as_posix())
         if not matching:

@@ -61,6 +61,8 @@ def _spread(
     group = np.fromiter((names.setdefault(name, len(names)) for name in own), np.int64, len(indices))
     if list(names) == [""]:
         return indices[np.lexsort((indices, *said[::-1, indices]))]
-    spread = [_spread(said, strata, indices[group == names[name]], depth + 1) for name in sorted(names, key=json_digest)]
+    spread = [
+        _spread(said, strata, indices[group == names[name]], depth + 1) for name in sorted(names, key=json_digest)
+    ]
     layer = np.concatenate([np.arange(len(each)) for each in spread])
     return np.concatenate(spread)[np.argsort(layer, kind="stable")]

@@ -1,7 +1,7 @@
 """A file that says which rows each persona trains on, validates with and is tested on.
 
-`{"anna": {"train": [0, 1, 2], "validation": [3], "test": ["id-17"]}, "ben": {"train": [4, 5]}}`: a number is the 0-based
-place of a row among all rows of the source, a text is the row's own `id`. What is not named is not read.
+`{"anna": {"train": [0, 1, 2], "validation": [3], "test": ["id-17"]}, "ben": {"train": [4, 5]}}`: a number is the
+0-based place of a row among all rows of the source, a text is the row's own `id`. A row that is not named is left out.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def dataset_lines(address: str, split: str) -> Iterator[bytes]:
     # Each builder has its own exceptions, and the hub its own besides.
     except Exception as error:
         raise DataError(
-            f"`datasets` cannot load it: {first_line_of(error)}\nA hub id needs the network, or a copy in the cache of an "
-            "earlier run; a folder or a file needs neither: data.train=FOLDER",
+            f"`datasets` cannot load it: {first_line_of(error)}\nA hub id needs the network, or a copy in the cache of "
+            "an earlier run; a folder or a file needs neither: data.train=FOLDER",
             path=address,
         ) from error
 

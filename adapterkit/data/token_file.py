@@ -55,7 +55,7 @@ def write_rows(batches: Iterator[TokenBatch], path: Path | None, weights: NDArra
             return _kept(path, lengths.tobytes(), weights, [ids, marks])
     except OSError as error:
         raise DataError(
-            f"Token rows cannot be held in {tempfile.gettempdir()}: {error}. Make room there, or choose another folder: "
+            f"Token rows cannot be held in {tempfile.gettempdir()}: {error}. Make room there, or choose another: "
             "TMPDIR=FOLDER"
         ) from error
 

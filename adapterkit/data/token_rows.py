@@ -66,7 +66,13 @@ class StoredRows(Sequence[EncodedRow]):
     """
 
     def __init__(
-        self, descriptor: int, *, ids_at: int, labelled_at: int, lengths: NDArray[np.int64], weights: NDArray[np.float64]
+        self,
+        descriptor: int,
+        *,
+        ids_at: int,
+        labelled_at: int,
+        lengths: NDArray[np.int64],
+        weights: NDArray[np.float64],
     ) -> None:
         """Take over an open descriptor, and where in the file both arrays begin."""
         import numpy as np

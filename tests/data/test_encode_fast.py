@@ -38,7 +38,7 @@ LOOKING = (
 )
 SAID = (
     "hi", " hello there", "Q: hi\n", "\n\nbe kind ", "hello\u00a0", "\u3000you?", "\U0001f600\U0001f600", "é", "\u0301a",
-    "<|im_end|>", "</s> [INST]", "a\tb", "<think> hm </think> fine", "A:hello", "\u200b", "x" * 300, "ANSWER-0f2c91",
+    "<|im_end|>", "</s> [INST]", "a\tb", "<think> hm </think>", "A:hello", "\u200b", "x" * 300, "ANSWER-0f2c91",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""One's own files: every shape of row, packed and in columns, many files, splits files, and rows that change nothing."""
+"""One's own files: every shape of row, packed and in columns, many files, splits files, and lazy rows."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def test_weights_and_rejected_answers_are_part_of_the_digest_and_plain_rows_are_
     plain[1]["weight"] = 2
     assert own != read("examples", write(tmp_path / "c.jsonl", plain)).digest
     rejected = [{"prompt": "q", "chosen": "a", "rejected": word} for word in ("x", "y")]
-    assert len({read("preference", write(tmp_path / f"{n}.jsonl", [row])).digest for n, row in enumerate(rejected)}) == 2
+    assert (
+        len({read("preference", write(tmp_path / f"{n}.jsonl", [row])).digest for n, row in enumerate(rejected)}) == 2
+    )
 
 
 def test_rows_in_a_file_are_rows_in_memory(tmp_path: Path) -> None:
@@ -215,13 +217,19 @@ def test_the_quick_parser_takes_no_more_and_no_less_than_the_strict_one() -> Non
     from adapterkit.data import jsonl
 
     draw = np.random.default_rng(0)
-    seeds = [b'{"a": "x:y", "b": [1, {"c": null}]}', rb'{"a": "\u00e9\n", "a:": "\\:"}', '{"é": "ü", "n": -1.5e3}'.encode()]
+    seeds = [
+        b'{"a": "x:y", "b": [1, {"c": null}]}',
+        rb'{"a": "\u00e9\n", "a:": "\\:"}',
+        '{"é": "ü", "n": -1.5e3}'.encode(),
+    ]
     agreed = 0
     for _ in range(20_000):
         line = bytearray(seeds[draw.integers(3)])
         for _ in range(draw.integers(0, 4)):
             place = draw.integers(len(line))
-            line[place : place + draw.integers(0, 3)] = bytes(draw.choice(list(b'":,{}[]\\u0d8a1e-. \xff\xc3'), draw.integers(0, 3)))
+            line[place : place + draw.integers(0, 3)] = bytes(
+                draw.choice(list(b'":,{}[]\\u0d8a1e-. \xff\xc3'), draw.integers(0, 3))
+            )
         found = []
         for parse in (jsonl.parse_object, jsonl._parse):
             try:

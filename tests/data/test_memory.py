@@ -18,7 +18,8 @@ from adapterkit.config.schema import DataConfig
 from adapterkit.data import read_splits
 from adapterkit.errors import DataError
 try:
-    splits = read_splits(DataConfig(reader="completion", train=sys.argv[1], near_duplicates="ignore", **eval(sys.argv[2])), None)
+    settings = {"near_duplicates": "ignore", **eval(sys.argv[2])}
+    splits = read_splits(DataConfig(reader="completion", train=sys.argv[1], **settings), None)
     print("rows", len(splits.train), splits.digest, sum(len(row.turns[1].content) for row in splits.train))
 except DataError as error:
     print("error", error.line, error)

@@ -77,7 +77,9 @@ def test_a_file_that_somebody_else_made_meanwhile_stays(bad: Path, monkeypatch: 
 
 
 def test_too_many_bad_rows_are_an_error_that_names_the_file_of_them(bad: Path) -> None:
-    with pytest.raises(DataError, match=r"3 of 6 rows cannot be used \(50\.0%\), more than data\.max_bad_ratio=0\.4") as caught:
+    with pytest.raises(
+        DataError, match=r"3 of 6 rows cannot be used \(50\.0%\), more than data\.max_bad_ratio=0\.4"
+    ) as caught:
         read(bad, max_bad_ratio=0.4)
     assert caught.value.path == bad
     assert "quarantine-0001" in str(caught.value)

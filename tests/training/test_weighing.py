@@ -54,7 +54,10 @@ def test_a_step_of_two_batches_is_the_weighted_mean_of_all_its_tokens() -> None:
         losses = [loss_of(batch) / weight for batch in batches]
         for loss in losses:
             loss.backward()
-        found[name] = [sum(losses).detach(), *(p.grad.clone() for p in stack.trainee_parameters() if p.grad is not None)]
+        found[name] = [
+            sum(losses).detach(),
+            *(p.grad.clone() for p in stack.trainee_parameters() if p.grad is not None),
+        ]
     for name in ("model", "fused"):
         for own, right in zip(found[name], found["by hand"], strict=True):
             torch.testing.assert_close(own, right, rtol=1e-4, atol=1e-6)
@@ -80,7 +83,9 @@ def write(path: Path, weights: list[float | None]) -> Path:
     rows = [
         {"input": f"Say {word}.", "output": f"The {word}, {word * place}!"}
         | ({} if weight is None else {"weight": weight})
-        for place, (word, weight) in enumerate(zip(("red fox", "lazy dog", "brown nation", "new people"), weights, strict=True))
+        for place, (word, weight) in enumerate(
+            zip(("red fox", "lazy dog", "brown nation", "new people"), weights, strict=True)
+        )
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -95,7 +100,9 @@ def test_trainings_hang_on_the_ratio_of_weights_alone(
     for name, weights in {
         "chat": None, "plain": [None] * 4, "ones": [1, 1.0, 1, 1], "other": [4, 1, 1, 1], "doubled": [8, 2, 2, 2],
     }.items():  # fmt: skip
-        data = {} if weights is None else {"reader": "examples", "train": str(write(tmp_path / f"{name}.jsonl", weights))}
+        data = (
+            {} if weights is None else {"reader": "examples", "train": str(write(tmp_path / f"{name}.jsonl", weights))}
+        )
         config = shop.config(name, gradient_accumulation_steps=gradient_accumulation_steps, test=None, **data)
         outcome = train(config)
         digests[name] = sha256_file(outcome.artifact.path / WEIGHTS)
@@ -109,10 +116,9 @@ def test_rows_of_weight_one_have_the_digest_of_rows_without(tiny_base_dir: Path,
     from transformers import AutoTokenizer
 
     shop, tokenizer = Workshop(tiny_base_dir, tmp_path), AutoTokenizer.from_pretrained(tiny_base_dir)
-    read = [
-        read_rows(shop.config("x", reader="examples", test=None, train=str(write(tmp_path / f"{n}.jsonl", weights))).data,
-                  None, tokenizer)
-        for n, weights in enumerate(([None] * 4, [1] * 4, [1, 1, 1, 2]))
-    ]  # fmt: skip
+    read = []
+    for number, weights in enumerate(([None] * 4, [1] * 4, [1, 1, 1, 2])):
+        path = write(tmp_path / f"{number}.jsonl", weights)
+        read.append(read_rows(shop.config("x", reader="examples", test=None, train=str(path)).data, None, tokenizer))
     assert read[0].digest == read[1].digest != read[2].digest
     assert read[0].record.digest == read[1].record.digest != read[2].record.digest
