@@ -88,8 +88,9 @@ class Conversation:
 class Splits:
     """What is trained on, what steers training, and what only the final test sees.
 
-    Rows of large files are read from the file each time that they are looked at: go through them in order. `source` says in a few words where the rows came from; it is for people, and no part of the digest. `origins` says
-    what they were read from: `file:<path>` with its sha256, or `package:<name>` with its version.
+    Rows of files are read from there each time that they are looked at: go through them in order. `source` says in a
+    few words where the rows came from; it is for people, and no part of the digest. `origins` says what they were read
+    from: `file:<path>` with its sha256, or `package:<name>` with its version.
     """
 
     train: Sequence[Conversation]

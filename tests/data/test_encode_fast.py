@@ -37,8 +37,9 @@ LOOKING = (
     "{{ strftime_now('%Y') }}" + CHATML,
 )
 SAID = (
-    "hi", " hello there", "Q: hi\n", "\n\nbe kind ", "hello\u00a0", "\u3000you?", "\U0001f600\U0001f600", "é", "\u0301a",
-    "<|im_end|>", "</s> [INST]", "a\tb", "<think> hm </think>", "A:hello", "\u200b", "x" * 300, "ANSWER-0f2c91",
+    "hi", " hello there", "Q: hi\n", "\n\nbe kind ", "hello\u00a0", "\u3000you?", "\U0001f600\U0001f600", "é",
+    "\u0301a", "<|im_end|>", "</s> [INST]", "a\tb",
+    "<think> hm </think>", "A:hello", "\u200b", "x" * 300, "ANSWER-0f2c91",
 )  # fmt: skip
 
 
