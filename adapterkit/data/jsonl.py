@@ -98,7 +98,7 @@ def _parse(path: str | Path, number: int, line: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"Not a row: {error}.", path=path, line=number) from error
     if not isinstance(value, dict):
-        what = f'The line holds {kind_of(value)}, not an object. Write {{"messages": [...]}}.'
+        what = f"The line holds {kind_of(value)}, not an object. Write one JSON object a line."
         raise DataError(what, path=path, line=number)
     return value
 
