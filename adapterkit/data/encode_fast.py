@@ -94,7 +94,7 @@ class _Encoder:
         contents = [turn.content for turn in row.turns]
         if not all(content and not content.isspace() for content in contents):
             return None
-        written = [piece if type(piece) is str else piece.filled(contents) for piece in pattern.pieces]
+        written = [piece.filled(contents) if isinstance(piece, Slot) else piece for piece in pattern.pieces]
         begins = [0]
         for piece in written:
             begins.append(begins[-1] + len(piece))
@@ -115,7 +115,7 @@ class _Encoder:
         runs: list[Run] = []
         made = iter(encodings)
         for row, plan in zip(chunk, planned, strict=True):
-            encoding = next(made) if plan is not None else None
+            encoding: Any = next(made) if plan is not None else None
             # The comparison of an earlier row may have ended the trust in what was planned before.
             own = _runs(encoding, plan) if plan is not None and plan.pattern.pieces is not None else None
             if plan is None or own is None:

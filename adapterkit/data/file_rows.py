@@ -85,7 +85,8 @@ class FileRows(Sequence[Conversation]):
 
     def raw(self, index: int) -> bytes:
         """The line of a row, as it stands in the file."""
-        return self.sources[self.of[index]].read(int(self.starts[index]), int(self.sizes[index]))
+        source = self.sources[int(self.of[index])]
+        return source.read(int(self.starts[index]), int(self.sizes[index]))
 
     def _after_block(self, first: int) -> int:
         """The row behind those that one read brings: of the same file, and together little more than a block."""

@@ -101,10 +101,11 @@ def _located(value: str) -> list[Path | str]:
     if value.startswith(DATASETS):
         return [value]
     if path.is_dir():
-        found = [each for each in path.rglob("*") if each.name.endswith(SUFFIXES) and each.is_file()]
+        found: list[Path] = [each for each in path.rglob("*") if each.name.endswith(SUFFIXES) and each.is_file()]
         if not found:
             raise DataError(f"This is a directory without a {' or '.join(SUFFIXES)} file.", path=path)
-        return sorted(found, key=lambda each: each.relative_to(path).as_posix())
+        found.sort(key=lambda each: each.relative_to(path).as_posix())
+        return [*found]
     if any(letter in value for letter in "*?[") and not path.exists():
         matching = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))), key=lambda each: each.as_posix())
         if not matching:

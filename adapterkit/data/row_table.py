@@ -43,7 +43,8 @@ class RowTable(Sequence[dict[str, Any]]):
         if isinstance(index, slice):
             return [self[each] for each in range(len(self))[index]]
         if index == "length":
-            return lengths_of(self._rows).tolist()
+            lengths: list[Any] = lengths_of(self._rows).tolist()
+            return lengths
         if isinstance(index, str):
             return [row[index] for row in self]
         place = range(len(self))[index]

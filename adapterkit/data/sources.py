@@ -9,7 +9,6 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from adapterkit.data.lines import BLOCK, Line, scan
 from adapterkit.data.tables import parquet_lines
@@ -117,7 +116,7 @@ def _unpacked(path: Path, limit: int, skip: bool) -> Iterator[bytes]:
                 return
 
 
-def _piece(path: Path, file: IO[bytes], lines: int) -> bytes:
+def _piece(path: Path, file: gzip.GzipFile, lines: int) -> bytes:
     try:
         return file.read(BLOCK)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -81,14 +81,9 @@ class AdapterTrainer(Trainer):
         self.tokens_seen, self._pace = 0, Pace()
         self.best: BestWeights | None = None
         super().__init__(
-            model=stack.model,
-            args=args,
-            data_collator=collate,
-            train_dataset=train_rows,
-            eval_dataset=list(validation_rows) or None,
-            processing_class=tokenizer,
-            callbacks=[self._pace, *callbacks],
-        )
+            model=stack.model, args=args, data_collator=collate, train_dataset=train_rows,
+            eval_dataset=list(validation_rows) or None, processing_class=tokenizer, callbacks=[self._pace, *callbacks],
+        )  # fmt: skip
         # compute_loss divides by the label tokens of the whole accumulated batch, so nothing may divide again.
         self.model_accepts_loss_kwargs = True
         self.scaling = LossScaling.of(stack.base)
@@ -190,13 +185,16 @@ class AdapterTrainer(Trainer):
             FrozenChangedError: anything frozen moved; nothing is written.
             TrainableSetError: steps were taken, or would be, that the guard does not see.
         """
-        # accelerate wraps the one that was made here.
-        self._guard.require_stepped_by(getattr(self.optimizer, "optimizer", self.optimizer))
-        self._guard.before_write()
+        self._prove()
         self.stack.save_trainee(folder := Path(output_dir or str(self.args.output_dir)))
         for kept in (self.best, self.scaling):
             if kept is not None:
                 kept.write(folder)
+
+    def _prove(self) -> None:
+        # accelerate wraps the one that was made here.
+        self._guard.require_stepped_by(getattr(self.optimizer, "optimizer", self.optimizer))
+        self._guard.before_write()
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Build a checkpoint aside and rename it into place; the Trainer writes in place, and rotates by the clock.
