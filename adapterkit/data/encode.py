@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from adapterkit.config.choices import ERROR
 from adapterkit.data.conversation import Conversation, Origin
+from adapterkit.data.encode_fast import encode_batches
 from adapterkit.data.lengths import fit_row
-from adapterkit.data.template import EncodedRow, encode
+from adapterkit.data.row_table import RowTable
+from adapterkit.data.template import EncodedRow
 from adapterkit.data.token_cache import kept_rows
+from adapterkit.data.token_rows import labels_counts_of, lengths_of
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
 _log = logging.getLogger(__name__)
@@ -49,6 +51,9 @@ def encode_split(
         max_length: the most tokens that a row may have.
         on_long_row: what becomes of a longer one: `error`, `drop` or `truncate_prompt`.
 
+    Returns:
+        The rows; many of them stay on the disk and are read when they are looked at.
+
     Raises:
         DataError: a row cannot be encoded, is too long, or has no token to learn.
     """
@@ -76,8 +81,10 @@ def fit_split(
     on_long_row: str = ERROR,
 ) -> EncodedSplit:
     """Encode every conversation, and count what was shortened and left out; as `encode_split`."""
-    rows = kept_rows(conversations, tokenizer, lambda: [encode(each, tokenizer) for each in conversations])
-    odd = [place for place, row in enumerate(rows) if row.length > max_length or row.labels_count == 0]
+    rows = kept_rows(conversations, tokenizer, lambda: encode_batches(conversations, tokenizer))
+    if not len(rows):
+        return EncodedSplit(rows)
+    odd: list[int] = ((lengths_of(rows) > max_length) | (labels_counts_of(rows) == 0)).nonzero()[0].tolist()
     if not odd:
         return EncodedSplit(rows)
     fitted = {place: fit_row(conversations[place], rows[place], tokenizer, max_length, on_long_row) for place in odd}
@@ -88,15 +95,9 @@ def fit_split(
     return EncodedSplit(left, len(shortened), [conversations[place].origin for place in dropped])
 
 
-def as_dataset(rows: Sequence[EncodedRow]) -> Dataset:
-    """A table: `input_ids` and `labels`, each `(tokens,)` a row, `length`, its tokens, and `row`, its number from 0."""
-    from datasets import Dataset
+def as_dataset(rows: Sequence[EncodedRow]) -> RowTable:
+    """A table: `input_ids` and `labels`, each `(tokens,)` a row, `length`, its tokens, and `row`, its number from 0.
 
-    return Dataset.from_dict(
-        {
-            "input_ids": [list(row.input_ids) for row in rows],
-            "labels": [list(row.labels) for row in rows],
-            "length": [row.length for row in rows],
-            "row": list(range(len(rows))),
-        }
-    )
+    Where any row counts more or less than another, there is `weight` besides.
+    """
+    return RowTable(rows)

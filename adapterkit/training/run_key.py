@@ -14,6 +14,8 @@ from adapterkit.lineage import BaseIdentity
 TRAINING_SCHEMA = 7
 
 _NOT_OF_ROWS = ("max_length", "on_long_row", "unified", "voice", "short", "install")
+# Settings of data that came later; one at its default is not said, so that it changes no digest of before.
+_ROWS_CAME_LATER = ("splits", "on_bad_row", "max_bad_ratio", "quarantine", "near_duplicates", "replay", "replay_share")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
 _CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw", "on_long_row": "error"}
@@ -57,7 +59,12 @@ def settings_digest(config: TrainConfig) -> str:
 
 def rows_digest(config: TrainConfig) -> str:
     """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
-    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in _NOT_OF_ROWS}
+    defaults = {each.name: each.default for each in dataclasses.fields(config.data)}
+    data = {
+        key: value
+        for key, value in dataclasses.asdict(config.data).items()
+        if key not in _NOT_OF_ROWS and not (key in _ROWS_CAME_LATER and value == defaults[key])
+    }
     return json_digest(_one_form(data))
 
 
