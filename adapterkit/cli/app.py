@@ -1,7 +1,7 @@
 """The verbs in the order in which `--help` lists them, and how the command ends.
 
-Nothing here or above imports a deep-learning library, but for the verbs of `training`, `estimating`, `talking`,
-`importing` and `checkup` once they are called.
+Nothing here or above imports a deep-learning library, but for the verbs of `training`, `estimating`, `rows`,
+`talking`, `importing` and `checkup` once they are called.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from adapterkit.cli import checkup, estimating, importing, keeping, looking, offering, signing, talking, training
+from adapterkit.cli import checkup, estimating, importing, keeping, looking, offering, rows, signing, talking, training
 from adapterkit.cli.output import print_json, printable
 from adapterkit.errors import AdapterKitError
 
@@ -42,6 +42,7 @@ app.command()(checkup.doctor)
 app.command()(talking.chat)
 app.command(context_settings=_FORWARDED)(training.train)
 app.command(context_settings=_WORDS)(estimating.estimate)
+app.add_typer(rows.data)
 app.command("import")(importing.import_folder)
 app.command()(training.rebuild)
 app.command()(training.reproduce)

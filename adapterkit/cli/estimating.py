@@ -10,7 +10,6 @@ import typer
 
 from adapterkit.cli.options import Json, RegistryOption
 from adapterkit.cli.output import print_json, print_pairs, printable
-from adapterkit.errors import AdapterKitError, UsageError
 
 if TYPE_CHECKING:
     from adapterkit.training.estimate import Estimate
@@ -27,21 +26,14 @@ def estimate(
 
     # What follows brings PEFT and bitsandbytes, which are told to be quiet.
     quiet_libraries()
+    from adapterkit.cli.composed import composed
     from adapterkit.cli.retraining import log_to_stderr
-    from adapterkit.config.asked import quoted
-    from adapterkit.config.compose import compose_command, compose_recipe, composing
-    from adapterkit.config.outcome import EXPECTED, message_of
+    from adapterkit.config.compose import compose_recipe, composing
     from adapterkit.workflows.estimating import estimate as foresee
 
     log_to_stderr()
-    words = [*context.args, *([f"registry={quoted(str(registry))}"] if registry else [])]
     with composing():
-        try:
-            config, asked = compose_command(words, config_dir)
-        except EXPECTED as error:
-            if isinstance(error, AdapterKitError):
-                raise
-            raise UsageError(message_of(error)) from error
+        config, asked = composed(context.args, config_dir, registry)
         found = foresee(config, asked=asked, compose_parent=compose_recipe)
     if as_json:
         print_json([_plain(each) for each in found])

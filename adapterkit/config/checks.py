@@ -26,6 +26,7 @@ _WHOLE: _Rule = ("a whole number from 1 on", lambda value: value >= 1)
 _WHOLE_OR_NULL: _Rule = ("a whole number from 1 on, or null", lambda value: value is None or value >= 1)
 _POSITIVE: _Rule = ("a number above 0", lambda value: 0 < value < math.inf)
 _NOT_NEGATIVE: _Rule = ("a number from 0 on", lambda value: 0 <= value < math.inf)
+_SHARE: _Rule = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
 _RULES: dict[str, _Rule] = {
     "seed": ("a whole number from 0 to 4294967295", lambda value: 0 <= value < 2**32),
     "adapter.r": _WHOLE,
@@ -44,6 +45,10 @@ _RULES: dict[str, _Rule] = {
     "data.max_train_rows": _WHOLE_OR_NULL,
     "data.max_validation_rows": _WHOLE_OR_NULL,
     "data.max_test_rows": _WHOLE_OR_NULL,
+    "data.on_bad_row": ("error or quarantine", lambda value: value in ("error", "quarantine")),
+    "data.max_bad_ratio": _SHARE,
+    "data.near_duplicates": ("warn, error, drop or ignore", lambda value: value in ("warn", "error", "drop", "ignore")),
+    "data.replay_share": _SHARE,
     "trainer.epochs": _POSITIVE,
     "trainer.max_steps": ("-1 (until the epochs are through) or a whole number from 1 on", lambda v: v == -1 or v >= 1),
     "trainer.step_limit": _WHOLE_OR_NULL,

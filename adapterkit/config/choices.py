@@ -18,6 +18,9 @@ OPTIMIZERS: Mapping[str, str | None] = {
     "paged_adamw_8bit": "paged_adamw_8bit",
     "sgd": "sgd",
 }
+# What becomes of a row that is too long.
+ERROR, DROP, TRUNCATE_PROMPT = "error", "drop", "truncate_prompt"
+ON_LONG_ROW = (ERROR, DROP, TRUNCATE_PROMPT)
 STARTS = (DEFAULT, GAUSSIAN, EVA)
 # What each would leave in the place of the frozen weight W as the adapter is made.
 _REWRITES = {
@@ -40,9 +43,10 @@ def check_choices(config: TrainConfig) -> None:
 
     Raises:
         UsageError: the start rewrites the base, or there are two starts.
-        UnknownNameError: there is no such optimizer or start.
+        UnknownNameError: there is no such optimizer, start or way with long rows.
     """
     _require_known("trainer.optimizer", config.trainer.optimizer, tuple(OPTIMIZERS))
+    _require_known("data.on_long_row", config.data.on_long_row, ON_LONG_ROW)
     start = config.adapter.init_lora_weights
     if rewriting := next((name for name in _REWRITES if start.startswith(name)), None):
         raise UsageError(

@@ -76,7 +76,12 @@ class DataConfig:
     `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
     `validation` null means no validation. `unified` names the adapter that all of the data's voices share,
     `voice` is the persona that recipes take when none is given. `prompt` is the user's turn where the rows bring none;
-    `system` is put before rows without a system turn (null: the chat template's own default).
+    `system` is put before rows without a system turn (null: the chat template's own default). Of a user's own files:
+    `splits` is a file that divides the rows of `train` among personas and splits. `on_bad_row` is error or quarantine,
+    which sets up to `max_bad_ratio` of a file's rows aside in the folder `quarantine` (null: beside the file).
+    `near_duplicates` is warn, error, drop or ignore. `replay` is a reservoir of past rows; of the rows to train on,
+    `replay_share` are drawn from it. `on_long_row` says what becomes of a row of more than `max_length` tokens: error,
+    drop, or truncate_prompt, which cuts no answer.
     """
 
     reader: str = MISSING
@@ -93,6 +98,14 @@ class DataConfig:
     max_test_rows: int | None = None
     short: ShortConfig = field(default_factory=ShortConfig)
     install: str | None = None
+    on_long_row: str = "error"
+    splits: str | None = None
+    on_bad_row: str = "error"
+    max_bad_ratio: float = 0.01
+    quarantine: str | None = None
+    near_duplicates: str = "warn"
+    replay: str | None = None
+    replay_share: float = 0.1
 
 
 @dataclass

@@ -2,8 +2,9 @@
 
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
-from adapterkit.data.encode import as_dataset, encode_split
+from adapterkit.data.encode import EncodedSplit, as_dataset, encode_split, fit_split
 from adapterkit.data.readers import PERSONAS, READERS, list_personas, read_splits
+from adapterkit.data.replay import Reservoir
 from adapterkit.data.sampling import thin
 from adapterkit.data.template import EncodedRow, encode
 
@@ -12,13 +13,16 @@ __all__ = [
     "READERS",
     "Conversation",
     "EncodedRow",
+    "EncodedSplit",
     "Origin",
     "PadCollator",
+    "Reservoir",
     "Splits",
     "Turn",
     "as_dataset",
     "encode",
     "encode_split",
+    "fit_split",
     "list_personas",
     "read_splits",
     "thin",

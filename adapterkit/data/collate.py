@@ -27,20 +27,23 @@ class PadCollator:
 
         Args:
             rows: each with `input_ids` and `labels`, `(tokens,)` of its own length, and perhaps `row`, its
-                number; other columns are left out.
+                number, and `weight`; other columns are left out.
 
         Returns:
-            `input_ids`, `attention_mask` and `labels`, each int64 `(rows, tokens)`; and `rows`, int64
-            `(rows,)`, where they have numbers.
+            `input_ids`, `attention_mask` and `labels`, each int64 `(rows, tokens)`; `rows`, int64 `(rows,)`, where
+            they have numbers; and `weights`, float32 `(rows,)`, where they have weights.
         """
         import torch
 
         width = max(len(row["input_ids"]) for row in rows)
+        numbers = {"rows": torch.tensor([row["row"] for row in rows])} if "row" in rows[0] else {}
+        if "weight" in rows[0]:
+            numbers["weights"] = torch.tensor([row["weight"] for row in rows], dtype=torch.float32)
         return {
             "input_ids": _padded([row["input_ids"] for row in rows], width, self.pad_token_id),
             "attention_mask": _padded([[1] * len(row["input_ids"]) for row in rows], width, 0),
             "labels": _padded([row["labels"] for row in rows], width, IGNORED),
-        } | ({"rows": torch.tensor([row["row"] for row in rows])} if "row" in rows[0] else {})
+        } | numbers
 
 
 def _padded(values: Sequence[Sequence[int]], width: int, filler: int) -> torch.Tensor:

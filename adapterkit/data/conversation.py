@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from adapterkit.digest import json_digest
+import msgspec
+
+from adapterkit.digest import canonical_json
 from adapterkit.errors import DataError
+
+_PLAIN = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True)
@@ -41,37 +46,70 @@ class Origin:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Turns in the order they were spoken."""
+    """Turns in the order they were spoken.
+
+    Attributes:
+        turns: what is said; the assistant's answers are what is learned.
+        origin: where it came from.
+        weight: how much each of its label tokens counts in the loss, above 0.
+        rejected: of a preference pair, the answer that was not preferred; the turns hold the other one.
+    """
 
     turns: tuple[Turn, ...]
     origin: Origin
+    weight: float = 1.0
+    rejected: str | None = None
 
     @property
     def messages(self) -> list[dict[str, str]]:
         """The turns as chat templates take them."""
         return [{"role": turn.role, "content": turn.content} for turn in self.turns]
 
+    @property
+    def words(self) -> bytes:
+        """The turns alone as canonical JSON: `[["user","hi"],["assistant","hello"]]`."""
+        # Of lists of text msgspec makes the same bytes as `canonical_json`, in a tenth of the time.
+        return _PLAIN.encode([[turn.role, turn.content] for turn in self.turns])
+
+    @property
+    def canonical(self) -> bytes:
+        """All that is learned from it as canonical JSON: the words alone where there is nothing else."""
+        if self.weight == 1 and self.rejected is None:
+            return self.words
+        whole: dict[str, object] = {"turns": [[turn.role, turn.content] for turn in self.turns]}
+        if self.weight != 1:
+            whole["weight"] = float(self.weight)
+        if self.rejected is not None:
+            whole["rejected"] = self.rejected
+        return canonical_json(whole)
+
 
 @dataclass(frozen=True)
 class Splits:
     """What is trained on, what steers training, and what only the final test sees.
 
-    `source` says in a few words where the rows came from; it is for people, and no part of the digest. `origins` says
-    what they were read from: `file:<path>` with its sha256, or `package:<name>` with its version.
+    Rows of files are read from there each time that they are looked at: go through them in order. `source` says in a
+    few words where the rows came from; it is for people, and no part of the digest. `origins` says what they were read
+    from: `file:<path>` with its sha256, or `package:<name>` with its version.
     """
 
-    train: tuple[Conversation, ...]
-    validation: tuple[Conversation, ...]
-    test: tuple[Conversation, ...]
+    train: Sequence[Conversation]
+    validation: Sequence[Conversation]
+    test: Sequence[Conversation]
     source: str
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
-        """Hex sha256 of what is said in every split, in order; paths and line numbers do not enter."""
-        return json_digest(
-            {
-                name: [[[turn.role, turn.content] for turn in row.turns] for row in rows]
-                for name, rows in (("train", self.train), ("validation", self.validation), ("test", self.test))
-            }
-        )
+        """Hex sha256 of what is said in every split, in order; paths and line numbers do not enter.
+
+        It is the digest of one JSON object of all splits, which is never held as a whole.
+        """
+        digest = hashlib.sha256()
+        leads = b'{"test":[', b'],"train":[', b'],"validation":['
+        for lead, rows in zip(leads, (self.test, self.train, self.validation), strict=True):
+            digest.update(lead)
+            for number, row in enumerate(rows):
+                digest.update(b"," + row.canonical if number else row.canonical)
+        digest.update(b"]}")
+        return digest.hexdigest()

@@ -5,60 +5,87 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
+import msgspec
+
+from adapterkit.data.sources import open_source
 from adapterkit.errors import DataError
-from adapterkit.names import nearest
 
 # No line of text for training comes near; the limit keeps a file without line ends from filling the memory.
 LINE_LIMIT = 16 << 20
 _BOM = b"\xef\xbb\xbf"
+_QUICK = msgspec.json.Decoder()
 
 
 def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Every object of a file with its 1-based line; blank lines and a byte-order mark are skipped.
 
+    Args:
+        path: a file that `open_source` takes.
+
     Raises:
         DataError: the file is missing, no file, empty or unreadable; or a line is longer than 16 MiB, not UTF-8, not
             JSON, not an object, repeats a key, or holds NaN, an infinity or half of a surrogate pair.
     """
-    _check_file(path)
-    empty = True
-    try:
-        with path.open("rb") as file:
-            for number, line in _lines(path, file):
-                empty = False
-                yield number, _parse(path, number, line)
-    except OSError as error:
-        raise DataError(f"The file cannot be read: {error}", path=path) from error
+    source, empty = open_source(path, limit=LINE_LIMIT), True
+    for line in source.lines(limit=LINE_LIMIT):
+        content = trimmed(line.number, line.content or b"")
+        if content:
+            empty = False
+            yield line.number, parse_object(path, line.number, content)
     if empty:
-        raise DataError('The file is empty. Write one {"messages": [...]} object a line.', path=path)
+        raise empty_file(path)
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise DataError("This is a directory. Give the JSONL file itself.", path=path)
-    if path.exists() and not path.is_file():
-        raise DataError("This is no regular file. Write the rows to a file first.", path=path)
-    if not path.exists():
-        close = nearest(path.name, (sibling.name for sibling in path.parent.iterdir())) if path.parent.is_dir() else []
-        hint = f" Did you mean {', '.join(close)}?" if close else f" The folder is {path.parent.resolve()}."
-        raise DataError(f"There is no such file.{hint}", path=path)
+def trimmed(number: int, line: bytes) -> bytes:
+    """A line without white space around it, and the first one without a byte-order mark."""
+    return (line.removeprefix(_BOM) if number == 1 else line).strip()
 
 
-def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    while line := file.readline(LINE_LIMIT + 1):
-        number += 1
-        if len(line) > LINE_LIMIT:
-            what = f"The line is longer than {LINE_LIMIT >> 20} MiB. One object a line; is this a single JSON document?"
-            raise DataError(what, path=path, line=number)
-        line = (line.removeprefix(_BOM) if number == 1 else line).strip()
-        if line:
-            yield number, line
+def empty_file(path: str | Path) -> DataError:
+    """The error of a file without rows."""
+    return DataError("The file is empty. Write one JSON object a line; docs/reading.md shows them.", path=path)
 
 
-def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def parse_object(path: str | Path, number: int, line: bytes) -> dict[str, Any]:
+    """The object that a line holds.
+
+    Args:
+        path: of the file, for errors.
+        number: of the line, for errors.
+        line: its bytes, without white space around them.
+
+    Raises:
+        DataError: as `read_objects`, of one line.
+    """
+    try:
+        value = _QUICK.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        # Whatever is wrong, the strict parser below says it better; it also takes what only the quick one refuses.
+        return _parse(path, number, line)
+    if type(value) is dict and b"\\u003" not in line and _colons(value) == line.count(b":"):
+        return value
+    return _parse(path, number, line)
+
+
+def _colons(value: Any) -> int:
+    """How many colons a value is written with: one for each key, and those in texts.
+
+    The quick parser takes the last of two equal keys without a word. Their line has more colons than what it gives; the
+    escaped colon, which would make up for one, is left to the strict parser.
+    """
+    if type(value) is str:
+        return value.count(":")
+    if type(value) is dict:
+        count = len(value)
+        for key, inner in value.items():
+            count += key.count(":") + (inner.count(":") if type(inner) is str else _colons(inner))
+        return count
+    return sum(map(_colons, value)) if type(value) is list else 0
+
+
+def _parse(path: str | Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
@@ -71,7 +98,7 @@ def _parse(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"Not a row: {error}.", path=path, line=number) from error
     if not isinstance(value, dict):
-        what = f'The line holds {_kind(value)}, not an object. Write {{"messages": [...]}}.'
+        what = f"The line holds {kind_of(value)}, not an object. Write one JSON object a line."
         raise DataError(what, path=path, line=number)
     return value
 
@@ -81,10 +108,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for key, value in pairs:
         if key in table:
             raise ValueError(f"the key '{key}' stands twice in one object")
-        if isinstance(value, str):
-            _check_text(value)
+        _check_text(key)
+        _check_texts(value)
         table[key] = value
     return table
+
+
+def _check_texts(value: Any) -> None:
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_texts(inner)
 
 
 def _check_text(text: str) -> None:
@@ -98,5 +133,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _kind(value: object) -> str:
-    return {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}.get(type(value), "a number")
+def kind_of(value: object) -> str:
+    """What a JSON value is, for an error."""
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
-from adapterkit.data.chat import chat_names, read_chat
+from adapterkit.data.chat import chat_row
+from adapterkit.data.completion import completion_row
 from adapterkit.data.conversation import Conversation, Splits, Turn
+from adapterkit.data.examples import example_row
+from adapterkit.data.file_rows import Shape
+from adapterkit.data.files import file_personas, read_files
+from adapterkit.data.instruction import instruction_row
+from adapterkit.data.preference import preference_row
 from adapterkit.data.presidents import president_names, read_presidents
+from adapterkit.data.replaying import with_replay
+from adapterkit.data.row_views import changed
 from adapterkit.data.sampling import thin
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
 from adapterkit.errors import UnknownNameError
@@ -50,16 +60,25 @@ def _flat(read: CorpusReader) -> Reader:
     )
 
 
+# What one row of a user's own file looks like, whichever kind of file it is.
+SHAPES: dict[str, Shape] = {
+    "chat": chat_row,
+    "completion": completion_row,
+    "instruction": instruction_row,
+    "examples": example_row,
+    "preference": preference_row,
+}
+
 READERS: dict[str, Reader] = {
     "presidents": _flat(read_presidents),
     "shakespeare": _flat(read_shakespeare),
-    "chat": _flat(read_chat),
+    **{name: partial(read_files, shape=shape) for name, shape in SHAPES.items()},
 }
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
     "presidents": lambda config: president_names(config.install),
     "shakespeare": lambda config: shakespeare_names(config.install),
-    "chat": lambda config: chat_names(config.train, config.validation, config.test),
+    **{name: partial(file_personas, shape=shape) for name, shape in SHAPES.items()},
 }
 
 
@@ -74,12 +93,13 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
     """
     _check_reader(config.reader)
     splits = READERS[config.reader](config, persona)
-    return replace(
+    splits = replace(
         splits,
         train=_finish("train", splits.train, config.max_train_rows, config.system),
         validation=_finish("validation", splits.validation, config.max_validation_rows, config.system),
         test=_finish("test", splits.test, config.max_test_rows, config.system),
     )
+    return splits if config.replay is None else with_replay(splits, Path(config.replay), config.replay_share)
 
 
 def list_personas(config: DataConfig) -> tuple[str, ...]:
@@ -102,16 +122,12 @@ def _check_reader(name: str) -> None:
         )
 
 
-def _finish(
-    split: str, rows: tuple[Conversation, ...], limit: int | None, system: str | None
-) -> tuple[Conversation, ...]:
+def _finish(split: str, rows: Sequence[Conversation], limit: int | None, system: str | None) -> Sequence[Conversation]:
     kept = thin(rows, limit)
     if len(kept) < len(rows):
         _log.info("data.max_%s_rows: %d of %d rows", split, len(kept), len(rows))
-    if system is None:
-        return kept
-    return tuple(row if row.turns[0].role == "system" else _with_system(row, system) for row in kept)
+    return kept if system is None else changed(kept, partial(_with_system, system))
 
 
-def _with_system(row: Conversation, system: str) -> Conversation:
-    return replace(row, turns=(Turn("system", system), *row.turns))
+def _with_system(system: str, row: Conversation) -> Conversation:
+    return row if row.turns[0].role == "system" else replace(row, turns=(Turn("system", system), *row.turns))

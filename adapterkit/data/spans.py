@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from adapterkit.data.chat import ROLES
+from adapterkit.data.control_tokens import end_of_turn, refuse_forged
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.errors import DataError
 
@@ -28,37 +30,76 @@ class Rendered:
 
 
 def render(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> Rendered:
-    """Apply the chat template and find every answer with its end-of-turn token, without the white space behind it.
+    """Apply the chat template and find every answer with its end-of-turn token, and nothing behind that.
 
     A template with `{% generation %}` says itself what the answers are. For any other, the text up to an answer is what
     the template writes for the turns before it plus the generation prompt, and must be a prefix of the whole; so must
-    the text up to the answer's end. What the template writes before an answer beyond the generation prompt is left out.
+    the text up to the answer's end. What the template writes before an answer beyond the generation prompt is left out,
+    and so is what it writes behind the end of the turn: a generation prompt that nobody asked for, a last end-of-text.
 
     Raises:
-        DataError: the tokenizer has no chat template; the template refuses the conversation, drops or changes what a
-            turn says, or writes an answer differently once later turns follow.
+        DataError: the tokenizer has no chat template; a turn is neither the system's, the user's nor the assistant's,
+            or says a token that orders the conversation; the template refuses the conversation, drops or changes what
+            a turn says, or writes an answer differently once later turns follow.
     """
     if tokenizer.chat_template is None:
         raise conversation.origin.error(
             "The tokenizer has no chat template, so a conversation cannot become text. Train on an instruct or chat "
             "base, or set tokenizer.chat_template."
         )
-    text = _apply(conversation.turns, tokenizer, conversation.origin)
+    _check_roles(conversation)
+    text = apply_template(conversation.turns, tokenizer, conversation.origin)
+    _check_system(conversation, text)
+    refuse_forged(conversation, text, tokenizer)
     if _GENERATION.search(tokenizer.get_chat_template()):
         spans = _marked_spans(conversation, tokenizer, text)
     else:
         answers = [index for index, turn in enumerate(conversation.turns) if turn.role == "assistant"]
         spans = tuple(_answer_span(conversation, index, tokenizer, text) for index in answers)
+    _check_said(conversation, text)
+    return Rendered(text, spans)
+
+
+def _check_roles(conversation: Conversation) -> None:
     for number, turn in enumerate(conversation.turns, start=1):
-        if turn.content.strip() not in text:
+        if turn.role not in ROLES:
+            raise conversation.origin.error(
+                f"Turn {number} has the role {turn.role!r}; the roles are {', '.join(ROLES)}. Write what a tool said "
+                "into the user's turn, and its call into the assistant's."
+            )
+
+
+def _check_system(conversation: Conversation, text: str) -> None:
+    first = conversation.turns[0] if conversation.turns else None
+    if first is not None and first.role == "system" and first.content.strip() not in text:
+        raise conversation.origin.error(
+            "The chat template drops or changes what turn 1 (system) says once an answer follows. Write it at the "
+            "beginning of the first user turn, or use another template."
+        )
+
+
+def _check_said(conversation: Conversation, text: str) -> None:
+    """Demand that the text holds what every turn says, in order."""
+    place = 0
+    for number, turn in enumerate(conversation.turns, start=1):
+        content = turn.content.strip()
+        place = text.find(content, place)
+        if place < 0:
             raise conversation.origin.error(
                 f"The chat template drops or changes what turn {number} ({turn.role}) says. It may strip reasoning, or "
                 f"know no {turn.role} turn here; take that out of the row, or use another template."
             )
-    return Rendered(text, spans)
+        place += len(content)
 
 
-def _apply(turns: tuple[Turn, ...], tokenizer: PreTrainedTokenizerBase, origin: Origin, *, prompt: bool = False) -> str:
+def apply_template(
+    turns: tuple[Turn, ...], tokenizer: PreTrainedTokenizerBase, origin: Origin, *, prompt: bool = False
+) -> str:
+    """The text of turns; with `prompt`, up to where the assistant goes on.
+
+    Raises:
+        DataError: the template refuses the turns.
+    """
     import jinja2
 
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]
@@ -99,26 +140,29 @@ def _answer_span(conversation: Conversation, index: int, tokenizer: PreTrainedTo
         raise origin.error(
             "The conversation begins with the assistant, and no prompt leads to that turn. Begin with the user."
         )
-    before = _apply(turns[:index], tokenizer, origin, prompt=True)
-    upto = text if index == len(turns) - 1 else _apply(turns[: index + 1], tokenizer, origin)
+    before = apply_template(turns[:index], tokenizer, origin, prompt=True)
+    upto = text if index == len(turns) - 1 else apply_template(turns[: index + 1], tokenizer, origin)
     if not text.startswith(before):
         raise origin.error(_differs(index, "the prompt before it is not what the whole conversation begins with"))
-    if not text.startswith(upto) or len(upto) < len(before):
-        raise origin.error(_differs(index, "it is written differently once later turns follow"))
+    later = _differs(index, "it is written differently once later turns follow")
+    if not upto.startswith(before):
+        raise origin.error(later)
     lead = _lead(conversation, index, tokenizer, len(before))
-    start, end = _answer_in(upto[len(before) :], turns[index], lead, origin)
+    start, end = _answer_in(upto[len(before) :], turns[index], lead, origin, tokenizer)
+    if not text.startswith(upto[: len(before) + end]):
+        raise origin.error(later)
     return len(before) + start, len(before) + end
 
 
-def _answer_in(written: str, turn: Turn, lead: int, origin: Origin) -> Span:
+def _answer_in(written: str, turn: Turn, lead: int, origin: Origin, tokenizer: PreTrainedTokenizerBase) -> Span:
     """Where the answer and its end-of-turn token lie in what follows the generation prompt."""
     # The lead was measured with another answer, and a template may look into the answer: then try without a lead.
     content = turn.content.strip()
     for start in (lead, 0) if written[:lead].strip() else (0,):
         answer = written[start:].lstrip()
         if answer.startswith(content):
-            # White space is glue only behind an end-of-turn token; without one it is all that ends the answer.
-            return start, len(written.rstrip() if answer[len(content) :].strip() else written)
+            tail = answer[len(content) :]
+            return start, len(written) - len(tail) + end_of_turn(tail, tokenizer)
     raise origin.error(
         f"The chat template changes what the assistant says ({content[:40]!r}); it may strip reasoning. Write the row "
         "as the template does, or use another template."
@@ -128,7 +172,7 @@ def _answer_in(written: str, turn: Turn, lead: int, origin: Origin) -> Span:
 def _lead(conversation: Conversation, index: int, tokenizer: PreTrainedTokenizerBase, before: int) -> int:
     """How many characters the template writes between the generation prompt and the answer."""
     turns = (*conversation.turns[:index], Turn("assistant", _SENTINEL))
-    return max(_apply(turns, tokenizer, conversation.origin).find(_SENTINEL, before) - before, 0)
+    return max(apply_template(turns, tokenizer, conversation.origin).find(_SENTINEL, before) - before, 0)
 
 
 def _differs(index: int, why: str) -> str:

@@ -23,10 +23,12 @@ class EncodedRow:
     Attributes:
         input_ids: the token ids, `(tokens,)`.
         labels: the same ids where the loss counts, and -100 elsewhere, `(tokens,)`; not shifted.
+        weight: how much each of its label tokens counts in the loss.
     """
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    weight: float = 1.0
 
     @property
     def length(self) -> int:
@@ -64,7 +66,7 @@ def encode(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> En
                 start, end = offsets[position]
                 raise answer_error(conversation.origin, rendered.text[start:end])
             labels[position] = ids[position]
-    return EncodedRow(tuple(ids), tuple(labels))
+    return EncodedRow(tuple(ids), tuple(labels), conversation.weight)
 
 
 def _inside(offsets: Sequence[tuple[int, int]], span: Span) -> list[int]:

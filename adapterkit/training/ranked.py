@@ -66,8 +66,13 @@ class RankedTrainer(AdapterTrainer):
         return prepared
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
-        """Label tokens of the whole step on all ranks."""
+        """Label tokens of the whole step on all ranks, each counted by the weight of its row."""
         own = super()._get_num_items_in_batch(batch_samples, device)
+        if "weight" in getattr(self.train_dataset, "column_names", ()):
+            weight = torch.tensor(float(own or 0), dtype=torch.float64)
+            if not self._ranks.alone:
+                self._ranks.add_up("the label tokens of a step", weight)
+            return weight.to(device, torch.float32)
         return torch.tensor(self._ranks.total("the label tokens of a step", int(own or 0)), device=device)
 
     def compute_loss(

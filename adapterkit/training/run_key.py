@@ -13,10 +13,12 @@ from adapterkit.lineage import BaseIdentity
 # Raise it when the same config would train to other weights than before.
 TRAINING_SCHEMA = 7
 
-_NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
+_NOT_OF_ROWS = ("max_length", "on_long_row", "unified", "voice", "short", "install")
+# Settings of data that came later; one at its default is not said, so that it changes no digest of before.
+_ROWS_CAME_LATER = ("splits", "on_bad_row", "max_bad_ratio", "quarantine", "near_duplicates", "replay", "replay_share")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
-_CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw"}
+_CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw", "on_long_row": "error"}
 # What an adapter preset proposes or says; what the trainer makes of it counts there.
 _NOT_OF_SHAPE = ("epochs", "learning_rate", "max_steps", "max_artifact_mb", "intended_use", "tags")
 
@@ -35,7 +37,7 @@ def settings(config: TrainConfig) -> dict[str, Any]:
         "adapter": adapter,
         "trainer": trainer,
         "seed": config.seed,
-        "data": {"max_length": config.data.max_length},
+        "data": _said({key: getattr(config.data, key) for key in ("max_length", "on_long_row")}),
     }
     if config.incremental:
         plain["incremental"] = True
@@ -57,7 +59,12 @@ def settings_digest(config: TrainConfig) -> str:
 
 def rows_digest(config: TrainConfig) -> str:
     """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
-    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in _NOT_OF_ROWS}
+    defaults = {each.name: each.default for each in dataclasses.fields(config.data)}
+    data = {
+        key: value
+        for key, value in dataclasses.asdict(config.data).items()
+        if key not in _NOT_OF_ROWS and not (key in _ROWS_CAME_LATER and value == defaults[key])
+    }
     return json_digest(_one_form(data))
 
 

@@ -24,6 +24,7 @@ from adapterkit.training.optimizers import use_loraplus
 from adapterkit.training.pace import Pace
 from adapterkit.training.scaling import LossScaling
 from adapterkit.training.schedules import exponential
+from adapterkit.training.weighing import label_weight, weighed
 
 Losses = Callable[[Mapping[str, torch.Tensor]], tuple[torch.Tensor, torch.Tensor]]
 Collate = Callable[[list[Any]], dict[str, Any]]
@@ -36,7 +37,7 @@ class AdapterTrainer(Trainer):
         stack: a stack with a trainee.
         guard: of that stack.
         args: transformers' training arguments.
-        train_rows: dataset with `input_ids`, `labels` and `length`.
+        train_rows: table of `input_ids`, `labels` and `length`, and perhaps of `weight`.
         validation_rows: rows for evaluation while training; empty for none.
         tokenizer: for the names of model inputs.
         collate: makes one padded batch of several rows.
@@ -77,18 +78,12 @@ class AdapterTrainer(Trainer):
         self._exponential, self._loraplus = exponential_rate, loraplus_lr_ratio
         self._losses = losses or partial(label_losses, stack.model)
         self._batches: list[list[int]] = []
-        self.tokens_seen = 0
-        self._pace = Pace()
+        self.tokens_seen, self._pace = 0, Pace()
         self.best: BestWeights | None = None
         super().__init__(
-            model=stack.model,
-            args=args,
-            data_collator=collate,
-            train_dataset=train_rows,
-            eval_dataset=list(validation_rows) or None,
-            processing_class=tokenizer,
-            callbacks=[self._pace, *callbacks],
-        )
+            model=stack.model, args=args, data_collator=collate, train_dataset=train_rows,
+            eval_dataset=list(validation_rows) or None, processing_class=tokenizer, callbacks=[self._pace, *callbacks],
+        )  # fmt: skip
         # compute_loss divides by the label tokens of the whole accumulated batch, so nothing may divide again.
         self.model_accepts_loss_kwargs = True
         self.scaling = LossScaling.of(stack.base)
@@ -102,22 +97,28 @@ class AdapterTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
-        """Mean nats a label token, with logits only where a label is; stops at NaN, which the Trainer would filter.
+        """Weighted mean of nats a label token, of the whole step; stops at NaN, which the Trainer would filter.
 
         Raises:
             TrainingError: the loss is not finite.
         """
         self._batches.append(inputs["rows"].tolist())
-        losses, targets = self._losses(inputs)
+        losses, _ = self._losses(inputs)
         if not losses.requires_grad:
             # The backward pass would fail without a word of why: an adapter was merged or switched off.
             self._guard.require_in_place()
         self.tokens_seen += int(inputs["attention_mask"].sum())
-        tokens = num_items_in_batch if num_items_in_batch is not None else (targets >= 0).sum()
-        loss = losses.sum() / tokens
+        tokens = num_items_in_batch if num_items_in_batch is not None else label_weight(inputs)
+        loss = weighed(losses, inputs).sum() / tokens
         if not torch.isfinite(loss):
             raise self._not_finite("The loss" if tokens else "The loss of no label", loss.item(), self._batches[-1:])
         return (loss, {}) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
+        """What the losses of a step are divided by: its label tokens, each counted by the weight of its row."""
+        if any("weights" in batch for batch in batch_samples):
+            return torch.tensor(sum(float(label_weight(batch)) for batch in batch_samples), device=device)
+        return super()._get_num_items_in_batch(batch_samples, device)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log a training loss together with the pace since the one before."""
@@ -134,8 +135,7 @@ class AdapterTrainer(Trainer):
         return metrics
 
     def _losses_of(self, rows: Sequence[Mapping[str, Any]]) -> list[RowLoss]:
-        size = self.args.per_device_eval_batch_size
-        return row_losses(self.stack.model, rows, self._collate_rows, batch_size=size)
+        return row_losses(self.stack.model, rows, self._collate_rows, batch_size=self.args.per_device_eval_batch_size)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:
         """Batches of like length, in an order that seed and epoch alone decide."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from adapterkit.config.schema import DataConfig
 from adapterkit.data.encode import encode_split
 from adapterkit.data.readers import read_splits
 from adapterkit.data.template import EncodedRow
-from adapterkit.digest import json_digest
+from adapterkit.data.token_rows import lengths_of
 from adapterkit.errors import DataError
 from adapterkit.manifest import DataRecord
 
@@ -51,14 +54,15 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
     """
     splits = read_splits(config, persona)
     train, validation, test = (
-        encode_split(split, tokenizer, config.max_length) for split in (splits.train, splits.validation, splits.test)
+        encode_split(split, tokenizer, config.max_length, config.on_long_row)
+        for split in (splits.train, splits.validation, splits.test)
     )
     if not train:
         raise DataError(f"{splits.source} gives no training rows. Check data.train, persona and data.max_train_rows.")
-    tokens = sum(len(row.input_ids) for row in train)
+    tokens = int(lengths_of(train).sum())
     _log.info(
-        "Data: %s; %d rows to train on (%d tokens), %d to validate, %d to test",
-        splits.source, len(train), tokens, len(validation), len(test),
+        "Data: %s; %d rows to train on (%d tokens, %d learnt), %d to validate, %d to test",
+        splits.source, len(train), tokens, sum(row.labels_count for row in train), len(validation), len(test),
     )  # fmt: skip
     if len(test) == 1:
         raise DataError(
@@ -66,5 +70,16 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
             "or more, or none: data.test=null"
         )
     record = DataRecord(splits.source, splits.digest, len(train), tokens, dict(splits.origins))
-    encoded = [[[row.input_ids, row.labels] for row in rows] for rows in (train, validation, test)]
-    return TokenRows(train, validation, test, record, json_digest(encoded))
+    return TokenRows(train, validation, test, record, _digest((train, validation, test)))
+
+
+def _digest(splits: Sequence[Sequence[EncodedRow]]) -> str:
+    """Of the JSON of all splits, each row `[ids, labels]`, with its weight behind them where that is not 1."""
+    digest, encoder = hashlib.sha256(), msgspec.json.Encoder()
+    for number, rows in enumerate(splits):
+        digest.update(b"],[" if number else b"[[")
+        for place, row in enumerate(rows):
+            weight = () if row.weight == 1 else (row.weight,)
+            digest.update((b"," if place else b"") + encoder.encode((row.input_ids, row.labels, *weight)))
+    digest.update(b"]]")
+    return digest.hexdigest()

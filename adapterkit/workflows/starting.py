@@ -142,7 +142,7 @@ def start(stack: AdapterStack, config: TrainConfig, rows: Sequence[EncodedRow], 
             ) from error
     elif config.adapter.init_lora_weights == EVA:
         collate = PadCollator(stack.base.tokenizer.pad_token_id)
-        start_by_eva(stack, list(as_dataset(rows)), collate, batch_size=config.trainer.batch_size, seed=config.seed)
+        start_by_eva(stack, as_dataset(rows), collate, batch_size=config.trainer.batch_size, seed=config.seed)
 
 
 def _meant(ref: AdapterRef, registry: Registry) -> Artifact:

@@ -51,6 +51,7 @@ def test_importing_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
         ("status", set()),
         ("history unified", set()),
         ("presets", set()),
+        ("data --help", set()),
     ],
 )
 def test_verbs_that_look_import_nothing_heavy(tmp_path: Path, words: str, needed: set[str]) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from adapterkit.config.schema import DataConfig
 from adapterkit.data import READERS, Conversation, Origin, Splits, Turn, list_personas, read_splits, thin
+from adapterkit.data.readers import SHAPES
 from adapterkit.errors import UnknownNameError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,20 @@ def test_an_unknown_reader_is_answered_with_the_known():
             call(DataConfig(reader="chats"))
 
 
+OF_FILES = {"splits", "on_bad_row", "max_bad_ratio", "quarantine", "near_duplicates", "replay", "replay_share"}
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_every_reader_has_a_config_with_every_key(name):
     config = yaml.safe_load((ROOT / "conf" / "data" / f"{name}.yaml").read_text(encoding="utf-8"))
     assert config["reader"] == name
+    if "chat" in config.pop("defaults", []):
+        config = yaml.safe_load((ROOT / "conf" / "data" / "chat.yaml").read_text(encoding="utf-8")) | config
+    else:
+        # A corpus brings no files of the user's own.
+        config |= {field.name: field.default for field in fields(DataConfig) if field.name in OF_FILES}
     assert set(config) == {field.name for field in fields(DataConfig)}
-    if name != "chat":
+    if name not in SHAPES:
         assert read_splits(DataConfig(**config), None).test
 
 

@@ -102,7 +102,6 @@ def test_the_ids_are_the_templates_own(byte_tokenizer, template, trim_offsets):
         (CHATML, "hello", "hello<|im_end|>"),
         (CHATML, "\nhello \n", "\nhello \n<|im_end|>"),
         (CHATML, "assistant", "assistant<|im_end|>"),
-        (CHATML, "<|im_end|> there", "<|im_end|> there<|im_end|>"),
         (CHATML, "caf\u00e9 \U0001f600", "caf\u00e9 \U0001f600<|im_end|>"),
         (LLAMA3, " hello\n", "hello<|eot_id|>"),
         (MISTRAL, "hello", " hello</s>"),

@@ -42,14 +42,14 @@ def require_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any) -> EncodedRow:
         raise AssertionError("encoded although it was kept")
 
-    monkeypatch.setattr(sys.modules["adapterkit.data.encode"], "encode", never)
+    monkeypatch.setattr(sys.modules["adapterkit.data.encode"], "encode_batches", never)
 
 
 def test_the_second_time_nothing_is_encoded(tokenizer: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     split = said("one", "two words", "three more words")
     made = encode_split(split, tokenizer, 99)
     require_not_made(monkeypatch)
-    assert encode_split(split, tokenizer, 99) == made
+    assert list(encode_split(split, tokenizer, 99)) == list(made)
     assert len(list(folder.iterdir())) == 1
 
 
@@ -79,12 +79,12 @@ def test_other_rows_have_another_file(tokenizer: Any, folder: Path, other: str) 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
 def test_a_damaged_file_is_made_again(tokenizer: Any, folder: Path, damage: str) -> None:
     split = said("one", "two", "three")
-    made = encode_split(split, tokenizer, 99)
+    made = list(encode_split(split, tokenizer, 99))
     (path,) = folder.iterdir()
     whole = path.read_bytes()
     broken = {"flip": whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:], "cut": whole[:-9], "empty": b""}[damage]
     path.write_bytes(broken)
-    assert encode_split(split, tokenizer, 99) == made
+    assert list(encode_split(split, tokenizer, 99)) == list(made)
     assert path.read_bytes() == whole
 
 

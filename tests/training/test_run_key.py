@@ -62,6 +62,8 @@ def test_settings_that_mean_the_same_have_one_digest(key: str, one: Any, other: 
         ("target_modules", ["q_proj"], ["v_proj"]),
         ("seed", 0, 1),
         ("max_length", 256, 512),
+        ("on_long_row", "error", "drop"),
+        ("on_long_row", "drop", "truncate_prompt"),
         ("keep_best", True, False),
         ("dtype", "float32", "bfloat16"),
     ],

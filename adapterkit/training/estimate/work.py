@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from adapterkit.config.schema import TrainerConfig
 from adapterkit.data.template import EncodedRow
+from adapterkit.data.token_rows import labels_counts_of, lengths_of
 from adapterkit.evaluation.loss import IGNORED
 from adapterkit.training.batching import LengthGroupedSampler
 
@@ -102,12 +103,12 @@ def work_of(
     evaluated = [_widest(rows, config.batch_size) for rows in (validation, test) if rows]
     return Work(
         rows=len(train),
-        step_tokens=tuple(islice(_step_tokens([row.length for row in train], config, seed), steps)),
-        label_share=sum(row.labels_count for row in train) / sum(row.length for row in train),
-        largest=_batch(sorted(train, key=lambda row: row.length)[-config.batch_size :]),
+        step_tokens=tuple(islice(_step_tokens(lengths_of(train).tolist(), config, seed), steps)),
+        label_share=int(labels_counts_of(train).sum()) / int(lengths_of(train).sum()),
+        largest=_batch(_longest(train, config.batch_size)),
         evaluate_every=evaluate_every,
-        validation_tokens=sum(row.length for row in validation),
-        test_tokens=sum(row.length for row in test),
+        validation_tokens=int(lengths_of(validation).sum()),
+        test_tokens=int(lengths_of(test).sum()),
         largest_evaluated=max(evaluated, key=lambda batch: batch.rows * batch.kept, default=None),
         save_every=config.save_steps or an_epoch,
         entries=steps // config.logging_steps + looks + 1,
@@ -153,9 +154,16 @@ def _step_tokens(lengths: Sequence[int], config: TrainerConfig, seed: int) -> It
 
 def _widest(rows: Sequence[EncodedRow], batch_size: int) -> Batch:
     """The last full batch of those that `row_losses` makes, or the last: both hold the longest rows."""
-    ordered = sorted(rows, key=lambda row: row.length)
-    batches = [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]
-    return max(map(_batch, batches[-2:]), key=lambda batch: batch.rows * batch.kept)
+    short = len(rows) % batch_size or batch_size
+    longest = _longest(rows, short + batch_size)
+    batches = [longest[:-short], longest[-short:]] if len(longest) > short else [longest]
+    return max(map(_batch, batches), key=lambda batch: batch.rows * batch.kept)
+
+
+def _longest(rows: Sequence[EncodedRow], count: int) -> list[EncodedRow]:
+    """So many of the longest rows, the longest last; of two as long as each other the later one is taken for longer."""
+    order = lengths_of(rows).argsort(kind="stable")
+    return [rows[index] for index in order[-count:].tolist()]
 
 
 def _batch(rows: Sequence[EncodedRow]) -> Batch:

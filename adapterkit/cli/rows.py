@@ -1,0 +1,77 @@
+"""`adapterkit data inspect` and `data stats`: a training's rows, looked at before it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.output import print_json
+
+if TYPE_CHECKING:
+    from adapterkit.config.schema import TrainConfig
+
+_WORDS = {"allow_extra_args": True}
+ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Your own folder of configs.")]
+
+data = typer.Typer(
+    name="data", help="Look at the rows of a training, with the words one writes behind `train`.", no_args_is_help=True
+)
+
+
+@data.command(context_settings=_WORDS)
+def inspect(
+    context: typer.Context,
+    row: Annotated[int, typer.Option("--row", min=1, help="Which row of the split, counted from 1.")] = 1,
+    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "train",
+    tokens: Annotated[bool, typer.Option("--tokens", help="List every token with its id and its label.")] = False,
+    config_dir: ConfigDir = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Show one row as the model sees it: what is learnt in colour, and where there is none in brackets."""
+    config = _composed(context.args, config_dir, registry)
+    from adapterkit.cli.row_view import plain_row, print_row
+
+    found = import_module("adapterkit.workflows.inspecting").inspect_row(config, split, row)
+    print_json(plain_row(found, tokens=tokens)) if as_json else print_row(found, tokens=tokens)
+
+
+@data.command(context_settings=_WORDS)
+def stats(
+    context: typer.Context, config_dir: ConfigDir = None, registry: RegistryOption = None, as_json: Json = False
+) -> None:
+    """Count rows, tokens, learnt tokens and lengths (exit code 1: a training would refuse rows as too long)."""
+    config = _composed(context.args, config_dir, registry)
+    from adapterkit.cli.numbers import print_statistics
+
+    source, found = import_module("adapterkit.workflows.inspecting").data_statistics(config)
+    if as_json:
+        print_json(_plain(source, found, config))
+    else:
+        print_statistics(source, found, config.data.max_length)
+    if any(each.too_long for each in found):
+        raise typer.Exit(1)
+
+
+def _composed(words: Sequence[str], config_dir: Path | None, registry: Path | None) -> TrainConfig:
+    from adapterkit.base.quiet import quiet_libraries
+
+    quiet_libraries()
+    from adapterkit.cli.composed import composed
+    from adapterkit.cli.retraining import log_to_stderr
+    from adapterkit.config.compose import composing
+
+    log_to_stderr()
+    with composing():
+        return composed(words, config_dir, registry)[0]
+
+
+def _plain(source: str, found: Sequence[Any], config: TrainConfig) -> dict[str, Any]:
+    limits = {"max_length": config.data.max_length, "on_long_row": config.data.on_long_row}
+    return {"source": source, **limits, "splits": [dataclasses.asdict(each) for each in found]}

@@ -1,0 +1,43 @@
+"""Past rows among those to train on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from adapterkit.data.conversation import Splits
+from adapterkit.data.replay import Reservoir
+from adapterkit.data.row_views import RowChain, as_keys, row_digests
+from adapterkit.digest import sha256_file
+
+_log = logging.getLogger(__name__)
+
+
+def with_replay(splits: Splits, path: Path, share: float) -> Splits:
+    """The splits, with rows of a reservoir behind those to train on.
+
+    A row that is held out now is not replayed.
+
+    Args:
+        splits: the new rows.
+        path: a reservoir.
+        share: of the rows to train on, how many are past ones; fewer where the reservoir holds fewer.
+
+    Raises:
+        DataError: the reservoir is missing or damaged.
+    """
+    import numpy as np
+
+    past = Reservoir.load(path)
+    held_out = np.concatenate([row_digests(splits.validation), row_digests(splits.test)])
+    free = ~np.isin(as_keys(row_digests(past.rows)), as_keys(held_out))
+    usable = replace(past, rows=tuple(row for row, is_free in zip(past.rows, free, strict=True) if is_free))
+    drawn = usable.draw(round(len(splits.train) * share / (1 - share)))
+    _log.info("data.replay: %d of %d past rows, beside %d new ones", len(drawn), len(past.rows), len(splits.train))
+    return replace(
+        splits,
+        train=RowChain((splits.train, drawn)),
+        source=f"{splits.source}; {len(drawn)} past rows",
+        origins={**splits.origins, f"file:{path}": sha256_file(path)},
+    )

@@ -1,0 +1,158 @@
+"""Some of many rows, or all with something added, without holding any of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, overload
+
+from adapterkit.data.conversation import Conversation
+from adapterkit.data.file_rows import DIGEST_BYTES, FileRows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Change = Callable[[Conversation], Conversation]
+
+
+@dataclass(frozen=True, eq=False)
+class RowView(Sequence[Conversation]):
+    """Chosen rows of others.
+
+    Attributes:
+        rows: the others.
+        indices: which of them, in this order, int64.
+        change: made of each row when it is read, and of what it says alone; null: none.
+    """
+
+    rows: FileRows
+    indices: NDArray[np.int64]
+    change: Change | None = None
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Conversation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Conversation, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Conversation | tuple[Conversation, ...]:
+        """Read one row, or several."""
+        if isinstance(index, slice):
+            return tuple(self[each] for each in range(len(self))[index])
+        row = self.rows[int(self.indices[index])]
+        return self.change(row) if self.change else row
+
+    def __iter__(self) -> Iterator[Conversation]:
+        """Read all."""
+        whole = len(self.indices) == len(self.rows) and bool((self.indices[1:] > self.indices[:-1]).all())
+        rows: Iterable[Conversation] = self.rows if whole else (self.rows[int(index)] for index in self.indices)
+        return map(self.change, rows) if self.change else iter(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class RowChain(Sequence[Conversation]):
+    """Rows one after the other."""
+
+    parts: tuple[Sequence[Conversation], ...]
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return sum(map(len, self.parts))
+
+    @overload
+    def __getitem__(self, index: int) -> Conversation: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Conversation, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Conversation | tuple[Conversation, ...]:
+        """Read one row, or several."""
+        if isinstance(index, slice):
+            return tuple(self[each] for each in range(len(self))[index])
+        place = range(len(self))[index]
+        for part in self.parts:
+            if place < len(part):
+                return part[place]
+            place -= len(part)
+        raise IndexError(index)
+
+    def __iter__(self) -> Iterator[Conversation]:
+        """Read all."""
+        return chain.from_iterable(self.parts)
+
+
+def chosen(rows: Sequence[Conversation], indices: NDArray[np.int64]) -> Sequence[Conversation]:
+    """The rows of these indices, in their order."""
+    if isinstance(rows, FileRows):
+        return RowView(rows, indices)
+    if isinstance(rows, RowView):
+        return RowView(rows.rows, rows.indices[indices], rows.change)
+    return tuple(rows[index] for index in indices.tolist())
+
+
+def changed(rows: Sequence[Conversation], change: Change) -> Sequence[Conversation]:
+    """All rows, with something done to each."""
+    if isinstance(rows, FileRows | RowView) and len(rows):
+        view = rows if isinstance(rows, RowView) else RowView(rows, _all(len(rows)))
+        earlier = view.change
+        return RowView(view.rows, view.indices, (lambda row: change(earlier(row))) if earlier else change)
+    return tuple(map(change, rows))
+
+
+def row_digests(rows: Sequence[Conversation]) -> NDArray[np.uint8]:
+    """Digests of what each row says, uint8 (rows, 16): equal for equal turns."""
+    import numpy as np
+
+    if isinstance(rows, FileRows):
+        return rows.digests
+    if isinstance(rows, RowView) and rows.change is None:
+        return rows.rows.digests[rows.indices]
+    if isinstance(rows, RowChain):
+        return np.concatenate([row_digests(part) for part in rows.parts])
+    made = b"".join(hashlib.blake2b(row.words, digest_size=DIGEST_BYTES).digest() for row in rows)
+    return np.frombuffer(made, np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def row_weights(rows: Sequence[Conversation]) -> NDArray[np.float64]:
+    """How much each row counts, float64 (rows,)."""
+    import numpy as np
+
+    if isinstance(rows, FileRows):
+        return rows.weights
+    if isinstance(rows, RowView):
+        return rows.rows.weights[rows.indices]
+    if isinstance(rows, RowChain):
+        return np.concatenate([row_weights(part) for part in rows.parts])
+    return np.array([row.weight for row in rows], np.float64)
+
+
+def as_keys(digests: NDArray[np.uint8]) -> NDArray[np.void]:
+    """One value a row, to sort and compare."""
+    import numpy as np
+
+    return np.ascontiguousarray(digests).view(np.dtype((np.void, digests.shape[1]))).ravel()
+
+
+def persona_of_rows(rows: Sequence[Conversation]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """For each row the number of its persona, and the names of all; the first is empty and stands for none."""
+    import numpy as np
+
+    if isinstance(rows, FileRows):
+        return rows.personas, rows.names
+    if isinstance(rows, RowView):
+        return rows.rows.personas[rows.indices], rows.rows.names
+    names = {"": 0}
+    return np.array([names.setdefault(row.origin.label, len(names)) for row in rows], np.int32), tuple(names)
+
+
+def _all(count: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.arange(count, dtype=np.int64)
