@@ -76,7 +76,7 @@ class GlueFinder:
         """Compile the template as transformers does, with guards around what could look inside."""
         self._written: list[Opaque] = []
         self._special = dict(tokenizer.special_tokens_map)
-        self._template = self._compiled(str(tokenizer.get_chat_template()))
+        self._template = self._compiled(tokenizer)
 
     def pieces(self, roles: Sequence[str], *, prompt: bool = False) -> tuple[Piece, ...] | None:
         """What is written for turns of these roles; null where the template looks inside, or refuses them.
@@ -98,13 +98,14 @@ class GlueFinder:
         except Exception:
             return None
 
-    def _compiled(self, template: str) -> Any:
+    def _compiled(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         from transformers.utils.chat_template_utils import _compile_jinja_template
 
-        # The date, and chance, are other ones each time.
-        if _MARK in template or "strftime" in template:
-            return None
         try:
+            template = str(tokenizer.get_chat_template())
+            # The date is another one tomorrow.
+            if _MARK in template or "strftime" in template:
+                return None
             environment = _compile_jinja_template(template).environment.overlay(finalize=self._put)
             if not _writes_at_once(environment.parse(template)):
                 return None
@@ -112,7 +113,7 @@ class GlueFinder:
             environment.filters = {name: _guarded(name, each) for name, each in filters.items()}
             environment.tests = {name: _tested(name, each) for name, each in environment.tests.items()}
             return environment.from_string(template)
-        # A template that does not compile is told of where it is first applied.
+        # A template that does not compile, or is one of several, is told of where it is first applied.
         except Exception:
             return None
 

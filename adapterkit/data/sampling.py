@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adapterkit.data.conversation import Conversation
-from adapterkit.data.row_views import chosen
+from adapterkit.data.file_rows import FileRows
+from adapterkit.data.row_views import RowView, chosen
 from adapterkit.digest import json_digest
 from adapterkit.errors import UsageError
 
@@ -29,7 +30,7 @@ def thin(rows: Sequence[Conversation], limit: int | None) -> Sequence[Conversati
             f"A row limit of {limit} leaves nothing: set data.max_..._rows to 1 or more, or to null for all rows."
         )
     if limit is None or len(rows) <= limit:
-        return rows
+        return rows if isinstance(rows, FileRows | RowView) else tuple(rows)
     import numpy as np
 
     said, strata = _read(rows)

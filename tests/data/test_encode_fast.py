@@ -117,6 +117,14 @@ def test_a_pattern_that_turns_out_wrong_is_given_up(byte_tokenizer, monkeypatch)
     assert fast(rows, tokenizer) == expected
 
 
+def test_several_templates_without_a_default_are_told_of_as_ever(word_tokenizer):
+    tokenizer = word_tokenizer(CHATML)
+    tokenizer.chat_template = {"tool_use": CHATML, "rag": CHATML}
+    with pytest.raises(DataError) as caught:
+        fast([talk("user: hi", "assistant: hello")], tokenizer)
+    assert str(caught.value) == outcome(talk("user: hi", "assistant: hello"), tokenizer)
+
+
 def test_no_rows_are_no_batches(word_tokenizer):
     assert fast([], word_tokenizer(CHATML)) == []
 

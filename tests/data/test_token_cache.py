@@ -124,3 +124,28 @@ def test_rows_are_what_they_were(tokenizer: Any, folder: Path) -> None:
     kept = encode_split(split, tokenizer, 99)
     assert [dataclasses.asdict(row) for row in made] == [dataclasses.asdict(row) for row in kept]
     assert all(type(value) is int for row in kept for value in (*row.input_ids, *row.labels))
+
+
+def test_rows_on_the_disk_have_the_digest_counts_and_table_of_rows_in_memory(tokenizer: Any, folder: Path) -> None:
+    from adapterkit.data import as_dataset
+    from adapterkit.data.token_rows import StoredRows, labels_counts_of, lengths_of, weights_of
+    from adapterkit.digest import json_digest
+    from adapterkit.workflows.rows import _digest
+
+    split = said(*(f"word {number} " * number for number in range(1, 30)))
+    split[3] = dataclasses.replace(split[3], weight=0.5)
+    stored = encode_split(split, tokenizer, 999)
+    held = list(stored)
+    assert isinstance(stored, StoredRows)
+    assert [stored[place] for place in (0, -1, 7)] == [held[0], held[-1], held[7]]
+    assert stored[2:5] == held[2:5]
+    for count in (lengths_of, labels_counts_of, weights_of):
+        assert count(stored).tolist() == count(held).tolist()
+    assert list(as_dataset(stored)) == list(as_dataset(held))
+    assert list(as_dataset(stored)["length"]) == [row.length for row in held]
+    plain = [dataclasses.replace(row, weight=1.0) for row in held]
+    # The digest as it was when all rows were one JSON value in memory.
+    assert _digest((plain, held[:0], plain[:2])) == json_digest(
+        [[[row.input_ids, row.labels] for row in rows] for rows in (plain, [], plain[:2])]
+    )
+    assert _digest((stored, (), ())) == _digest((held, (), ())) != _digest((plain, (), ()))
