@@ -25,6 +25,11 @@ def end_of_turn(tail: str, tokenizer: PreTrainedTokenizerBase) -> int:
     return ended.end() if ended else len(tail.rstrip()) or len(tail)
 
 
+def says_control(text: str, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a text holds what the tokenizer reads as a control token."""
+    return _pattern_of(tokenizer).search(text) is not None
+
+
 def refuse_forged(conversation: Conversation, text: str, tokenizer: PreTrainedTokenizerBase) -> None:
     """Demand that no turn says a token that orders the conversation: the model could not tell it from the template's.
 
