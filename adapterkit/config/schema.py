@@ -76,7 +76,9 @@ class DataConfig:
     `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
     `validation` null means no validation. `unified` names the adapter that all of the data's voices share,
     `voice` is the persona that recipes take when none is given. `prompt` is the user's turn where the rows bring none;
-    `system` is put before rows without a system turn (null: the chat template's own default).
+    `system` is put before rows without a system turn (null: the chat template's own default). `style` is one style of
+    data that has styles, null all of them. `augment` names what adds changed copies to the rows to train on (see
+    `data/augment.py`), and `seed` what they draw from.
     """
 
     reader: str = MISSING
@@ -93,6 +95,9 @@ class DataConfig:
     max_test_rows: int | None = None
     short: ShortConfig = field(default_factory=ShortConfig)
     install: str | None = None
+    style: str | None = None
+    augment: list[str] = field(default_factory=list)
+    seed: int = 0
 
 
 @dataclass

@@ -12,6 +12,7 @@ from adapterkit.data.chat import chat_names, read_chat
 from adapterkit.data.conversation import Conversation, Splits, Turn
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.sampling import thin
+from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
 from adapterkit.errors import UnknownNameError
 from adapterkit.names import nearest
@@ -54,12 +55,15 @@ READERS: dict[str, Reader] = {
     "presidents": _flat(read_presidents),
     "shakespeare": _flat(read_shakespeare),
     "chat": _flat(read_chat),
+    "session_dance": read_session_dance,
 }
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
     "presidents": lambda config: president_names(config.install),
     "shakespeare": lambda config: shakespeare_names(config.install),
     "chat": lambda config: chat_names(config.train, config.validation, config.test),
+    # Styles are no personas: data.style names one.
+    "session_dance": lambda _: (),
 }
 
 
