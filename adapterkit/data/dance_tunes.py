@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from adapterkit.data.abc import AbcError, Tune, split_tunes
-from adapterkit.data.abc.keys import LETTERS
-from adapterkit.data.whole_pieces import alike, gather
+from adapterkit.data.tune_families import family_links
+from adapterkit.data.whole_pieces import gather
 from adapterkit.errors import DataError
 
 _log = logging.getLogger(__name__)
@@ -28,11 +27,6 @@ _STYLES = {
     "strathspey": "strathspey",
 }
 STYLES = tuple(dict.fromkeys(_STYLES.values()))
-_NOTE = re.compile(r"([A-Ga-g])([,']*)")
-_OTHER_THAN_NOTES = re.compile(r"^[A-Za-z]:.*$|\[[A-Za-z]:[^\]]*\]", re.MULTILINE)
-_KIND = re.compile(r"\b(?:(?:slip|double|single) ?jig|jig|reel|hornpipe|strathspey|clog|the|a|an|no|\d+|1st|2nd|3rd)\b")
-# Ten steps are about two bars: who shares half of those shares half of the tune.
-_STEPS, _SHARED = 10, 0.5
 
 
 @dataclass(frozen=True)
@@ -77,9 +71,7 @@ def read_dance_tunes(folder: Path) -> tuple[DanceTune, ...]:
     if not found:
         raise DataError("No dance tune is here. Install the package again.", path=folder)
     _log.info("%d dance tunes; %d cannot be read and are left out", len(found), unread)
-    titles = [f"title {title}" if (title := _title(tune)) else () for _, tune, _ in found.values()]
-    shapes = alike([_shape(text) for text in found], share=_SHARED)
-    families = gather([[title, *links] if title else links for title, links in zip(titles, shapes, strict=True)])
+    families = gather(family_links([(tune.first("T"), text) for text, (_, tune, _) in found.items()]))
     return tuple(
         DanceTune(path, tune.line, style, text, family)
         for (text, (path, tune, style)), family in zip(found.items(), families, strict=True)
@@ -96,20 +88,3 @@ def _tunes(folder: Path) -> Iterator[tuple[str, Tune]]:
                 raise DataError(f"{error}. Install the package again.", path=path, line=error.line) from error
             except (OSError, ValueError) as error:
                 raise DataError(f"The file cannot be read: {error}. Install the package again.", path=path) from error
-
-
-def _title(tune: Tune) -> str:
-    """A title without its kind of dance, articles, numbers and punctuation: what variants have in common."""
-    words = re.sub(r"[^a-z0-9 ]", "", tune.first("T").casefold().replace("-", " "))
-    return " ".join(_KIND.sub(" ", words).split())
-
-
-def _shape(text: str) -> frozenset[tuple[int, ...]]:
-    """Every run of ten steps from note to note: the same in every key, and with other lengths."""
-    melody = _OTHER_THAN_NOTES.sub("", text)
-    heights = [
-        7 * (letter.islower() + octave.count("'") - octave.count(",")) + LETTERS.index(letter.upper())
-        for letter, octave in _NOTE.findall(melody)
-    ]
-    steps = [after - before for before, after in zip(heights, heights[1:], strict=False)]
-    return frozenset(tuple(steps[at : at + _STEPS]) for at in range(len(steps) - _STEPS + 1))

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
+from adapterkit.data.augment import augment, check_augmentations
 from adapterkit.data.chat import chat_names, read_chat
 from adapterkit.data.conversation import Conversation, Splits, Turn
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.sampling import thin
 from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
-from adapterkit.errors import UnknownNameError
+from adapterkit.data.style_pack import read_style_pack
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 
 _log = logging.getLogger(__name__)
@@ -56,14 +58,18 @@ READERS: dict[str, Reader] = {
     "shakespeare": _flat(read_shakespeare),
     "chat": _flat(read_chat),
     "session_dance": read_session_dance,
+    "style_pack": read_style_pack,
 }
+# Those whose data has styles, which data.style chooses among.
+STYLED = ("session_dance", "style_pack")
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
     "presidents": lambda config: president_names(config.install),
     "shakespeare": lambda config: shakespeare_names(config.install),
     "chat": lambda config: chat_names(config.train, config.validation, config.test),
-    # Styles are no personas: data.style names one.
+    # Styles are no personas.
     "session_dance": lambda _: (),
+    "style_pack": lambda _: (),
 }
 
 
@@ -77,12 +83,19 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
         UsageError: the config asks for what the reader cannot do.
     """
     _check_reader(config.reader)
+    check_augmentations(config.augment)
+    if config.style is not None and config.reader not in STYLED:
+        raise UsageError(
+            f"data={config.reader} has no styles, but data.style={config.style}. Leave it out, or take data that has: "
+            f"data={' or data='.join(STYLED)}"
+        )
     splits = READERS[config.reader](config, persona)
+    train = _thinned("train", splits.train, config.max_train_rows)
     return replace(
         splits,
-        train=_finish("train", splits.train, config.max_train_rows, config.system),
-        validation=_finish("validation", splits.validation, config.max_validation_rows, config.system),
-        test=_finish("test", splits.test, config.max_test_rows, config.system),
+        train=_finish(augment(train, config.augment, config.seed, (*splits.validation, *splits.test)), config.system),
+        validation=_finish(_thinned("validation", splits.validation, config.max_validation_rows), config.system),
+        test=_finish(_thinned("test", splits.test, config.max_test_rows), config.system),
     )
 
 
@@ -106,15 +119,17 @@ def _check_reader(name: str) -> None:
         )
 
 
-def _finish(
-    split: str, rows: tuple[Conversation, ...], limit: int | None, system: str | None
-) -> tuple[Conversation, ...]:
+def _thinned(split: str, rows: tuple[Conversation, ...], limit: int | None) -> tuple[Conversation, ...]:
     kept = thin(rows, limit)
     if len(kept) < len(rows):
         _log.info("data.max_%s_rows: %d of %d rows", split, len(kept), len(rows))
+    return kept
+
+
+def _finish(rows: tuple[Conversation, ...], system: str | None) -> tuple[Conversation, ...]:
     if system is None:
-        return kept
-    return tuple(row if row.turns[0].role == "system" else _with_system(row, system) for row in kept)
+        return rows
+    return tuple(row if row.turns[0].role == "system" else _with_system(row, system) for row in rows)
 
 
 def _with_system(row: Conversation, system: str) -> Conversation:

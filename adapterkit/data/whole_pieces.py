@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from adapterkit.digest import json_digest
 
@@ -12,8 +13,10 @@ SPLITS = ("train", "validation", "test")
 _SHARE = 8
 FEWEST = 6
 
+_Piece = TypeVar("_Piece", bound=Hashable)
 
-def split_pieces(pieces: Mapping[Hashable, Sequence[str]]) -> dict[Hashable, str]:
+
+def split_pieces(pieces: Mapping[_Piece, Sequence[str]]) -> dict[_Piece, str]:
     """Give each piece a split: an eighth of them is the test, an eighth the validation.
 
     Pieces stand in the order of the sha256 of what they say: the first are the test, at least two, and the next the

@@ -17,6 +17,8 @@ _NOT_OF_ROWS = ("max_length", "unified", "voice", "short", "install")
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
 _CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw"}
+# Likewise of the data.
+_ROWS_CAME_LATER: dict[str, Any] = {"style": None, "augment": [], "seed": 0}
 # What an adapter preset proposes or says; what the trainer makes of it counts there.
 _NOT_OF_SHAPE = ("epochs", "learning_rate", "max_steps", "max_artifact_mb", "intended_use", "tags")
 
@@ -57,7 +59,11 @@ def settings_digest(config: TrainConfig) -> str:
 
 def rows_digest(config: TrainConfig) -> str:
     """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
-    data = {key: value for key, value in dataclasses.asdict(config.data).items() if key not in _NOT_OF_ROWS}
+    data = {
+        key: value
+        for key, value in dataclasses.asdict(config.data).items()
+        if key not in _NOT_OF_ROWS and not (key in _ROWS_CAME_LATER and value == _ROWS_CAME_LATER[key])
+    }
     return json_digest(_one_form(data))
 
 

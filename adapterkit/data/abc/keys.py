@@ -10,7 +10,19 @@ LETTERS = "CDEFGAB"
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 _SHARPS = "FCGDAEB"
 # By how many sharps each mode's signature differs from that of the major key on the same note.
-_MODES = {"": 0, "maj": 0, "ion": 0, "m": -3, "min": -3, "aeo": -3, "mix": -1, "dor": -2, "phr": -4, "lyd": 1, "loc": -5}
+_MODES = {
+    "": 0,
+    "maj": 0,
+    "ion": 0,
+    "m": -3,
+    "min": -3,
+    "aeo": -3,
+    "mix": -1,
+    "dor": -2,
+    "phr": -4,
+    "lyd": 1,
+    "loc": -5,
+}
 _KEY = re.compile(r"([A-G])([#b]?)[ \t]*([A-Za-z]*)")
 MOST_SHARPS = 7
 
@@ -31,18 +43,16 @@ class Key:
     def parse(cls, text: str) -> Key | None:
         """Read what follows `K:`; None for what is no plain key (pipes, signatures of their own, clefs)."""
         match = _KEY.fullmatch(text.strip())
-        if match is None or (name := match[3] if match[3] == "m" else match[3].lower()[:3]) not in _MODES:
-            return None
         # `M` alone is read as major by some programs and as minor by others.
-        if match[3] == "M":
+        if match is None or _mode(match[3]) not in _MODES or match[3] == "M":
             return None
-        key = cls(_FIFTHS[match[1]] + 7 * ({"#": 1, "b": -1}.get(match[2], 0)), match[3])
-        return key if abs(key.sharps) <= MOST_SHARPS and name in _MODES else None
+        key = cls(_FIFTHS[match[1]] + 7 * {"#": 1, "b": -1}.get(match[2], 0), match[3])
+        return key if abs(key.sharps) <= MOST_SHARPS else None
 
     @property
     def sharps(self) -> int:
         """How many sharps the signature has; flats are below zero."""
-        return self.fifths + _MODES[self.mode if self.mode == "m" else self.mode.lower()[:3]]
+        return self.fifths + _MODES[_mode(self.mode)]
 
     def alteration(self, letter: str) -> int:
         """By how many semitones the signature moves a letter, -1, 0 or 1."""
@@ -54,3 +64,8 @@ class Key:
         sign = (self.fifths + 1) // 7
         letter = _SHARPS[(self.fifths + 1) % 7]
         return f"{letter}{'#' * sign if sign > 0 else 'b' * -sign}{self.mode}"
+
+
+def _mode(written: str) -> str:
+    """The first three letters say which mode is meant, in whatever case."""
+    return written.lower()[:3]
