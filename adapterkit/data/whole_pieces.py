@@ -20,8 +20,8 @@ def split_pieces(pieces: Mapping[_Piece, Sequence[str]]) -> dict[_Piece, str]:
     """Give each piece a split: an eighth of them is the test, an eighth the validation.
 
     Pieces stand in the order of the sha256 of what they say: the first are the test, at least two, and the next the
-    validation, at least one. Fewer than six are all trained on. So a piece that is added or taken away moves one other
-    to another split at most.
+    validation, at least one. Fewer than six are all trained on. So a piece that is added or taken away moves three
+    others to another split at most.
 
     Args:
         pieces: for each what it says; a piece may be several texts that must stay together.

@@ -52,7 +52,8 @@ def test_rows_and_digests_do_not_depend_on_the_seed_of_hashes():
     code = """
 from adapterkit.config.schema import DataConfig
 from adapterkit.data import read_splits
-for reader, personas in (("presidents", (None, "obama")), ("shakespeare", ("hamlet", None)), ("session_dance", (None,))):
+read = {"presidents": (None, "obama"), "shakespeare": ("hamlet", None), "session_dance": (None,)}
+for reader, personas in read.items():
     config = DataConfig(reader=reader, validation="auto", test="auto", max_train_rows=150, max_test_rows=40)
     print(*(read_splits(config, persona).digest for persona in personas))
 import sys

@@ -161,7 +161,7 @@ def test_variants_of_a_tune_stay_together(tmp_path):
 def test_rows_do_not_depend_on_the_disks_order(pack, tmp_path, monkeypatch):
     plain = read(pack)
     listed = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda self: reversed(sorted(listed(self))))
+    monkeypatch.setattr(Path, "iterdir", lambda self: sorted(listed(self), reverse=True))
     backwards = read(pack)
     assert backwards.digest == plain.digest
     assert backwards.train == plain.train
@@ -235,6 +235,11 @@ def pipe(folder: Path) -> None:
     os.mkfifo(folder / "pipe.txt")
 
 
+def large(folder: Path) -> None:
+    (folder / "big.txt").touch()
+    os.truncate(folder / "big.txt", (16 << 20) + 1)
+
+
 def plain_folder(folder: Path) -> None:
     write(folder, {"more/a.txt": "a"})
 
@@ -269,14 +274,13 @@ def deep(folder: Path) -> None:
         (lambda folder: write(folder, {"a.jsonl": '{"prompt": "y"}\n'}), "'text' must be a text"),
         (lambda folder: write(folder, {"a.jsonl": '{"text": "x", "prompt": 3}\n'}), "'prompt' must be a text"),
         (lambda folder: (folder / "bad.txt").write_bytes(b"one\n\xff\n"), "bad.txt, line 2: Not UTF-8: byte 0xff"),
-        (lambda folder: (folder / "big.txt").open("wb").truncate((16 << 20) + 1), "larger than 16 MiB"),
+        (large, "larger than 16 MiB"),
     ],
 )
 def test_odd_things_are_told(pack, make, told):
     make(pack)
     with pytest.raises(DataError, match=told):
         read(pack)
-    assert pack_digest(pack) is None or not make.__name__ == "link"
 
 
 def test_what_is_no_pack_is_told(tmp_path):
