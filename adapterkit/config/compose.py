@@ -147,7 +147,7 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
     except MissingConfigException:
         return None
     plain = _plain(typed(composed))
-    own = {key: composed.data[key] for key in _ITS_OWN}
+    own = {key: plain["data"][key] for key in _ITS_OWN}
     inherited = asdict(child)
     for key in _INHERITED:
         OmegaConf.update(composed, key, literal(inherited[key]))
