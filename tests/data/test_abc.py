@@ -42,6 +42,9 @@ def test_what_a_player_adds_is_no_part_of_the_melody():
     body = 'u(F"4"G) |"^Segno" {a}~A>.B !D.C.!c2  H[ce] |\\\n T(3def y2 z2 :| % end\n\n'
     assert melody(body) == "FG|A>B c2 [ce]|(3def z2:|"
     assert "".join(token.text for token in tokenize(body)) == body
+    assert (
+        melody("R:reel\nAB|[P:A]c2|\nw: la la\nK:D % sharp\nT:Second\n[M:3/4]d:|") == "AB|c2|\nK:D % sharp\n[M:3/4]d:|"
+    )
 
 
 @pytest.mark.parametrize(

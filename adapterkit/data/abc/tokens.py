@@ -34,6 +34,8 @@ _TOKEN = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KIND
 
 # What a player adds to a melody: fingers, bows, slurs, ornaments, and words above the stave.
 ADDED = frozenset({"comment", "grace", "annotation", "slur", "decoration"})
+# The fields that change how notes are read; others name the tune, its parts or its words.
+_READ = ("K:", "M:", "L:")
 
 
 class AbcError(ValueError):
@@ -78,7 +80,12 @@ def melody(body: str, first_line: int = 1) -> str:
     Raises:
         AbcError: as `tokenize`.
     """
-    kept = (token for token in tokenize(body, first_line) if token.kind not in ADDED)
-    text = "".join("" if token.kind == "spacer" else token.text for token in kept)
+    text = "".join(token.text for token in tokenize(body, first_line) if _is_kept(token))
     lines = (re.sub(r" ?([:|\]]*\|[:|\]]*[1-9]?) ?", r"\1", " ".join(line.split())) for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _is_kept(token: Token) -> bool:
+    if token.kind == "field":
+        return token.text.lstrip("[").startswith(_READ)
+    return token.kind != "spacer" and token.kind not in ADDED
