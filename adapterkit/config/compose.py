@@ -27,8 +27,8 @@ from adapterkit.names import as_name
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
 _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking", "seed")
-# Of the data, how many rows of each split are taken is the recipe's.
-_SIZES = ("max_train_rows", "max_validation_rows", "max_test_rows")
+# Of the data, how many rows of each split are taken is the recipe's, and so is of which style and with what changed.
+_ITS_OWN = ("max_train_rows", "max_validation_rows", "max_test_rows", "style", "augment")
 # Among what is inherited, what changes the result.
 _RECORDED = ("model", "quantization", "data", "seed")
 _OF_A_PERSONA = ("name", "suffix", "persona", "description", "intended_use", "tags", "custom", "output_dir")
@@ -147,11 +147,11 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
     except MissingConfigException:
         return None
     plain = _plain(typed(composed))
-    sizes = {size: composed.data[size] for size in _SIZES}
+    own = {key: plain["data"][key] for key in _ITS_OWN}
     inherited = asdict(child)
     for key in _INHERITED:
         OmegaConf.update(composed, key, literal(inherited[key]))
-    composed.data.update(sizes)
+    composed.data.update(own)
     if composed.tracking.registered_model is not None:
         # The child's model takes no versions of its parent.
         composed.tracking.registered_model = "auto"

@@ -81,7 +81,9 @@ class DataConfig:
     which sets up to `max_bad_ratio` of a file's rows aside in the folder `quarantine` (null: beside the file).
     `near_duplicates` is warn, error, drop or ignore. `replay` is a reservoir of past rows; of the rows to train on,
     `replay_share` are drawn from it. `on_long_row` says what becomes of a row of more than `max_length` tokens: error,
-    drop, or truncate_prompt, which cuts no answer.
+    drop, or truncate_prompt, which cuts no answer. `style` is one style of data that has styles, null all of them.
+    `augment` names what adds changed copies to the rows to train on (see `data/augment.py`), and `seed` what they draw
+    from.
     """
 
     reader: str = MISSING
@@ -106,6 +108,9 @@ class DataConfig:
     near_duplicates: str = "warn"
     replay: str | None = None
     replay_share: float = 0.1
+    style: str | None = None
+    augment: list[str] = field(default_factory=list)
+    seed: int = 0
 
 
 @dataclass

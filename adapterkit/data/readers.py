@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
+from adapterkit.data.augment import augment, check_augmentations
 from adapterkit.data.chat import chat_row
 from adapterkit.data.completion import completion_row
 from adapterkit.data.conversation import Conversation, Splits, Turn
@@ -22,8 +23,10 @@ from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.replaying import with_replay
 from adapterkit.data.row_views import changed
 from adapterkit.data.sampling import thin
+from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
-from adapterkit.errors import UnknownNameError
+from adapterkit.data.style_pack import read_style_pack
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 
 _log = logging.getLogger(__name__)
@@ -73,12 +76,19 @@ READERS: dict[str, Reader] = {
     "presidents": _flat(read_presidents),
     "shakespeare": _flat(read_shakespeare),
     **{name: partial(read_files, shape=shape) for name, shape in SHAPES.items()},
+    "session_dance": read_session_dance,
+    "style_pack": read_style_pack,
 }
+# Those whose data has styles, which data.style chooses among.
+STYLED = ("session_dance", "style_pack")
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
     "presidents": lambda config: president_names(config.install),
     "shakespeare": lambda config: shakespeare_names(config.install),
     **{name: partial(file_personas, shape=shape) for name, shape in SHAPES.items()},
+    # Styles are no personas.
+    "session_dance": lambda _: (),
+    "style_pack": lambda _: (),
 }
 
 
@@ -92,12 +102,21 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
         UsageError: the config asks for what the reader cannot do.
     """
     _check_reader(config.reader)
+    check_augmentations(config.augment)
+    if config.style is not None and config.reader not in STYLED:
+        raise UsageError(
+            f"data={config.reader} has no styles, but data.style={config.style}. Leave it out, or take data that has: "
+            f"data={' or data='.join(STYLED)}"
+        )
     splits = READERS[config.reader](config, persona)
+    train = _thinned("train", splits.train, config.max_train_rows)
+    if config.augment:
+        train = augment(train, config.augment, config.seed, (*splits.validation, *splits.test))
     splits = replace(
         splits,
-        train=_finish("train", splits.train, config.max_train_rows, config.system),
-        validation=_finish("validation", splits.validation, config.max_validation_rows, config.system),
-        test=_finish("test", splits.test, config.max_test_rows, config.system),
+        train=_finish(train, config.system),
+        validation=_finish(_thinned("validation", splits.validation, config.max_validation_rows), config.system),
+        test=_finish(_thinned("test", splits.test, config.max_test_rows), config.system),
     )
     return splits if config.replay is None else with_replay(splits, Path(config.replay), config.replay_share)
 
@@ -122,11 +141,15 @@ def _check_reader(name: str) -> None:
         )
 
 
-def _finish(split: str, rows: Sequence[Conversation], limit: int | None, system: str | None) -> Sequence[Conversation]:
+def _thinned(split: str, rows: Sequence[Conversation], limit: int | None) -> Sequence[Conversation]:
     kept = thin(rows, limit)
     if len(kept) < len(rows):
         _log.info("data.max_%s_rows: %d of %d rows", split, len(kept), len(rows))
-    return kept if system is None else changed(kept, partial(_with_system, system))
+    return kept
+
+
+def _finish(rows: Sequence[Conversation], system: str | None) -> Sequence[Conversation]:
+    return rows if system is None else changed(rows, partial(_with_system, system))
 
 
 def _with_system(system: str, row: Conversation) -> Conversation:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from adapterkit.config.schema import TrainConfig
+from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.digest import json_digest
 from adapterkit.lineage import BaseIdentity
 
@@ -15,7 +15,10 @@ TRAINING_SCHEMA = 7
 
 _NOT_OF_ROWS = ("max_length", "on_long_row", "unified", "voice", "short", "install")
 # Settings of data that came later; one at its default is not said, so that it changes no digest of before.
-_ROWS_CAME_LATER = ("splits", "on_bad_row", "max_bad_ratio", "quarantine", "near_duplicates", "replay", "replay_share")
+_ROWS_CAME_LATER = (
+    "splits", "on_bad_row", "max_bad_ratio", "quarantine", "near_duplicates", "replay", "replay_share",
+    "style", "augment", "seed", "task", "rows",
+)  # fmt: skip
 _WATCHING_ONLY = ("logging_steps", "keep_checkpoints")
 # Settings that came later, and what they are in a training without them.
 _CAME_LATER = {"init_lora_weights": "default", "dtype": "float32", "optimizer": "adamw", "on_long_row": "error"}
@@ -59,11 +62,11 @@ def settings_digest(config: TrainConfig) -> str:
 
 def rows_digest(config: TrainConfig) -> str:
     """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
-    defaults = {each.name: each.default for each in dataclasses.fields(config.data)}
+    standard = dataclasses.asdict(DataConfig(reader=""))
     data = {
         key: value
         for key, value in dataclasses.asdict(config.data).items()
-        if key not in _NOT_OF_ROWS and not (key in _ROWS_CAME_LATER and value == defaults[key])
+        if key not in _NOT_OF_ROWS and not (key in _ROWS_CAME_LATER and value == standard[key])
     }
     return json_digest(_one_form(data))
 

@@ -12,6 +12,7 @@ from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.data.corpora import installed_version
+from adapterkit.data.pack_files import pack_digest
 from adapterkit.data.readers import read_splits
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
@@ -184,10 +185,11 @@ class Present:
         return self._sources[name, config_dir]
 
     def _stamp(self, origin: str) -> str | None:
-        """The sha256 of a file, or the version of a package; None when it is not here."""
+        """The sha256 of a file or of a pack's folder, or the version of a package; None when it is not here."""
         if origin not in self._stamps:
             kind, _, name = origin.partition(":")
-            self._stamps[origin] = _file_stamp(name) if kind == "file" else _package_stamp(name)
+            stamp = {"file": _file_stamp, "folder": _pack_stamp}.get(kind, _package_stamp)
+            self._stamps[origin] = stamp(name)
         return self._stamps[origin]
 
 
@@ -217,6 +219,14 @@ def _file_stamp(name: str) -> str | None:
         path = Path(name)
         return sha256_file(path) if path.is_file() else None
     except (OSError, ValueError):
+        return None
+
+
+def _pack_stamp(name: str) -> str | None:
+    """Of a style pack alone: a manifest may name any folder, and this one was not found by walking a whole disk."""
+    try:
+        return pack_digest(Path(name))
+    except ValueError:
         return None
 
 

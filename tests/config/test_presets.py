@@ -45,6 +45,7 @@ TRAINERS: dict[str, tuple[Any, ...]] = {
     "persona": (3, 3e-4, 8),
     "persona_full": (5, 1e-4, 8),
     "unified_full": (10, 3e-4, 8),
+    "style": (3, 5e-4, 8),
 }
 # The digests of what the recipes ask for under training schema 5, from before there were presets to choose from.
 UNIFIED = "63bb01081d38cc2908ef3bb71705c421c93e2bbf61bdf001dcbdf23355b0b38b"
