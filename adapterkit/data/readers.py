@@ -9,10 +9,17 @@ from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
 from adapterkit.data.chat import chat_names, read_chat
+from adapterkit.data.code_review import read_code_review
 from adapterkit.data.conversation import Conversation, Splits, Turn
+from adapterkit.data.documents import read_documents
+from adapterkit.data.functions import read_algorithms, read_functions
+from adapterkit.data.grounded import read_grounded
+from adapterkit.data.module_imports import read_module_imports
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.sampling import thin
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
+from adapterkit.data.voiceless import voiceless, voiceless_package
+from adapterkit.data.weaknesses import read_weakness_questions
 from adapterkit.errors import UnknownNameError
 from adapterkit.names import nearest
 
@@ -54,6 +61,13 @@ READERS: dict[str, Reader] = {
     "presidents": _flat(read_presidents),
     "shakespeare": _flat(read_shakespeare),
     "chat": _flat(read_chat),
+    "grounded": voiceless(read_grounded),
+    "documents": voiceless(read_documents),
+    "functions": voiceless(read_functions),
+    "algorithms": voiceless_package(read_algorithms),
+    "code_review": voiceless(read_code_review),
+    "weaknesses": voiceless_package(read_weakness_questions),
+    "module_imports": voiceless(read_module_imports),
 }
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
@@ -83,7 +97,7 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
 
 
 def list_personas(config: DataConfig) -> tuple[str, ...]:
-    """The names that `persona` may take with this data and that leave rows to train on.
+    """The names that `persona` may take with this data and that leave rows to train on; none where nobody speaks.
 
     Raises:
         UnknownNameError: the reader is unknown.
@@ -92,7 +106,7 @@ def list_personas(config: DataConfig) -> tuple[str, ...]:
         UsageError: a reader of files was given none.
     """
     _check_reader(config.reader)
-    return PERSONAS[config.reader](config)
+    return PERSONAS[config.reader](config) if config.reader in PERSONAS else ()
 
 
 def _check_reader(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.data.corpora import installed_version
 from adapterkit.data.readers import read_splits
+from adapterkit.data.sdists import archive_path
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import RecipeRecord
@@ -184,10 +186,10 @@ class Present:
         return self._sources[name, config_dir]
 
     def _stamp(self, origin: str) -> str | None:
-        """The sha256 of a file, or the version of a package; None when it is not here."""
+        """The sha256 of a file or an archive, the version of a package or of Python; None when it is not here."""
         if origin not in self._stamps:
             kind, _, name = origin.partition(":")
-            self._stamps[origin] = _file_stamp(name) if kind == "file" else _package_stamp(name)
+            self._stamps[origin] = _STAMPS.get(kind, _package_stamp)(name)
         return self._stamps[origin]
 
 
@@ -225,6 +227,14 @@ def _package_stamp(name: str) -> str | None:
         return installed_version(name)
     except ValueError:
         return None
+
+
+_STAMPS = {
+    "file": _file_stamp,
+    "package": _package_stamp,
+    "python": lambda name: platform.python_version(),
+    "sdist": lambda name: _file_stamp(str(archive_path(name))),
+}
 
 
 def _one_line(text: str) -> str:
