@@ -95,8 +95,7 @@ def code_text(node: ElementTree.Element) -> str:
 def _pieces(node: ElementTree.Element, depth: int) -> Iterator[str]:
     """The text of a node and of what is in it; `depth` is how far its lines are indented."""
     indent = "\n" + "  " * max(depth, 0)
-    # Line ends in the file are those of the XML, not of the code.
-    yield " ".join((node.text or "").split("\n")).strip(" ")
+    yield _line(node.text)
     for child in node:
         if child.tag == f"{_XHTML}div":
             yield "\n" + "  " * (depth + 1)
@@ -106,4 +105,9 @@ def _pieces(node: ElementTree.Element, depth: int) -> Iterator[str]:
             yield indent
         else:
             yield from _pieces(child, depth)
-        yield " ".join((child.tail or "").split("\n")).strip(" ")
+        yield _line(child.tail)
+
+
+def _line(text: str | None) -> str:
+    """Line ends in the file are those of the XML, not of the code."""
+    return re.sub(r"\s*\n\s*", " ", text or "").strip(" ")

@@ -138,6 +138,8 @@ def _fits(definition: Definition) -> bool:
         and definition.body.count("\n") < MOST_LINES
         and whole.isascii()
         and "```" not in whole
+        # Backslashes of a docstring are read already, and would be read once more.
+        and not any(mark in definition.docstring for mark in ("\\", '"""'))
         and "raise NotImplementedError" not in definition.body
         and _function(_answered(definition)) is not None
     )

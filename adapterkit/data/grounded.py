@@ -1,9 +1,9 @@
 """Grounded questions from the docstrings of the interpreter's own standard library.
 
 A row gives a question and three or four passages of one module, and answers with the id of the passage it stands in.
-One row in five withholds that passage, and its answer is a refusal; one in four asks for JSON. A package is in one split
-whole, so no passage of the test is ever trained on. Another version of Python has other docstrings, so the version is
-recorded with the rows.
+One row in five withholds that passage, and its answer is a refusal; one in four asks for JSON. A package is in one
+split whole, so no passage of the test is ever trained on. Another version of Python has other docstrings, and so the
+version is recorded with the rows.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def _question(gold: Definition, module: Sequence[Definition]) -> _Question:
     key = gold.full_name
     others = _hardest_first(gold, module)
     own = [name for name in gold.parameters if len(name) > 2 and not any(name in each.parameters for each in others)]
-    kinds = ["what", *(["which"] if own else []), *(["parameters"] if gold.parameters else [])]
+    # Few have an argument that no other of the module has: those are asked for it twice as often.
+    kinds = ["what", *(["which"] * 2 if own else []), *(["parameters"] if gold.parameters else [])]
     match pick(kinds, "kind", key):
         case "which":
             it = pick(own, "parameter", key)

@@ -43,7 +43,7 @@ class GroundedCheck:
         cites_gold: it cites exactly the passages that were to be cited; for a refusal: none.
         refusal_right: it refuses where the passage was missing, and nowhere else.
         form_right: it is JSON with the two keys where JSON was asked for, and text where not.
-        same_answer: it says the same, but for case and spacing.
+        same_answer: it says the same, but for case and spacing, or refuses likewise.
     """
 
     cites_gold: bool
@@ -101,7 +101,7 @@ def check_grounded(said: str, wanted: str) -> GroundedCheck:
         cites_gold=set(given.citations) == set(gold.citations),
         refusal_right=given.refused == gold.refused,
         form_right=given.is_json == gold.is_json,
-        same_answer=_plain(given.answer) == _plain(gold.answer),
+        same_answer=(given.refused and gold.refused) or _plain(given.answer) == _plain(gold.answer),
     )
 
 

@@ -1,8 +1,8 @@
 """Questions about a design that is real: which modules of the standard library import which.
 
 A row lists a few modules with what each imports of the others, and asks for an order, what one needs, what a change
-reaches, what stands at the bottom, or whether one more import would make a cycle. Every answer is computed. A package is
-in one split whole, and the modules of a row are of one split.
+reaches, what stands at the bottom, or whether one more import would make a cycle. Every answer is computed. A package
+is in one split whole, and the modules of a row are of one split.
 """
 
 from __future__ import annotations
@@ -101,10 +101,11 @@ def _rows_by_split(folder: Path, prompt: str) -> dict[str, tuple[Conversation, .
     for split, part in rows.items():
         own = {name for name in whole if split_of(name.partition(".")[0]) == split}
         graph = {name: whole[name] & own for name in sorted(own)}
+        near = {name: graph[name] | importers for name, importers in reversed_graph(graph).items()}
         seen: set[str] = set()
         for seed in graph:
             for size in range(FEWEST, MOST + 1):
-                listed = _neighbourhood(seed, graph, size)
+                listed = _neighbourhood(seed, graph, near, size)
                 text = _listed(listed)
                 if len(listed) == size and text not in seen:
                     seen.add(text)
@@ -116,13 +117,12 @@ def _rows_by_split(folder: Path, prompt: str) -> dict[str, tuple[Conversation, .
     }
 
 
-def _neighbourhood(seed: str, graph: Graph, size: int) -> dict[str, frozenset[str]]:
+def _neighbourhood(seed: str, graph: Graph, near: Graph, size: int) -> dict[str, frozenset[str]]:
     """The seed and what hangs together with it, nearest first; each with what it imports of the rest."""
     found, front = [seed], [seed]
     while front and len(found) < size:
         node = front.pop(0)
-        importers = {other for other in graph if node in graph[other]}
-        new = [each for each in shuffled(sorted(graph[node] | importers), "near", seed, size) if each not in found]
+        new = [each for each in shuffled(sorted(near[node]), "near", seed, size) if each not in found]
         found += new[: size - len(found)]
         front += new
     kept = frozenset(found)

@@ -111,12 +111,15 @@ def _fits(kind: str, said: str) -> bool:
 def _alike(weakness: Weakness, own: Sequence[Weakness], related: frozenset[str]) -> list[Weakness]:
     """What is easily taken for a weakness: of one parent first, then by the words of the titles."""
     words, parents = _words(weakness.name), set(weakness.parents)
-
-    def distance(other: Weakness) -> tuple[bool, int, int]:
-        shared = len(words & _words(other.name))
-        return not parents & set(other.parents), -shared, number("alike", weakness.id, other.id)
-
-    return sorted((each for each in own if each.id not in related), key=distance)[: CHOICES - 1]
+    distances = {
+        other: (not parents & set(other.parents), -len(words & _words(other.name)))
+        for other in own
+        if other.id not in related
+    }
+    farthest = sorted(distances.values())[: CHOICES - 1][-1]
+    near = [other for other, distance in distances.items() if distance <= farthest]
+    near.sort(key=lambda other: (distances[other], number("alike", weakness.id, other.id)))
+    return near[: CHOICES - 1]
 
 
 def _related(weaknesses: Sequence[Weakness]) -> dict[str, frozenset[str]]:
@@ -137,8 +140,9 @@ def _related(weaknesses: Sequence[Weakness]) -> dict[str, frozenset[str]]:
     return {name: ancestors[name] | below[name] for name in parents}
 
 
-def _words(text: str) -> set[str]:
-    return set(_WORD.findall(text.casefold()))
+@lru_cache(maxsize=2048)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.casefold()))
 
 
 def _plain(text: str) -> str:
