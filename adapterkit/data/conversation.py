@@ -57,7 +57,8 @@ class Splits:
     """What is trained on, what steers training, and what only the final test sees.
 
     `source` says in a few words where the rows came from; it is for people, and no part of the digest. `origins` says
-    what they were read from: `file:<path>` with its sha256, or `package:<name>` with its version.
+    what they were read from: `file:<path>` and `sdist:<name>-<version>` with the sha256, `package:<name>` and
+    `python:<part>` with the version.
     """
 
     train: tuple[Conversation, ...]

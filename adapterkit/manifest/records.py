@@ -50,8 +50,8 @@ class DataRecord:
         digest: hex sha256 of what is said in all splits.
         rows: of the training split.
         tokens: of the training split.
-        origins: what the rows were read from, `file:<path>` with its sha256 or `package:<name>` with its version: while
-            none of them changes, the digest cannot.
+        origins: what the rows were read from, `file:<path>` and `sdist:<name>-<version>` with the sha256,
+            `package:<name>` and `python:<part>` with the version: while none of them changes, the digest cannot.
     """
 
     source: str
