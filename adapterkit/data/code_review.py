@@ -56,17 +56,18 @@ class ReviewCheck:
     Attributes:
         findings_right: it names the same findings, or says likewise that there is none.
         lines_right: it names the same lines.
-        parses: code that was to be mended is Python; true where none was asked for.
+        code_right: mended code is what the documentation gives, but for spacing and comments; true where none was asked
+            for. There are other ways to mend, so this counts too few rather than too many.
     """
 
     findings_right: bool
     lines_right: bool
-    parses: bool
+    code_right: bool
 
     @property
     def right(self) -> bool:
         """Whether all three are."""
-        return self.findings_right and self.lines_right and self.parses
+        return self.findings_right and self.lines_right and self.code_right
 
 
 def read_code_review(*, train: str | None, validation: str | None, test: str | None, prompt: str | None) -> Splits:
@@ -96,7 +97,8 @@ def read_code_review(*, train: str | None, validation: str | None, test: str | N
 def check_review(said: str, wanted: str) -> ReviewCheck:
     """Compare a review, or mended code, with the one that a row teaches; no code is run."""
     if wanted.startswith("```"):
-        return ReviewCheck(True, True, _parses(said))
+        code = _parsed(said)
+        return ReviewCheck(True, True, code is not None and code == _parsed(wanted))
     gold, given = _FOUND.findall(wanted), _FOUND.findall(said.strip())
     none = not gold and said.strip().rstrip(".").casefold() == NO_FINDING.rstrip(".").casefold()
     names, lines = (
@@ -196,8 +198,10 @@ def _numbered(code: str) -> str:
     return "```python\n" + "\n".join(f"{n}: {line}" for n, line in enumerate(code.split("\n"), start=1)) + "\n```"
 
 
-def _parses(said: str) -> bool:
+def _parsed(code: str) -> str | None:
+    """The tree of Python code, in a fence or bare, as text; null where it does not parse or is empty."""
     try:
-        return bool(ast.parse(said.strip().removeprefix("```python").removesuffix("```")).body)
+        tree = ast.parse(code.strip().removeprefix("```python").removesuffix("```"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+        return None
+    return ast.dump(tree) if tree.body else None

@@ -1,6 +1,5 @@
 """Reviews with a known finding: the label leaves the code, and messages of the test are never trained on."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -112,11 +111,20 @@ def test_a_review_is_compared_by_finding_and_line(said: str, wanted: str, right:
     assert check.right == all(right)
 
 
-def test_mended_code_must_parse() -> None:
-    wanted = "```python\nx = 1\n```"
-    assert check_review("```python\ny = 2\n```", wanted).right
-    assert not check_review("```python\ny = (\n```", wanted).right
-    assert not check_review("", wanted).right
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("```python\nx = 1\n```", True),
+        ("x=1  # so", True),
+        ("x = 2", False),
+        ("x = (", False),
+        ("", False),
+        ("\0", False),
+    ],
+)
+def test_mended_code_is_the_documentations_own(said: str, right: bool) -> None:
+    assert check_review(said, "```python\nx = 1\n```").right == right
+    assert not check_review(said, "```python\nx = (\n```").right
 
 
 @pytest.mark.long
@@ -130,10 +138,10 @@ def test_the_real_examples_are_fetched_and_hold_no_label(tmp_path: Path, monkeyp
         asked, wanted = (turn.content for turn in row.turns)
         assert not re.search(r"#\s*\[[a-z-]+\]", asked)
         assert row.origin.label not in asked.partition("```python")[2]
-        assert check_review(wanted, wanted).right or wanted.startswith("```")
+        if not wanted.startswith("```"):
+            assert check_review(wanted, wanted).right
         assert len(asked) + len(wanted) < 1300
         if wanted.startswith("line"):
             assert int(re.findall(r"\d+", wanted)[-1]) <= asked.count("\n")
     parse = [row.turns[1].content for row in splits.train if row.turns[1].content.startswith("```")]
-    assert sum(check_review(each, each).parses for each in parse) > 0.97 * len(parse)
-    assert ast.parse(parse[0].removeprefix("```python").removesuffix("```"))
+    assert sum(check_review(each, each).right for each in parse) > 0.97 * len(parse)
