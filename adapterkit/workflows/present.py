@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,7 @@ def _package_stamp(name: str) -> str | None:
         return None
 
 
-_STAMPS = {
+_STAMPS: dict[str, Callable[[str], str | None]] = {
     "file": _file_stamp,
     "package": _package_stamp,
     "python": lambda name: platform.python_version(),
