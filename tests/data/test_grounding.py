@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from adapterkit.data.answers import ANSWER_CHECKS
+from adapterkit.data.answer_checks import ANSWER_CHECKS
 from adapterkit.data.grounding import REFUSAL, Passage, answer, ask, check_grounded
 
 TEXT = answer("It folds lines.", ["d41"], as_json=False)
