@@ -90,8 +90,8 @@ class Splits:
 
     Rows of files are read from there each time that they are looked at: go through them in order. `source` says in a
     few words where the rows came from; it is for people, and no part of the digest. `origins` says what they were read
-    from: `file:<path>` with its sha256, `folder:<path>` of a style pack with that of all it holds, or `package:<name>`
-    with its version.
+    from: `file:<path>` and `sdist:<name>-<version>` with the sha256, `folder:<path>` of a style pack with that of all
+    it holds, `package:<name>` and `python:<part>` with the version.
     """
 
     train: Sequence[Conversation]

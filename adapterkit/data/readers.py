@@ -12,12 +12,17 @@ from typing import Protocol
 from adapterkit.config.schema import DataConfig
 from adapterkit.data.augment import augment, check_augmentations
 from adapterkit.data.chat import chat_row
+from adapterkit.data.code_review import read_code_review
 from adapterkit.data.completion import completion_row
 from adapterkit.data.conversation import Conversation, Splits, Turn
+from adapterkit.data.documents import read_documents
 from adapterkit.data.examples import example_row
 from adapterkit.data.file_rows import Shape
 from adapterkit.data.files import file_personas, read_files
+from adapterkit.data.functions import read_algorithms, read_functions
+from adapterkit.data.grounded import read_grounded
 from adapterkit.data.instruction import instruction_row
+from adapterkit.data.module_imports import read_module_imports
 from adapterkit.data.preference import preference_row
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.replaying import with_replay
@@ -26,6 +31,8 @@ from adapterkit.data.sampling import thin
 from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
 from adapterkit.data.style_pack import read_style_pack
+from adapterkit.data.voiceless import voiceless, voiceless_package
+from adapterkit.data.weaknesses import read_weakness_questions
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 
@@ -78,6 +85,13 @@ READERS: dict[str, Reader] = {
     **{name: partial(read_files, shape=shape) for name, shape in SHAPES.items()},
     "session_dance": read_session_dance,
     "style_pack": read_style_pack,
+    "grounded": voiceless(read_grounded),
+    "documents": voiceless(read_documents),
+    "functions": voiceless(read_functions),
+    "algorithms": voiceless_package(read_algorithms),
+    "code_review": voiceless(read_code_review),
+    "weaknesses": voiceless_package(read_weakness_questions),
+    "module_imports": voiceless(read_module_imports),
 }
 # Those whose data has styles, which data.style chooses among.
 STYLED = ("session_dance", "style_pack")
@@ -122,7 +136,7 @@ def read_splits(config: DataConfig, persona: str | None) -> Splits:
 
 
 def list_personas(config: DataConfig) -> tuple[str, ...]:
-    """The names that `persona` may take with this data and that leave rows to train on.
+    """The names that `persona` may take with this data and that leave rows to train on; none where nobody speaks.
 
     Raises:
         UnknownNameError: the reader is unknown.
@@ -131,7 +145,7 @@ def list_personas(config: DataConfig) -> tuple[str, ...]:
         UsageError: a reader of files was given none.
     """
     _check_reader(config.reader)
-    return PERSONAS[config.reader](config)
+    return PERSONAS[config.reader](config) if config.reader in PERSONAS else ()
 
 
 def _check_reader(name: str) -> None:

@@ -50,8 +50,9 @@ class DataRecord:
         digest: hex sha256 of what is said in all splits.
         rows: of the training split.
         tokens: of the training split.
-        origins: what the rows were read from, `file:<path>` with its sha256, `folder:<path>` of a style pack with that
-            of all it holds, or `package:<name>` with its version: while none of them changes, the digest cannot.
+        origins: what the rows were read from, `file:<path>` and `sdist:<name>-<version>` with the sha256,
+            `folder:<path>` of a style pack with that of all it holds, `package:<name>` and `python:<part>` with the
+            version: while none of them changes, the digest cannot.
     """
 
     source: str

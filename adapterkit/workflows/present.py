@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.data.corpora import installed_version
 from adapterkit.data.pack_files import pack_digest
 from adapterkit.data.readers import read_splits
+from adapterkit.data.sdists import archive_path
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import RecipeRecord
@@ -185,11 +187,13 @@ class Present:
         return self._sources[name, config_dir]
 
     def _stamp(self, origin: str) -> str | None:
-        """The sha256 of a file or of a pack's folder, or the version of a package; None when it is not here."""
+        """The sha256 of a file, an archive or a pack's folder, the version of a package or of Python.
+
+        None when it is not here.
+        """
         if origin not in self._stamps:
             kind, _, name = origin.partition(":")
-            stamp = {"file": _file_stamp, "folder": _pack_stamp}.get(kind, _package_stamp)
-            self._stamps[origin] = stamp(name)
+            self._stamps[origin] = _STAMPS.get(kind, _package_stamp)(name)
         return self._stamps[origin]
 
 
@@ -235,6 +239,14 @@ def _package_stamp(name: str) -> str | None:
         return installed_version(name)
     except ValueError:
         return None
+
+
+_STAMPS: dict[str, Callable[[str], str | None]] = {
+    "file": _file_stamp, "folder": _pack_stamp,
+    "package": _package_stamp,
+    "python": lambda name: platform.python_version(),
+    "sdist": lambda name: _file_stamp(str(archive_path(name))),
+}
 
 
 def _one_line(text: str) -> str:
