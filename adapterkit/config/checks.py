@@ -44,6 +44,8 @@ _RULES: dict[str, _Rule] = {
     "data.max_train_rows": _WHOLE_OR_NULL,
     "data.max_validation_rows": _WHOLE_OR_NULL,
     "data.max_test_rows": _WHOLE_OR_NULL,
+    "data.rows": _WHOLE,
+    "data.seed": _NOT_NEGATIVE,
     "trainer.epochs": _POSITIVE,
     "trainer.max_steps": ("-1 (until the epochs are through) or a whole number from 1 on", lambda v: v == -1 or v >= 1),
     "trainer.step_limit": _WHOLE_OR_NULL,

@@ -76,7 +76,8 @@ class DataConfig:
     `train`, `validation` and `test` are files for readers of files, null or `auto` for corpora that split themselves.
     `validation` null means no validation. `unified` names the adapter that all of the data's voices share,
     `voice` is the persona that recipes take when none is given. `prompt` is the user's turn where the rows bring none;
-    `system` is put before rows without a system turn (null: the chat template's own default).
+    `system` is put before rows without a system turn (null: the chat template's own default). `task`, `rows` and `seed`
+    say what data=synthetic makes: which task, how many rows over all splits, and which.
     """
 
     reader: str = MISSING
@@ -93,6 +94,9 @@ class DataConfig:
     max_test_rows: int | None = None
     short: ShortConfig = field(default_factory=ShortConfig)
     install: str | None = None
+    task: str | None = None
+    rows: int = 1000
+    seed: int = 0
 
 
 @dataclass

@@ -13,6 +13,7 @@ from adapterkit.data.conversation import Conversation, Splits, Turn
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.sampling import thin
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
+from adapterkit.data.synthetic.reading import read_synthetic
 from adapterkit.errors import UnknownNameError
 from adapterkit.names import nearest
 
@@ -54,12 +55,23 @@ READERS: dict[str, Reader] = {
     "presidents": _flat(read_presidents),
     "shakespeare": _flat(read_shakespeare),
     "chat": _flat(read_chat),
+    "synthetic": lambda config, persona: read_synthetic(
+        task=config.task,
+        rows=config.rows,
+        seed=config.seed,
+        persona=persona,
+        train=config.train,
+        validation=config.validation,
+        test=config.test,
+        prompt=config.prompt,
+    ),
 }
 
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
     "presidents": lambda config: president_names(config.install),
     "shakespeare": lambda config: shakespeare_names(config.install),
     "chat": lambda config: chat_names(config.train, config.validation, config.test),
+    "synthetic": lambda config: (),
 }
 
 
