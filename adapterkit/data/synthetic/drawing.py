@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import isqrt
+from math import gcd, isqrt
 
 _MASK = (1 << 64) - 1
-_ODD = 0x9E3779B97F4A7C15
+_ODD, _OTHER = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 
 
 def mixed(*parts: int) -> int:
@@ -14,7 +14,7 @@ def mixed(*parts: int) -> int:
     state = 0
     for part in parts:
         state = (state ^ part) + _ODD & _MASK
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+        state = (state ^ state >> 30) * _OTHER & _MASK
         state = (state ^ state >> 27) * 0x94D049BB133111EB & _MASK
         state ^= state >> 31
     return state
@@ -23,8 +23,9 @@ def mixed(*parts: int) -> int:
 def scattered(count: int, size: int, key: int) -> list[int]:
     """The first values of a permutation of `range(size)`: all differ, so no draw has to be remembered.
 
-    Three rounds of a Feistel network over pairs (h, l) with h below a and l below b, where a b = size: each round adds
-    to one half what the other gives, modulo that half's own size, so that it can be undone.
+    Equal steps of about a golden section around the range, and then two rounds of a Feistel network over pairs (h, l)
+    with h below a and l below b, where a b = size: each adds to one half what the other gives, modulo that half's own
+    size. All of it can be undone.
 
     Args:
         count: how many values, at most `size`.
@@ -33,14 +34,16 @@ def scattered(count: int, size: int, key: int) -> list[int]:
     """
     width = _width(size)
     height = size // width
-    # Odd and large, so that a square of the sum has bits of all of them in its middle.
-    first, second, third = (mixed(key, turn) >> 3 | 1 for turn in range(3))
+    start, first, second = (mixed(key, turn) for turn in range(3))
+    step = _step(size)
     values = []
     for number in range(count):
-        high, low = divmod(number, width)
-        low = (low + ((high + first) ** 2 >> 40)) % width
-        high = (high + ((low + second) ** 2 >> 40)) % height
-        low = (low + ((high + third) ** 2 >> 40)) % width
+        high, low = divmod((start + number * step) % size, width)
+        # Multiplied twice, with a shift between: once alone would be linear, and rows like their neighbours.
+        drawn = (low ^ first) * _ODD & _MASK
+        high = (high + (((drawn ^ drawn >> 32) * _OTHER & _MASK) >> 24)) % height
+        drawn = (high ^ second) * _ODD & _MASK
+        low = (low + (((drawn ^ drawn >> 32) * _OTHER & _MASK) >> 24)) % width
         values.append(high * width + low)
     return values
 
@@ -49,3 +52,9 @@ def scattered(count: int, size: int, key: int) -> list[int]:
 def _width(size: int) -> int:
     """The largest divisor that is no larger than the root."""
     return next(divisor for divisor in range(isqrt(size), 0, -1) if size % divisor == 0)
+
+
+@lru_cache(maxsize=4096)
+def _step(size: int) -> int:
+    """The first number from a golden section of the size on that has no divisor in common with it."""
+    return next(step for step in range(size * 618 // 1000, 2 * size + 1) if gcd(step, size) == 1)
