@@ -58,9 +58,7 @@ def checked_gain(
     session = load(ref, registry=registry)
 
     def answers(model: object) -> list[str]:
-        return greedy_answers(
-            model, session.tokenizer, messages, max_new_tokens=max_new_tokens, batch_size=batch_size
-        )
+        return greedy_answers(model, session.tokenizer, messages, max_new_tokens=max_new_tokens, batch_size=batch_size)
 
     with session.without_last() as model:
         before = answers(model)

@@ -60,7 +60,9 @@ def test_a_row_whose_prompt_says_otherwise_is_found(task: str) -> None:
 
 
 @every_task
-@pytest.mark.parametrize("text", ["", " \n", "nothing at all", "I am sorry, I cannot help with that.", "```python\n```", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", " \n", "nothing at all", "I am sorry, I cannot help with that.", "```python\n```", "\x00"]
+)
 def test_nonsense_never_passes(task: str, text: str) -> None:
     rows = generate(task, 100)
     assert not any(verdict.score == 1 for verdict in check_all(rows, [text] * 100))
@@ -124,7 +126,10 @@ def test_architect_takes_an_order_and_both_directions_of_a_cycle() -> None:
 def test_coder_takes_any_program_that_does_the_same() -> None:
     row = next(row for row in generate("coder", 1000) if row["template"] == "sum.squares.even")
     head, name = row["answer"].partition("\n")[0], row["check"]["name"]
-    loop = f"{head}\n    total = 0\n    for n in {head.split('(')[1][:-2]}:\n        if not n & 1:\n            total += n ** 2\n    return total\n"
+    argument = head.split("(")[1][:-2]
+    loop = (
+        f"{head}\n    t = 0\n    for n in {argument}:\n        if not n & 1:\n            t += n ** 2\n    return t\n"
+    )
     assert check(row, loop).passed
     assert check(row, f"Here it is:\n```python\n{loop}```\nIt adds squares.").passed
     assert check(row, f"```\n{loop}").passed

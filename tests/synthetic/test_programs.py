@@ -17,7 +17,10 @@ def given(text: str, *calls: list[object]) -> tuple[list[object], str]:
 
 
 def test_values_come_back_as_json_gives_them() -> None:
-    assert given("def f(x):\n    return (x, {'a': None})", [1], [[2, "ö"]]) == ([[1, {"a": None}], [[2, "ö"], {"a": None}]], "")
+    assert given("def f(x):\n    return (x, {'a': None})", [1], [[2, "ö"]]) == (
+        [[1, {"a": None}], [[2, "ö"], {"a": None}]],
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +41,7 @@ def test_values_come_back_as_json_gives_them() -> None:
         ("def f(x):\n    import os\n    os.system('true')", "PermissionError"),
         ("def f(x):\n    import os\n    os.fork()", "PermissionError"),
         ("def f(x):\n    import os\n    os.remove('x')", "PermissionError"),
-        ("x = \"\ud800\"", "Error"),
+        ('x = "\ud800"', "Error"),
         ("\x00", "Error"),
     ],
 )
@@ -53,7 +56,7 @@ def test_what_goes_wrong_is_said_and_costs_the_next_nothing(text: str, error: st
     "text",
     [
         "import os\ndef f(x):\n    os._exit(0)",
-        "def f(x):\n    while True:\n        try:\n            sum(range(9**5)), sum(range(9**5))\n        except BaseException: pass",
+        "def f(x):\n    while True:\n        try:\n            sum(range(9**5))\n        except BaseException: pass",
     ],
 )
 def test_a_program_that_ends_the_process_costs_the_others_nothing(text: str) -> None:

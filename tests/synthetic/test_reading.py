@@ -12,7 +12,9 @@ from adapterkit.errors import UnknownNameError, UsageError
 
 
 def read(task: str | None, persona: str | None = None, **config: object):  # type: ignore[no-untyped-def]
-    return read_splits(DataConfig(reader="synthetic", task=task, **{"validation": "auto", "test": "auto", **config}), persona)
+    return read_splits(
+        DataConfig(reader="synthetic", task=task, **{"validation": "auto", "test": "auto", **config}), persona
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -20,7 +22,9 @@ def test_each_row_is_a_question_and_its_answer(task: str) -> None:
     splits = read(task, rows=100, seed=3)
     made = split(generate(task, 100, seed=3))
     for rows, expected in zip((splits.train, splits.validation, splits.test), made, strict=True):
-        assert [[turn.content for turn in row.turns] for row in rows] == [[row["prompt"], row["answer"]] for row in expected]
+        assert [[turn.content for turn in row.turns] for row in rows] == [
+            [row["prompt"], row["answer"]] for row in expected
+        ]
         assert {row.turns[0].role + row.turns[1].role for row in rows} == {"userassistant"}
         assert [row.origin.label for row in rows] == [row["template"] for row in expected]
 

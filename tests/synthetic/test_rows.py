@@ -28,11 +28,11 @@ ROOT = Path(__file__).parents[2]
 KEYS = {"task", "template", "seen", "difficulty", "quality", "prompt", "answer", "check"}
 # Whoever changes what a task makes changes these; nothing else may.
 DIGESTS = {
-    "coder": "b8735c747304f34a2338435fe8c9aff444a09795e4cb91f39696e99bd1e1ca3b",
+    "coder": "2224ba7713d0b0b8aebf58e3fa618e3f6e1441c1b1eb9faf4b9da2569ac44a48",
     "researcher": "8b6ef90b3acba64fa65af1e28e249cdef5496b4c07cf4aa03e917d26b4189f49",
-    "security": "066254cd3bc7463e3469822aa42b92ac6795ccf60d16a424b23941e3bd800f87",
-    "architect": "d1a20d2d7422aee4bce67f23663905aa1aa0bdb0dc137fc049164443106af7d2",
-    "reviewer": "b357d695cecb8c3ef42060627e8f2be62b34dbd91189415d4fa4ff5b4841c65a",
+    "security": "d4c38dca054cb5527a9fd7ee0454b694453d8951d70b47ec9230e980702f52bf",
+    "architect": "6b0c9e6b4a17ccded6fab2e2fce3aa0a3bec3ec73f3a880880799fa599a6c725",
+    "reviewer": "b924187017fd3ee29f20397ff3f6ddfd317e04db48d42be2065c6d47ed692739",
 }
 
 every_task = pytest.mark.parametrize("task", TASKS)

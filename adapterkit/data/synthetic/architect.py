@@ -1,7 +1,7 @@
-"""Architect: the dependencies of a few modules, and a rule that at most one of them breaks, or an order that they ask for.
+"""Architect: the dependencies of a few modules, with a rule that at most one of them breaks, or an order to find.
 
-Four rules: layers (import downwards only), private (from another package, its `api` alone), cycle (no two modules import
-each other), and order (a service starts after those it needs). What is right is worked out from the dependencies alone.
+Four rules: layers (downwards only), private (of another package, its `api` alone), cycle (no two depend on each other),
+and order (what is needed starts first). What is right is worked out from the dependencies alone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ NONE = "none"
 
 _TOPS, _MIDDLES, _BOTTOMS = ("web", "pages", "views"), ("domain", "rules", "logic"), ("store", "db", "files")
 _MODULES = (
-    "orders", "cart", "users", "mail", "stock", "prices", "audit", "media", "login", "search", "reports", "billing", "labels",
-    "events", "tasks", "teams", "rates", "routes", "claims", "visits", "trips", "loans", "seats",
+    "orders", "cart", "users", "mail", "stock", "prices", "audit", "media", "login", "search", "reports", "billing",
+    "labels", "events", "tasks", "teams", "rates", "routes", "claims", "visits", "trips", "loans", "seats",
 )  # fmt: skip
 _INNER = ("tables", "cache", "models", "queries", "state", "parser", "rows", "locks")
 _M, _I = len(_MODULES), len(_INNER)
@@ -38,7 +38,7 @@ _ANSWER = f" Answer like `a -> b`, or `{NONE}`.\n\n"
 _ASKED = {
     "private": "A package may be imported by others through its api alone. Which dependency breaks this?" + _ANSWER,
     "cycle": "No two modules may depend on each other. Which two do?" + _ANSWER.replace("->", "<->"),
-    "order": "Each needs the one behind it to be started first. In which order do they start? Answer like `a, b, c`.\n\n",
+    "order": "Each needs the one behind it to start first. In which order do they start? Answer like `a, b, c`.\n\n",
 }
 # From the upper to the lower layer, by number, the pairs that are allowed.
 _DOWN = ((0, 1), (0, 2), (1, 2), (1, 1), (0, 0), (2, 2))

@@ -27,7 +27,19 @@ import typing
 _AT_HAND = (bisect, collections, functools, heapq, itertools, math, operator, re, statistics, string, typing)
 _MEMORY = 512 << 20
 _LONGEST = 20_000
-_FORBIDDEN = ("open", "import", "exec_", "os.", "socket.", "subprocess.", "shutil.", "ctypes.", "signal.", "mmap.", "pty.")
+_FORBIDDEN = (
+    "open",
+    "import",
+    "exec_",
+    "os.",
+    "socket.",
+    "subprocess.",
+    "shutil.",
+    "ctypes.",
+    "signal.",
+    "mmap.",
+    "pty.",
+)
 
 
 class _TooLong(BaseException):

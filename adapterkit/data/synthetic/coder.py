@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from adapterkit.data.synthetic.forms import RIGHT, Form, Row, Task, Verdict
@@ -55,7 +55,7 @@ def _forms(family: Family) -> list[Form]:
     return made
 
 
-@lru_cache(maxsize=None)
+@cache
 def _programs(family: Family) -> dict[tuple[Keep, Turn, Gather], list[_Program]]:
     """Every program of a family with what it gives on every suite of inputs."""
     given = {
@@ -143,9 +143,7 @@ def check(rows: Sequence[Row], texts: Sequence[str]) -> list[Verdict]:
 
 
 def _verdict(expected: list[Any], values: list[Any], error: str) -> Verdict:
-    right = sum(
-        type(a) is type(b) and a == b for a, b in zip(values, expected, strict=False)
-    )
+    right = sum(type(a) is type(b) and a == b for a, b in zip(values, expected, strict=False))
     return RIGHT if right == len(expected) else Verdict(right / len(expected), error or "it returns something else")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 KINDS = (
@@ -50,36 +51,41 @@ def _each(function: Callable[[list[int], int], Any]) -> Callable[[int], list[Any
 
 
 def _differences(values: list[int], k: int) -> list[int]:
-    return [(b - a) * k for a, b in zip(values, values[1:], strict=False)]
+    return [(b - a) * k for a, b in pairwise(values)]
 
 
 FUNCTIONS = (
     Function(
         "scaled-sum",
-        'def F(X):\n    """The sum of X, each times K."""\n    T = 0\n    for V in X:\n        T += V * K\n    return T',
+        'def F(X):\n    """The sum of X, each times K."""\n    T = 0\n    for V in X:\n        T += V * K\n'
+        '    return T',
         {"wrong-start": (3, "    T = 1"), "wrong-operator": (5, "        T -= V * K"), "missing-return": (6, "    T"),
          "early-return": (6, "        return T")},
         _ONCE, _each(lambda xs, k: sum(xs) * k),
     ),
     Function(
         "index-sum",
-        'def F(X):\n    """K plus the sum of X."""\n    T = K\n    for i in range(len(X)):\n        T += X[i]\n    return T',
+        'def F(X):\n    """K plus the sum of X."""\n    T = K\n    for i in range(len(X)):\n        T += X[i]\n'
+        '    return T',
         {"wrong-start": (3, "    T = -K"), "wrong-operator": (5, "        T -= X[i]"), "missing-return": (6, "    T"),
          "off-by-one": (4, "    for i in range(len(X) - 1):"), "early-return": (6, "        return T")},
         _ONCE, _each(lambda xs, k: k + sum(xs)),
     ),
     Function(
         "above",
-        'def F(X):\n    """The values of X above K."""\n    T = []\n    for V in X:\n        if V > K:\n            T.append(V)\n'
+        'def F(X):\n    """The values of X above K."""\n    T = []\n    for V in X:\n        if V > K:\n'
+        '            T.append(V)\n'
         "    return T",
-        {"wrong-start": (3, "    T = [0]"), "wrong-comparison": (5, "        if V < K:"), "missing-return": (7, "    T"),
+        {"wrong-start": (3, "    T = [0]"), "wrong-comparison": (5, "        if V < K:"), "missing-return": (7,
+         "    T"),
          "none-result": (6, "            T = T.append(V)"), "early-return": (7, "        return T")},
         (([1, 12, 0, 15],), ([11, 1, 13, 14],)), lambda k: [[12, 15], [11, 13, 14]],
     ),
     Function(
         "smallest",
         'def F(X):\n    """The K smallest of X, in order."""\n    T = list(X)\n    T.sort()\n    return T[:K]',
-        {"none-result": (4, "    T = T.sort()"), "missing-return": (5, "    T[:K]"), "off-by-one": (5, "    return T[1:K]")},
+        {"none-result": (4, "    T = T.sort()"), "missing-return": (5, "    T[:K]"), "off-by-one": (5,
+         "    return T[1:K]")},
         _ONCE, _each(lambda xs, k: sorted(xs)[:k]),
     ),
     Function(
@@ -91,7 +97,8 @@ FUNCTIONS = (
     ),
     Function(
         "enter",
-        'def F(V, T=None):\n    """Enters V in T under K."""\n    T = T or {}\n    T.setdefault("K", []).append(V)\n    return T',
+        'def F(V, T=None):\n    """Enters V in T under K."""\n    T = T or {}\n'
+        '    T.setdefault("K", []).append(V)\n    return T',
         {"mutable-default": (1, "def F(V, T={}):"), "missing-return": (5, "    T"),
          "none-result": (4, '    T = T.setdefault("K", []).append(V)')},
         ((2,), (5,)), lambda k: [{str(k): [2]}, {str(k): [5]}],
@@ -112,7 +119,8 @@ FUNCTIONS = (
     ),
     Function(
         "count",
-        'def F(X, goal):\n    """How often goal is in X, times K."""\n    T = 0\n    for V in X:\n        if V == goal:\n'
+        'def F(X, goal):\n    """How often goal is in X, times K."""\n    T = 0\n    for V in X:\n'
+        '        if V == goal:\n'
         "            T += K\n    return T",
         {"wrong-start": (3, "    T = 1"), "wrong-operator": (6, "            T -= K"), "missing-return": (7, "    T"),
          "identity": (5, "        if V is goal:"), "wrong-comparison": (5, "        if V != goal:"),
@@ -130,7 +138,8 @@ FUNCTIONS = (
     ),
     Function(
         "holds",
-        'def F(X, goal):\n    """K if goal is in X, else 0."""\n    for V in X:\n        if V == goal:\n            return K\n'
+        'def F(X, goal):\n    """K if goal is in X, else 0."""\n    for V in X:\n        if V == goal:\n'
+        '            return K\n'
         "    return 0",
         {"identity": (4, "        if V is goal:"), "wrong-comparison": (4, "        if V != goal:"),
          "missing-return": (5, "            K"), "early-return": (6, "        return 0")},
@@ -138,7 +147,8 @@ FUNCTIONS = (
     ),
     Function(
         "largest",
-        'def F(X):\n    """K times the largest of X."""\n    T = X[0]\n    for V in X:\n        if V > T:\n            T = V\n'
+        'def F(X):\n    """K times the largest of X."""\n    T = X[0]\n    for V in X:\n        if V > T:\n'
+        '            T = V\n'
         "    return T * K",
         {"wrong-comparison": (5, "        if V < T:"), "missing-return": (7, "    T * K"),
          "wrong-operator": (7, "    return T - K"), "early-return": (7, "        return T * K")},
@@ -146,7 +156,8 @@ FUNCTIONS = (
     ),
     Function(
         "tally",
-        'def F(X):\n    """How often each is in X, times K."""\n    T = {}\n    for V in X:\n        T[V] = T.get(V, 0) + K\n'
+        'def F(X):\n    """How often each is in X, times K."""\n    T = {}\n    for V in X:\n'
+        '        T[V] = T.get(V, 0) + K\n'
         "    return T",
         {"wrong-start": (5, "        T[V] = T.get(V, 1) + K"), "wrong-operator": (5, "        T[V] = T.get(V, 0) - K"),
          "missing-return": (6, "    T"), "early-return": (6, "        return T")},
@@ -156,36 +167,42 @@ FUNCTIONS = (
         "steps",
         'def F(X):\n    """K times each difference in X."""\n    T = []\n    for i in range(len(X) - 1):\n'
         "        T.append((X[i + 1] - X[i]) * K)\n    return T",
-        {"off-by-one": (4, "    for i in range(len(X)):"), "wrong-operator": (5, "        T.append((X[i + 1] + X[i]) * K)"),
+        {"off-by-one": (4, "    for i in range(len(X)):"), "wrong-operator": (5,
+         "        T.append((X[i + 1] + X[i]) * K)"),
          "none-result": (5, "        T = T.append((X[i + 1] - X[i]) * K)"), "missing-return": (6, "    T"),
          "wrong-start": (3, "    T = [0]"), "early-return": (6, "        return T")},
         _ONCE, _each(_differences),
     ),
     Function(
         "upto",
-        'def F(n):\n    """K plus the sum of 1 to n."""\n    T = K\n    for i in range(1, n + 1):\n        T += i\n    return T',
+        'def F(n):\n    """K plus the sum of 1 to n."""\n    T = K\n    for i in range(1, n + 1):\n'
+        '        T += i\n    return T',
         {"off-by-one": (4, "    for i in range(1, n):"), "wrong-operator": (5, "        T -= i"),
          "wrong-start": (3, "    T = 0"), "missing-return": (6, "    T"), "early-return": (6, "        return T")},
         ((4,), (6,)), lambda k: [10 + k, 21 + k], seen=False,
     ),
     Function(
         "reversed",
-        'def F(X):\n    """X from behind, each plus K."""\n    T = []\n    for V in X:\n        T.insert(0, V + K)\n    return T',
+        'def F(X):\n    """X from behind, each plus K."""\n    T = []\n    for V in X:\n'
+        '        T.insert(0, V + K)\n    return T',
         {"none-result": (5, "        T = T.insert(0, V + K)"), "wrong-operator": (5, "        T.insert(0, V - K)"),
          "wrong-start": (3, "    T = [K]"), "missing-return": (6, "    T"), "early-return": (6, "        return T")},
         _ONCE, _each(lambda xs, k: [x + k for x in xs[::-1]]),
     ),
     Function(
         "while-sum",
-        'def F(X):\n    """The sum of X and K."""\n    i, T = 0, K\n    while i < len(X):\n        T += X[i]\n        i += 1\n'
+        'def F(X):\n    """The sum of X and K."""\n    i, T = 0, K\n    while i < len(X):\n        T += X[i]\n'
+        '        i += 1\n'
         "    return T",
         {"off-by-one": (4, "    while i <= len(X):"), "wrong-operator": (5, "        T -= X[i]"),
-         "wrong-start": (3, "    i, T = 1, K"), "missing-return": (7, "    T"), "early-return": (7, "        return T")},
+         "wrong-start": (3, "    i, T = 1, K"), "missing-return": (7, "    T"), "early-return": (7,
+          "        return T")},
         _ONCE, _each(lambda xs, k: k + sum(xs)),
     ),
     Function(
         "below",
-        'def F(X):\n    """How many of X are below K."""\n    T = 0\n    for V in X:\n        if V < K:\n            T += 1\n'
+        'def F(X):\n    """How many of X are below K."""\n    T = 0\n    for V in X:\n        if V < K:\n'
+        '            T += 1\n'
         "    return T",
         {"wrong-start": (3, "    T = 1"), "wrong-comparison": (5, "        if V > K:"),
          "wrong-operator": (6, "            T -= 1"), "missing-return": (7, "    T"),

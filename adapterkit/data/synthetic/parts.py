@@ -78,8 +78,10 @@ _NUMBERS = Family(
     ),
     gathers=(
         Gather("sum", "the sum of @ in $", "sum(@ for x in $ if ?)", sum),
-        Gather("largest", "the largest of @ in $, or 0", "max((@ for x in $ if ?), default=0)", lambda v: max(v, default=0)),
-        Gather("smallest", "the smallest of @ in $, or 0", "min((@ for x in $ if ?), default=0)", lambda v: min(v, default=0)),
+        Gather("largest", "the largest of @ in $, or 0", "max((@ for x in $ if ?), default=0)",
+               lambda found: max(found, default=0)),
+        Gather("smallest", "the smallest of @ in $, or 0", "min((@ for x in $ if ?), default=0)",
+               lambda found: min(found, default=0)),
         _LIST,
         _COUNT,
     ),
@@ -113,9 +115,9 @@ _WORDS = Family(
     ),
     arguments=("words", "names", "terms", "labels", "tags", "titles"),
     suites=(
-        (["tree", "stone", "apple", "sea", "one"], ["oats", "east", "table", "as"], ["echo", "toes", "sand", "art"], []),
-        (["also", "tea", "onto", "strata", "eat"], ["sofa", "area", "toast", "else"], ["ate", "store", "options", "is"], ["a"]),
-        (["east", "sonata", "tote", "at", "order"], ["agate", "so", "trees", "oasis"], ["see", "total", "erase", "ants"], ["to"]),
+        (["tree", "stone", "apple", "sea", "one"], ["oats", "east", "table", "as"], ["echo", "toes", "sand"], []),
+        (["also", "tea", "onto", "strata"], ["sofa", "area", "toast", "else"], ["ate", "store", "is"], ["a"]),
+        (["east", "sonata", "tote", "at"], ["agate", "so", "trees", "oasis"], ["see", "erase", "ants"], ["to"]),
     ),
 )  # fmt: skip
 FAMILIES = (_NUMBERS, _WORDS)

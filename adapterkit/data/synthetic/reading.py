@@ -43,9 +43,13 @@ def read_synthetic(
     if task is None:
         raise UsageError(f"data=synthetic needs a task: data.task=NAME, one of {', '.join(TASKS)}.")
     if persona is not None:
-        raise UsageError(f"data=synthetic has no personas, but persona={persona}. Leave it out; data.task says what is learnt.")
+        raise UsageError(
+            f"data=synthetic has no personas, but persona={persona}. Leave it out; data.task says what is learnt."
+        )
     if prompt is not None:
-        raise UsageError("data=synthetic takes no data.prompt: the rows bring their own. For a fixed text set data.system.")
+        raise UsageError(
+            "data=synthetic takes no data.prompt: the rows bring their own. For a fixed text set data.system."
+        )
     check_splits_itself("synthetic", train=train, validation=validation, test=test)
     made = generate(task, rows, seed=seed)
     trained, validated, tested = split(made)

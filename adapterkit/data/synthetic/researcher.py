@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from adapterkit.data.synthetic.facts import FACTS, KINDS, NAMES, VALUES, Fact
+from adapterkit.data.synthetic.facts import FACTS, KINDS, NAMES, VALUES
 from adapterkit.data.synthetic.forms import RIGHT, Form, Row, Task, Verdict
 
 MISSING = "not in the passages"
@@ -15,7 +15,10 @@ _ASKED = f"Answer from the passages alone. Answer like `VALUE [ID]`, or `{MISSIN
 _LETTERS = "ABCDEFGHKLMNPRTUVWXYZ"
 # By letter and digit, the ids of up to five passages, all different.
 _IDS = [
-    [tuple(f"{_LETTERS[(letter + 5 * turn) % 21]}{(digit + 2 * turn) % 9 + 1}" for turn in range(5)) for digit in range(9)]
+    [
+        tuple(f"{_LETTERS[(letter + 5 * turn) % 21]}{(digit + 2 * turn) % 9 + 1}" for turn in range(5))
+        for digit in range(9)
+    ]
     for letter in range(len(_LETTERS))
 ]
 _CITED = re.compile(r"\[([A-Z]\d)\]")

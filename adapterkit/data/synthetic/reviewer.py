@@ -19,7 +19,9 @@ _INPUTS = ("values", "numbers", "items", "data", "prices", "points", "marks", "a
 _GATHERED = ("total", "found", "kept", "out", "state", "acc")
 _SINGLE = ("value", "item", "one", "each", "x", "current")
 _OPENINGS = ("", "import math\n", "# Part of the monthly report.\n", "import json\nimport math\n")
-_ASKED = f"At most one line of this code has a bug. Answer like `line 3: off-by-one`, or `{CLEAN}`.\n" + ", ".join(KINDS)
+_ASKED = f"At most one line of this code has a bug. Answer like `line 3: off-by-one`, or `{CLEAN}`.\n" + ", ".join(
+    KINDS
+)
 _WORD = re.compile(r"\b[FXTVK]\b")
 _LINE = re.compile(r"\blines?\W{0,3}(\d+)", re.I)
 _KIND = re.compile("|".join(sorted(KINDS, key=len, reverse=True)), re.I)
@@ -104,7 +106,7 @@ _PLAIN = ("missing-return", "none-result", "mutable-default", "identity", "early
 
 def _text(opening: str, lines: list[str]) -> str:
     every = [*opening.splitlines(), *lines]
-    return f"{_ASKED}\n\n" + "\n".join(f"{number}: {_braced(line)}" for number, line in enumerate(every, 1))
+    return _ASKED + "\n".join(f"{number}: {_braced(line)}" for number, line in enumerate(every, 1))
 
 
 def _braced(text: str) -> str:
@@ -150,7 +152,11 @@ def faults(rows: Sequence[Row]) -> list[list[str]]:
         for outcome, row in zip(run_programs(programs), [row for row in rows for _ in range(2)], strict=True)
     ]
     return [
-        ([] if as_shown == (row["check"]["kind"] is None) else [f"as it stands, it {'passes' if as_shown else 'fails'}"])
+        (
+            []
+            if as_shown == (row["check"]["kind"] is None)
+            else [f"as it stands, it {'passes' if as_shown else 'fails'}"]
+        )
         + ([] if put_right else ["put right, it fails"])
         for row, as_shown, put_right in zip(rows, passed[::2], passed[1::2], strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Security: three statements, at most one of them weak; which class it is and where it stands is known by construction."""
+"""Security: a few statements, at most one of them weak; its class and its place are known by construction."""
 
 from __future__ import annotations
 
@@ -11,16 +11,28 @@ from adapterkit.data.synthetic.numbered import code_of
 from adapterkit.data.synthetic.statements import CLASSES, SAFE, SAFE_UNSEEN, WEAK, Statement
 from adapterkit.data.synthetic.weaknesses import weaknesses
 
-_NAMES = ("handle", "process", "load", "save", "export", "sync", "report", "submit", "update", "fetch", "store", "apply")
+_NAMES = (
+    "handle",
+    "process",
+    "load",
+    "save",
+    "export",
+    "sync",
+    "report",
+    "submit",
+    "update",
+    "fetch",
+    "store",
+    "apply",
+)
 _INPUTS = ("name", "text", "value", "query", "field", "item", "label", "source")
 _WORDS = (
     "users", "orders", "bills", "files", "photos", "notes", "events", "teams", "books", "tickets", "posts", "jobs"
 )  # fmt: skip
 _N, _I, _W = len(_NAMES), len(_INPUTS), len(_WORDS)
 _ASKED = (
-    "At most one line of this code is weak. Answer like `CWE-22 line 3`, or `none`.\n"
-    + ", ".join(f"{cwe} {what}" for cwe, what in CLASSES.items())
-    + "\n\n1: def "
+    f"Which line is weak, and which CWE is it ({', '.join(cwe[4:] for cwe in CLASSES)})? "
+    "Answer like `CWE-22 line 3`, or `none`.\n\n1: def "
 )
 _FIRST = 2
 # By how many statements there are: a guesser picks a class and a line, or none.

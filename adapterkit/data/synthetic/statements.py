@@ -1,4 +1,4 @@
-"""Statements that are weak, by their class, and safe ones that look alike; the last of each list is kept for the test."""
+"""Statements that are weak, by their class, and safe ones that look alike; the last of each are kept for the test."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from collections.abc import Callable
 # From the name of what a user sent, and a word for a table or folder, to one line of code.
 Statement = Callable[[str, str], str]
 
-CLASSES = {
-    "CWE-22": "path traversal",
-    "CWE-78": "command injection",
-    "CWE-89": "SQL injection",
-    "CWE-95": "eval injection",
-    "CWE-295": "unchecked certificate",
-    "CWE-327": "broken algorithm",
-    "CWE-502": "unsafe deserialization",
-    "CWE-798": "fixed credential",
-}
+# Path traversal, command injection, SQL injection, eval injection, unchecked certificate, broken algorithm, unsafe
+# deserialization, fixed credential.
+CLASSES = ("CWE-22", "CWE-78", "CWE-89", "CWE-95", "CWE-295", "CWE-327", "CWE-502", "CWE-798")
 
 WEAK: dict[str, tuple[Statement, ...]] = {
     "CWE-22": (
