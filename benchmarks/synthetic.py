@@ -36,9 +36,7 @@ def main() -> None:
             f"{row['task']:<12}{row['first_ms']:>9.1f}{row['median_ms']:>9.2f}{row['fastest_ms']:>9.2f}"
             f"{row['rows_per_second']:>10,.0f}{row['checks_per_second']:>10,.0f}{row['proofs_per_second']:>10,.0f}"
         )
-    print(
-        f"\nmilliseconds for {_ROWS:,} rows as complete dicts in memory, another seed each time; the limit is {_LIMIT_MS:g}"
-    )
+    print(f"\nmilliseconds for {_ROWS:,} rows as dicts in memory, another seed each time; limit {_LIMIT_MS:g}")
     print("first: with the tables that a process makes once; a proof is nine checks and a look at the row itself")
     write_report(arguments.json, results, {row["task"]: row["median_ms"] / _LIMIT_MS for row in results}, ())
 
