@@ -45,7 +45,7 @@ _DOWN = ((0, 1), (0, 2), (1, 2), (1, 1), (0, 0), (2, 2))
 _UP = ((1, 0), (2, 0), (2, 1))
 _NAME = re.compile(r"[a-z]+(?:\.[a-z]+)?")
 
-Edges = list[tuple[str, str]]
+Edges = list[list[str]]
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +69,7 @@ def _row(
         "quality": 1 - 1 / guessed,
         "prompt": asked + "\n".join([write(a, b) for a, b in edges]),
         "answer": answer,
-        "check": {"rule": name.partition(".")[0], "edges": [[a, b] for a, b in edges], "layers": list(layers)},
+        "check": {"rule": name.partition(".")[0], "edges": edges, "layers": list(layers)},
     }
 
 
@@ -93,10 +93,10 @@ def _layers(way: str, write: Callable[[str, str], str], seen: bool, *, broken: b
             pairs.insert(place, _UP[up])
         step = apart + 1
         edges = [
-            (
+            [
                 f"{layers[high]}.{_MODULES[(first + 2 * turn * step) % _M]}",
                 f"{layers[low]}.{_MODULES[(first + (2 * turn + 1) * step) % _M]}",
-            )
+            ]
             for turn, (high, low) in enumerate(pairs)
         ]
         asked = (
@@ -126,7 +126,7 @@ def _private(way: str, write: Callable[[str, str], str], seen: bool, *, broken: 
             # One of them stays in its package, where it may import what it likes.
             at_home = turn == own and not (broken and turn == place)
             target = f"{a}.{_INNER[(more + turn + 1 + inner % (_I - 1)) % _I]}" if at_home else f"{b}.api"
-            edges.append((part, f"{b}.{_INNER[inner]}" if broken and turn == place else target))
+            edges.append([part, f"{b}.{_INNER[inner]}" if broken and turn == place else target])
         answer = f"{edges[place][0]} -> {edges[place][1]}" if broken else NONE
         return _row(name, seen, _ASKED["private"], edges, write, answer, 5)
 
@@ -143,11 +143,11 @@ def _cycle(way: str, write: Callable[[str, str], str], seen: bool, *, broken: bo
         apart, first = divmod(number, _M)
         step = apart + 1
         names = [_MODULES[(first + turn * step) % _M] for turn in range(6)]
-        edges = [(names[a], names[b]) for a, b in _SHAPES[shape]]
+        edges = [[names[a], names[b]] for a, b in _SHAPES[shape]]
         a, b = edges[place]
         if broken:
             at = (place + 1 + behind) % 5
-            edges.insert(at, (b, a))
+            edges.insert(at, [b, a])
             a, b = (b, a) if at <= place else (a, b)
         else:
             edges = [*edges[behind:], *edges[:behind]][:: 1 if place else -1]
@@ -173,7 +173,7 @@ def _order(way: str, write: Callable[[str, str], str], seen: bool) -> Form:
         apart, first = divmod(number, _M)
         order = _ORDERS[shuffled]
         names = [_MODULES[(first + turn * (apart + 1)) % _M] for turn in range(len(order) + 1)]
-        edges = [(names[at + 1], names[at]) for at in order]
+        edges = [[names[at + 1], names[at]] for at in order]
         return _row(name, seen, _ASKED["order"], edges, write, ", ".join(names), factorial(len(names)))
 
     return Form(name, seen, len(_ORDERS) * _M * (_M - 1), make)

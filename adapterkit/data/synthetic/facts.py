@@ -118,7 +118,7 @@ FACTS = (
         lambda e: f"What is the door of the {e} made of?",
     ),
     Fact(
-        "roof", "stuff", lambda e, v: f"{v.title()} covers the roof of the {e}.",
+        "roof", "stuff", lambda e, v: f"Sheets of {v} cover the roof of the {e}.",
         lambda e: f"What covers the roof of the {e}?",
     ),
     # For the test alone.

@@ -39,7 +39,12 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
     fact = FACTS[at]
     distractors = shown - 1 if present else shown
     alike = [other for place, other in enumerate(FACTS) if other.seen == fact.seen and place != at]
-    values, others = VALUES[fact.value], len(alike)
+    # What else is told: each other fact, with the one behind it.
+    pairs = [
+        (other.told, VALUES[other.value], more.told, VALUES[more.value])
+        for other, more in zip(alike, [*alike[1:], alike[0]], strict=True)
+    ]
+    values, others, tell = VALUES[fact.value], len(alike), fact.told
     # Where its passage is left out, the value is not seen, and makes no difference.
     wanted_values = len(values) if present else 1
     sizes = (shown, wanted_values, len(values) - 1, others, _K, _N, _N - 1, len(_LETTERS), 9)
@@ -56,27 +61,28 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
         number, named = divmod(number, _N)
         number, apart = divmod(number, _N - 1)
         digit, letter = divmod(number, len(_LETTERS))
-        other, more = alike[other_at], alike[(other_at + 1) % others]
-        others_own, mores_own = VALUES[other.value], VALUES[more.value]
-        named_apart = (named + 1 + apart) % _N
-        kind = KINDS[one]
-        wanted, asked, near = values[value_at], f"{NAMES[named]} {kind}", f"{NAMES[named_apart]} {kind}"
-        far = f"{NAMES[(named_apart + 1) % _N]} {KINDS[(one + 1 + digit % (_K - 1)) % _K]}"
+        tell_other, others_own, tell_more, mores_own = pairs[other_at]
+        kind, next_named = KINDS[one], (named + 1 + apart) % _N
+        wanted, asked, near = values[value_at], f"{NAMES[named]} {kind}", f"{NAMES[next_named]} {kind}"
         # The same thing with another fact, another thing with the same fact, neither, and both of the first two.
-        told = [
-            (asked, other, others_own[(value_at + digit) % len(others_own)]),
-            (near, fact, values[(value_at + 1 + value_apart) % len(values)]),
-            (far, more, mores_own[(value_apart + letter) % len(mores_own)]),
-            (near, other, others_own[(value_at + digit + 1) % len(others_own)]),
-        ][:distractors]
+        value, unwanted = others_own[(value_at + digit) % len(others_own)], (value_at + 1 + value_apart) % len(values)
+        told = [(tell_other(asked, value), value), (tell(near, values[unwanted]), values[unwanted])]
+        if distractors > 2:
+            far = f"{NAMES[(next_named + 1) % _N]} {KINDS[(one + 1 + digit) % _K]}"
+            value = mores_own[(value_apart + letter) % len(mores_own)]
+            told.append((tell_more(far, value), value))
+        if distractors > 3:
+            value = others_own[(value_at + digit + 1) % len(others_own)]
+            told.append((tell_other(near, value), value))
         if present:
-            told.insert(place, (asked, fact, wanted))
+            told.insert(place, (tell(asked, wanted), wanted))
         else:
             told = told[place:] + told[:place]
-        ids, lines, passages = _IDS[letter][digit], [], []
-        for i, (thing, each, value) in zip(ids, told, strict=False):
-            lines.append(f"[{i}] {each.told(thing, value)}")
-            passages.append([i, thing, each.name, value])
+        ids, said = _IDS[letter][digit], {}
+        lines = []
+        for i, (line, value) in zip(ids, told, strict=False):
+            lines.append(f"[{i}] {line}")
+            said[i] = value
         text = "\n".join(lines)
         return {
             "task": "researcher",
@@ -89,8 +95,9 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
             "check": {
                 "value": wanted if present else None,
                 "id": ids[place] if present else None,
-                "about": [asked, fact.name],
-                "passages": passages,
+                "thing": asked,
+                "fact": fact.name,
+                "passages": said,
             },
         }
 
@@ -118,7 +125,7 @@ def _verdict(wanted: dict[str, object], text: str) -> Verdict:
 
 def guesses(row: Row) -> list[str]:
     """What each passage says, and the refusal."""
-    return [*(f"{value} [{i}]" for i, _, _, value in row["check"]["passages"]), MISSING]
+    return [*(f"{value} [{i}]" for i, value in row["check"]["passages"].items()), MISSING]
 
 
 def faults(rows: Sequence[Row]) -> list[list[str]]:
@@ -128,20 +135,31 @@ def faults(rows: Sequence[Row]) -> list[list[str]]:
 
 def _faults(row: Row) -> list[str]:
     wanted = row["check"]
-    lines = dict(re.findall(r"^\[(\w\d)\] (.*)$", row["prompt"], re.M))
-    question = row["prompt"].rpartition("\n")[2]
+    *lines, _, question = row["prompt"].removeprefix(_ASKED).split("\n")
+    read = [_read(line) for line in lines]
+    gold = [(i, value) for i, thing, name, value in read if (thing, name) == (wanted["thing"], wanted["fact"])]
     told = {fact.name: fact for fact in FACTS}
-    gold = [(i, value) for i, thing, name, value in wanted["passages"] if [thing, name] == wanted["about"]]
-    found = [
-        f"[{i}] does not say it"
-        for i, thing, name, value in wanted["passages"]
-        if lines.get(i) != told[name].told(thing, value)
-    ]
+    found = []
+    if [(i, value) for i, _, _, value in read] != [*wanted["passages"].items()]:
+        found.append("the passages say something else")
     if gold != ([(wanted["id"], wanted["value"])] if wanted["id"] else []):
         found.append(f"the passages that answer it are {gold}")
-    if question != told[wanted["about"][1]].asked(wanted["about"][0]):
+    if question != told[wanted["fact"]].asked(wanted["thing"]):
         found.append("the question asks something else")
-    return found if len(lines) == len(wanted["passages"]) else [*found, "two passages have one id"]
+    return found
 
+
+def _read(line: str) -> tuple[str, str, str, str]:
+    """A passage's id, thing, fact and value, found by the one sentence that fits; all empty when none does."""
+    for name, pattern in _SENTENCES:
+        if fitting := pattern.fullmatch(line):
+            return fitting["id"], fitting["thing"], name, fitting["value"]
+    return "", "", "", ""
+
+
+_SENTENCES = [
+    (fact.name, re.compile(r"\[(?P<id>\w\d)\] " + fact.told(r"(?P<thing>\w+ \w+)", r"(?P<value>\w+)")))
+    for fact in FACTS
+]
 
 RESEARCHER = Task("researcher", forms, check, guesses, faults, answer_tokens=16)
