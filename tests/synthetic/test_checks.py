@@ -108,19 +108,20 @@ def test_researcher_takes_the_value_with_its_passage_or_a_refusal_without_one() 
     assert not check(missing, f"not in the passages [{other}]").passed
 
 
-def test_architect_takes_an_order_and_both_directions_of_a_cycle() -> None:
+def test_architect_takes_a_dependency_both_directions_of_a_cycle_and_one_layer() -> None:
     cycle = first("architect", rule="cycle", answer="s")
     a, b = cycle["answer"].split(" <-> ")
     assert check(cycle, f"`{b} <-> {a}`").passed
     assert not check(cycle, f"{a} <-> {a}").passed
-    order = first("architect", rule="order")
-    names = order["answer"].split(", ")
-    assert check(order, ", ".join(names) + ".").passed
-    assert not check(order, ", ".join(reversed(names))).passed
-    assert not check(order, ", ".join(names[:-1])).passed
     layers = next(row for row in generate("architect", 100) if row["template"] == "layers.arrow")
     a, b = layers["answer"].split(" -> ")
+    assert check(layers, f"{a} -> {b}.\nIt goes up.").passed
     assert not check(layers, f"{b} -> {a}").passed
+    place = first("architect", rule="place")
+    top, middle, bottom = place["check"]["layers"]
+    assert [check(place, name).passed for name in (top, middle, bottom)].count(True) == 1
+    assert check(place, f"It belongs in `{place['answer']}`.").passed
+    assert not check(place, f"{top}, {middle}, {bottom}").passed
 
 
 def test_coder_takes_any_program_that_does_the_same() -> None:

@@ -31,8 +31,8 @@ DIGESTS = {
     "coder": "2224ba7713d0b0b8aebf58e3fa618e3f6e1441c1b1eb9faf4b9da2569ac44a48",
     "researcher": "8cb03bf9d3ca1721e04ed7130c3e98c722dc8ffdeb88e783d79b6caffe2e4226",
     "security": "d4c38dca054cb5527a9fd7ee0454b694453d8951d70b47ec9230e980702f52bf",
-    "architect": "6b0c9e6b4a17ccded6fab2e2fce3aa0a3bec3ec73f3a880880799fa599a6c725",
-    "reviewer": "b924187017fd3ee29f20397ff3f6ddfd317e04db48d42be2065c6d47ed692739",
+    "architect": "9b555b78e348401776c7a5ccebd4458eb86fd4edaead07a10c86a752717e92e6",
+    "reviewer": "f4cfd542124fa9871a724c7292e288de04ac42b10db5b1413ac6cb0f64e31861",
 }
 
 every_task = pytest.mark.parametrize("task", TASKS)

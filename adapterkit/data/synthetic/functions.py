@@ -1,8 +1,7 @@
 """Small functions to review, each with the lines that would be bugs in it.
 
 In a text `F` is the function's name, `X` its input, `T` what it gathers, `V` one value, and `K` a number; each stands
-alone as a word. A bug names the line it is on, counted from the `def` as 1, what stands there instead, and what would
-be right where that is another line than the function's own.
+alone as a word. A bug names the line it is on, counted from the `def` as 1, and what stands there instead.
 """
 
 from __future__ import annotations

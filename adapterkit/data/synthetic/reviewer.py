@@ -1,4 +1,4 @@
-"""Reviewer: a small function with at most one planted bug; its line and kind are known, and a run proves it."""
+"""Reviewer: a change to a small function with at most one bug in it; a run before it and after it proves which."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from adapterkit.data.synthetic.forms import RIGHT, Form, Row, Task, Verdict
 from adapterkit.data.synthetic.functions import FUNCTIONS, KINDS, Function
-from adapterkit.data.synthetic.numbered import code_of
-from adapterkit.data.synthetic.programs import Program, run_programs
+from adapterkit.data.synthetic.numbered import code_before, code_of
+from adapterkit.data.synthetic.programs import Outcome, Program, run_programs
 
 CLEAN = "no bug"
 
@@ -18,11 +18,15 @@ _NOUNS = ("figure", "outcome", "answer", "part", "record", "result_of", "share",
 _INPUTS = ("values", "numbers", "items", "data", "prices", "points", "marks", "ages")
 _GATHERED = ("total", "found", "kept", "out", "state", "acc")
 _SINGLE = ("value", "item", "one", "each", "x", "current")
-_OPENINGS = ("", "import math\n", "# Part of the monthly report.\n", "import json\nimport math\n")
-_ASKED = f"At most one line of this code has a bug. Answer like `line 3: off-by-one`, or `{CLEAN}`.\n" + ", ".join(
-    KINDS
+_OPENINGS: tuple[tuple[str, ...], ...] = ((), ("import math",))
+_ASKED = (
+    "Review this change: lines with + are new, lines with - are gone. Answer like `line 3: off-by-one`, or "
+    f"`{CLEAN}`.\n{', '.join(KINDS)}\n\n"
 )
+# One line of the code: its text before the change and after it, null where there is none.
+_Line = tuple[str | None, str | None]
 _WORD = re.compile(r"\b[FXTVK]\b")
+_WORD_OF = {letter: re.compile(rf"\b{letter}\b") for letter in "XTV"}
 _LINE = re.compile(r"\blines?\W{0,3}(\d+)", re.I)
 _KIND = re.compile("|".join(sorted(KINDS, key=len, reverse=True)), re.I)
 
@@ -35,78 +39,82 @@ def forms() -> tuple[Form, ...]:
 
 def _forms(function: Function) -> Iterator[Form]:
     lines = function.text.split("\n")
-    yield _form(function, lines, None, None, "")
+    same: list[_Line] = [(line, line) for line in lines]
     for kind, (place, wrong) in function.bugs.items():
-        yield _form(function, *_planted(lines, kind, place, wrong))
+        changed = [*same[: place - 1], (lines[place - 1], wrong), *same[place:]]
+        if kind == "mutable-default":
+            # What made the default safe goes with it.
+            changed[2] = (lines[2], None)
+        yield _form(function, kind, place, (changed, _reworded(changed)))
+    noted = [*same[:-1], (lines[-1], f"{lines[-1]}  # As before.")]
+    yield _form(function, None, None, (_reworded(same), noted))
 
 
-def _planted(lines: list[str], kind: str, place: int, wrong: str) -> tuple[list[str], str, int, str]:
-    """The lines with the bug, its kind, its line, and what would be right there."""
-    planted, right = lines.copy(), lines[place - 1]
-    planted[place - 1] = wrong
-    if kind == "mutable-default":
-        # What made the default safe goes with it, and is a part of what would be right.
-        right = "\n".join([right, lines[2]])
-        del planted[2]
-    return planted, kind, place, right
+def _reworded(lines: list[_Line]) -> list[_Line]:
+    """With another docstring, which changes nothing."""
+    before, after = lines[1]
+    return [lines[0], (before, after and after.replace('."""', ', as asked."""')), *lines[2:]]
 
 
-def _form(function: Function, lines: list[str], kind: str | None, place: int | None, right: str) -> Form:
-    texts = [_text(opening, lines) for opening in _OPENINGS]
-    counts = [opening.count("\n") for opening in _OPENINGS]
-    places = [place and place + count for count in counts]
+def _form(function: Function, kind: str | None, place: int | None, changes: Sequence[list[_Line]]) -> Form:
+    shown = [(opening, change) for opening in _OPENINGS for change in changes]
+    texts = [_text([*((line, line) for line in opening), *change]) for opening, change in shown]
+    places = [place and place + len(opening) for opening, _ in shown]
     answers = [f"line {at}: {kind}" if kind else CLEAN for at in places]
-    shown = [len(lines) + count for count in counts]
-    qualities = [1 - 1 / (len(KINDS) * count + 1) for count in shown]
-    right_text, numbers = _braced(right), function.numbers
+    counts = [len(opening) + sum(after is not None for _, after in change) for opening, change in shown]
+    qualities = [1 - 1 / (len(KINDS) * count + 1) for count in counts]
+    numbers, calls = function.numbers, [list(arguments) for arguments in function.calls]
     expected = {number: function.expected(number) for number in numbers}
-    calls = [list(arguments) for arguments in function.calls]
-    name, seen = f"{function.name}.{kind or 'clean'}", function.seen
+    name, seen, difficulty = f"{function.name}.{kind or 'clean'}", function.seen, 1 if kind in _PLAIN else 2
     # A word that the function lacks makes no difference, so it has one value.
     inputs, gathered, single = (
-        len(known) if letter in "".join(lines) else 1
+        len(known) if _WORD_OF[letter].search(function.text) else 1
         for letter, known in (("X", _INPUTS), ("T", _GATHERED), ("V", _SINGLE))
     )
     verbs, nouns = len(_VERBS), len(_NOUNS)
 
     def make(number: int) -> Row:
-        number, opened = divmod(number, len(_OPENINGS))
+        number, text = divmod(number, len(texts))
         number, k = divmod(number, len(numbers))
         number, verb = divmod(number, verbs)
         number, noun = divmod(number, nouns)
         number, given = divmod(number, inputs)
         each, out = divmod(number, gathered)
-        k = numbers[k]
-        words = (f"{_VERBS[verb]}_{_NOUNS[noun]}", _INPUTS[given], _GATHERED[out], _SINGLE[each], k)
+        k, called = numbers[k], f"{_VERBS[verb]}_{_NOUNS[noun]}"
         return {
             "task": "reviewer",
             "template": name,
             "seen": seen,
-            "difficulty": 1 if kind in _PLAIN else 2,
-            "quality": qualities[opened],
-            "prompt": texts[opened].format(*words),
-            "answer": answers[opened],
+            "difficulty": difficulty,
+            "quality": qualities[text],
+            "prompt": texts[text].format(called, _INPUTS[given], _GATHERED[out], _SINGLE[each], k),
+            "answer": answers[text],
             "check": {
                 "kind": kind,
-                "line": places[opened],
-                "lines": shown[opened],
-                "right": right_text.format(*words),
-                "name": words[0],
+                "line": places[text],
+                "lines": counts[text],
+                "name": called,
                 "calls": calls,
                 "expected": expected[k],
             },
         }
 
-    return Form(name, seen, len(_OPENINGS) * len(numbers) * verbs * nouns * inputs * gathered * single, make)
+    return Form(name, seen, len(texts) * len(numbers) * verbs * nouns * inputs * gathered * single, make)
 
 
 # A look at one line is enough for these; the others have to be compared with what the function is for.
 _PLAIN = ("missing-return", "none-result", "mutable-default", "identity", "early-return")
 
 
-def _text(opening: str, lines: list[str]) -> str:
-    every = [*opening.splitlines(), *lines]
-    return _ASKED + "\n".join(f"{number}: {_braced(line)}" for number, line in enumerate(every, 1))
+def _text(lines: Sequence[_Line]) -> str:
+    shown, number = [], 0
+    for before, after in lines:
+        if before is not None and before != after:
+            shown.append(f"-: {before}")
+        if after is not None:
+            number += 1
+            shown.append(f"{number}{'' if before == after else '+'}: {after}")
+    return _ASKED + _braced("\n".join(shown))
 
 
 def _braced(text: str) -> str:
@@ -139,33 +147,22 @@ def guesses(row: Row) -> list[str]:
 
 
 def faults(rows: Sequence[Row]) -> list[list[str]]:
-    """Whether the code fails as it stands, and passes with the one line put right."""
-    shown = [code_of(row["prompt"]) for row in rows]
-    mended = [_mended(row, code) for row, code in zip(rows, shown, strict=True)]
+    """Whether the code did what it should before the change, and after it only where there is no bug."""
     programs = [
-        Program(code, row["check"]["name"], row["check"]["calls"])
-        for pair in zip(shown, mended, rows, strict=True)
-        for code, row in ((pair[0], pair[2]), (pair[1], pair[2]))
+        Program(code(row["prompt"]), row["check"]["name"], row["check"]["calls"])
+        for row in rows
+        for code in (code_before, code_of)
     ]
-    passed = [
-        outcome.values == row["check"]["expected"]
-        for outcome, row in zip(run_programs(programs), [row for row in rows for _ in range(2)], strict=True)
-    ]
-    return [
-        (
-            []
-            if as_shown == (row["check"]["kind"] is None)
-            else [f"as it stands, it {'passes' if as_shown else 'fails'}"]
-        )
-        + ([] if put_right else ["put right, it fails"])
-        for row, as_shown, put_right in zip(rows, passed[::2], passed[1::2], strict=True)
-    ]
+    outcomes = run_programs(programs)
+    return [_faults(row, before, after) for row, before, after in zip(rows, outcomes[::2], outcomes[1::2], strict=True)]
 
 
-def _mended(row: Row, code: str) -> str:
-    line = row["check"]["line"]
-    lines = code.split("\n")
-    return "\n".join(lines if line is None else [*lines[: line - 1], row["check"]["right"], *lines[line:]])
+def _faults(row: Row, before: Outcome, after: Outcome) -> list[str]:
+    expected, clean = row["check"]["expected"], row["check"]["kind"] is None
+    found = [] if before.values == expected else [f"before the change it fails: {before.error or before.values}"]
+    if (after.values == expected) is not clean:
+        found.append("after the change it fails" if clean else "after the change it still passes")
+    return found
 
 
 REVIEWER = Task("reviewer", forms, check, guesses, faults, answer_tokens=16)
