@@ -28,11 +28,11 @@ ROOT = Path(__file__).parents[2]
 KEYS = {"task", "template", "seen", "difficulty", "quality", "prompt", "answer", "check"}
 # Whoever changes what a task makes changes these; nothing else may.
 DIGESTS = {
-    "coder": "2224ba7713d0b0b8aebf58e3fa618e3f6e1441c1b1eb9faf4b9da2569ac44a48",
-    "researcher": "8cb03bf9d3ca1721e04ed7130c3e98c722dc8ffdeb88e783d79b6caffe2e4226",
-    "security": "d4c38dca054cb5527a9fd7ee0454b694453d8951d70b47ec9230e980702f52bf",
-    "architect": "9b555b78e348401776c7a5ccebd4458eb86fd4edaead07a10c86a752717e92e6",
-    "reviewer": "f4cfd542124fa9871a724c7292e288de04ac42b10db5b1413ac6cb0f64e31861",
+    "coder": "0e9a17c6a590a73eb55cd82afda7d0163b05cb003cc7b4c9af7e07dcdbb3f8cc",
+    "researcher": "0327e15f4164a2de0e253de099a3d4324858fa42e79a647c7893441584be4864",
+    "security": "923e08a7ac7fde3492ae3d84ce2b6fb58698a4b938d843859465eced78055f50",
+    "architect": "416d7da05fec8dc8c5103ae8b988e38fdf7bac078a18af1634136bad213b0959",
+    "reviewer": "cbfde7800ff0d0ce3aab863453800e1510be2fd6d59e46e483c83f1ae49d4a59",
 }
 
 every_task = pytest.mark.parametrize("task", TASKS)

@@ -6,15 +6,15 @@ from functools import lru_cache
 from math import gcd, isqrt
 
 _MASK = (1 << 64) - 1
-_ODD, _OTHER = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+_SMALL = (1 << 30) - 1
 
 
 def mixed(*parts: int) -> int:
     """One number of 64 bits from several, by splitmix64 (Steele, Lea and Flood, 2014)."""
     state = 0
     for part in parts:
-        state = (state ^ part) + _ODD & _MASK
-        state = (state ^ state >> 30) * _OTHER & _MASK
+        state = (state ^ part) + 0x9E3779B97F4A7C15 & _MASK
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _MASK
         state = (state ^ state >> 27) * 0x94D049BB133111EB & _MASK
         state ^= state >> 31
     return state
@@ -29,22 +29,27 @@ def scattered(count: int, size: int, key: int) -> list[int]:
 
     Args:
         count: how many values, at most `size`.
-        size: of the range.
+        size: of the range, below 2**60.
         key: another key, another permutation.
     """
-    width = _width(size)
+    width, step = _width(size), _step(size)
     height = size // width
     start, first, second = (mixed(key, turn) for turn in range(3))
-    step = _step(size)
+    first, second, place = first & _SMALL, second & _SMALL, start % size
     values = []
-    for number in range(count):
-        high, low = divmod((start + number * step) % size, width)
-        # Multiplied twice, with a shift between: once alone would be linear, and rows like their neighbours.
-        drawn = (low ^ first) * _ODD & _MASK
-        high = (high + (((drawn ^ drawn >> 32) * _OTHER & _MASK) >> 24)) % height
-        drawn = (high ^ second) * _ODD & _MASK
-        low = (low + (((drawn ^ drawn >> 32) * _OTHER & _MASK) >> 24)) % width
-        values.append(high * width + low)
+    for _ in range(count):
+        high, low = divmod(place, width)
+        # Multiplied twice, with shifts between: once alone would be linear, and rows like their neighbours. Numbers of
+        # 30 bits are one digit of Python's integers, and fast.
+        drawn = (low ^ first) * 0x2C1B3C6D & _SMALL
+        drawn = (drawn ^ drawn >> 13) * 0x297A2D39 & _SMALL
+        high = (high + (drawn ^ drawn >> 15)) % height
+        drawn = (high ^ second) * 0x2C1B3C6D & _SMALL
+        drawn = (drawn ^ drawn >> 13) * 0x297A2D39 & _SMALL
+        values.append(high * width + (low + (drawn ^ drawn >> 15)) % width)
+        place += step
+        if place >= size:
+            place -= size
     return values
 
 
@@ -57,4 +62,4 @@ def _width(size: int) -> int:
 @lru_cache(maxsize=4096)
 def _step(size: int) -> int:
     """The first number from a golden section of the size on that has no divisor in common with it."""
-    return next(step for step in range(size * 618 // 1000, 2 * size + 1) if gcd(step, size) == 1)
+    return next(step for step in range(size * 618 // 1000, size + 1) if gcd(step, size) == 1)

@@ -13,16 +13,15 @@ MISSING = "not in the passages"
 
 _ASKED = f"Answer from the passages alone. Answer like `VALUE [ID]`, or `{MISSING}`.\n\n"
 _LETTERS = "ABCDEFGHKLMNPRTUVWXYZ"
-# By letter and digit, the ids of up to five passages, all different.
+# The ids of up to five passages, all different.
 _IDS = [
-    [
-        tuple(f"{_LETTERS[(letter + 5 * turn) % 21]}{(digit + 2 * turn) % 9 + 1}" for turn in range(5))
-        for digit in range(9)
-    ]
+    tuple(f"{_LETTERS[(letter + 5 * turn) % 21]}{(digit + 2 * turn) % 9 + 1}" for turn in range(5))
+    for digit in range(9)
     for letter in range(len(_LETTERS))
 ]
 _CITED = re.compile(r"\[([A-Z]\d)\]")
 _K, _N = len(KINDS), len(NAMES)
+_THINGS = [f"{name} {kind}" for kind in KINDS for name in NAMES]
 
 
 @lru_cache(maxsize=1)
@@ -45,40 +44,39 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
         for other, more in zip(alike, [*alike[1:], alike[0]], strict=True)
     ]
     values, others, tell = VALUES[fact.value], len(alike), fact.told
+    many = len(values)
     # Where its passage is left out, the value is not seen, and makes no difference.
-    wanted_values = len(values) if present else 1
-    sizes = (shown, wanted_values, len(values) - 1, others, _K, _N, _N - 1, len(_LETTERS), 9)
-    name, size = f"{fact.name}.{shown if present else 'missing'}", 1
-    for each in sizes:
-        size *= each
+    known = many if present else 1
+    size = shown * known * (many - 1) * others * len(_THINGS) * (_N - 1) * len(_IDS)
+    name = f"{fact.name}.{shown if present else 'missing'}"
 
     def make(number: int) -> Row:
         number, place = divmod(number, shown)
-        number, value_at = divmod(number, wanted_values)
-        number, value_apart = divmod(number, len(values) - 1)
+        number, value_at = divmod(number, known)
+        number, value_apart = divmod(number, many - 1)
         number, other_at = divmod(number, others)
-        number, one = divmod(number, _K)
-        number, named = divmod(number, _N)
+        number, one = divmod(number, len(_THINGS))
         number, apart = divmod(number, _N - 1)
-        digit, letter = divmod(number, len(_LETTERS))
         tell_other, others_own, tell_more, mores_own = pairs[other_at]
-        kind, next_named = KINDS[one], (named + 1 + apart) % _N
-        wanted, asked, near = values[value_at], f"{NAMES[named]} {kind}", f"{NAMES[next_named]} {kind}"
+        kind, named = divmod(one, _N)
+        next_named = (named + 1 + apart) % _N
+        wanted, asked, near = values[value_at], _THINGS[one], _THINGS[kind * _N + next_named]
         # The same thing with another fact, another thing with the same fact, neither, and both of the first two.
-        value, unwanted = others_own[(value_at + digit) % len(others_own)], (value_at + 1 + value_apart) % len(values)
-        told = [(tell_other(asked, value), value), (tell(near, values[unwanted]), values[unwanted])]
+        value, unwanted = others_own[(value_at + number) % len(others_own)], values[(value_at + 1 + value_apart) % many]
+        told = [(tell_other(asked, value), value), (tell(near, unwanted), unwanted)]
         if distractors > 2:
-            far = f"{NAMES[(next_named + 1) % _N]} {KINDS[(one + 1 + digit) % _K]}"
-            value = mores_own[(value_apart + letter) % len(mores_own)]
+            # Another kind, so that it is another thing where the names come round to the first.
+            far = _THINGS[(kind + 1 + number % (_K - 1)) % _K * _N + (next_named + 1) % _N]
+            value = mores_own[(value_apart + number) % len(mores_own)]
             told.append((tell_more(far, value), value))
         if distractors > 3:
-            value = others_own[(value_at + digit + 1) % len(others_own)]
+            value = others_own[(value_at + number + 1) % len(others_own)]
             told.append((tell_other(near, value), value))
         if present:
             told.insert(place, (tell(asked, wanted), wanted))
         else:
             told = told[place:] + told[:place]
-        ids, said = _IDS[letter][digit], {}
+        ids, said = _IDS[number], {}
         lines = []
         for i, (line, value) in zip(ids, told, strict=False):
             lines.append(f"[{i}] {line}")

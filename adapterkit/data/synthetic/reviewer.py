@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from adapterkit.data.synthetic.forms import RIGHT, Form, Row, Task, Verdict
 from adapterkit.data.synthetic.functions import FUNCTIONS, KINDS, Function
@@ -80,14 +81,14 @@ def _form(function: Function, kind: str | None, place: int | None, changes: Sequ
         number, noun = divmod(number, nouns)
         number, given = divmod(number, inputs)
         each, out = divmod(number, gathered)
-        k, called = numbers[k], f"{_VERBS[verb]}_{_NOUNS[noun]}"
+        k, called, (filled, pick) = numbers[k], f"{_VERBS[verb]}_{_NOUNS[noun]}", texts[text]
         return {
             "task": "reviewer",
             "template": name,
             "seen": seen,
             "difficulty": difficulty,
             "quality": qualities[text],
-            "prompt": texts[text].format(called, _INPUTS[given], _GATHERED[out], _SINGLE[each], k),
+            "prompt": filled % pick((called, _INPUTS[given], _GATHERED[out], _SINGLE[each], k)),
             "answer": answers[text],
             "check": {
                 "kind": kind,
@@ -106,7 +107,7 @@ def _form(function: Function, kind: str | None, place: int | None, changes: Sequ
 _PLAIN = ("missing-return", "none-result", "mutable-default", "identity", "early-return")
 
 
-def _text(lines: Sequence[_Line]) -> str:
+def _text(lines: Sequence[_Line]) -> tuple[str, itemgetter[tuple[object, ...]]]:
     shown, number = [], 0
     for before, after in lines:
         if before is not None and before != after:
@@ -114,13 +115,12 @@ def _text(lines: Sequence[_Line]) -> str:
         if after is not None:
             number += 1
             shown.append(f"{number}{'' if before == after else '+'}: {after}")
-    return _ASKED + _braced("\n".join(shown))
+    return _open(_ASKED + "\n".join(shown))
 
 
-def _braced(text: str) -> str:
-    """A text for `str.format`, its words as numbered fields."""
-    escaped = text.replace("{", "{{").replace("}", "}}")
-    return _WORD.sub(lambda word: "{" + str("FXTVK".index(word[0])) + "}", escaped)
+def _open(text: str) -> tuple[str, itemgetter[tuple[object, ...]]]:
+    """A text for `%`, and what picks its words from (F, X, T, V, K) in their order: much faster than `format`."""
+    return _WORD.sub("%s", text.replace("%", "%%")), itemgetter(*("FXTVK".index(word) for word in _WORD.findall(text)))
 
 
 def check(rows: Sequence[Row], texts: Sequence[str]) -> list[Verdict]:
