@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
+# From a thing and a value to a sentence.
+Tell = Callable[[str, str], str]
+
+
 @dataclass(frozen=True)
 class Fact:
     """One kind of fact.
@@ -20,7 +24,7 @@ class Fact:
 
     name: str
     value: str
-    told: Callable[[str, str], str]
+    told: Tell
     asked: Callable[[str], str]
     seen: bool = True
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from adapterkit.data.synthetic.facts import FACTS, KINDS, NAMES, VALUES
+from adapterkit.data.synthetic.facts import FACTS, KINDS, NAMES, VALUES, Tell
 from adapterkit.data.synthetic.forms import RIGHT, Form, Row, Task, Verdict
 
 MISSING = "not in the passages"
@@ -34,16 +34,20 @@ def forms() -> tuple[Form, ...]:
     )
 
 
-def _form(at: int, shown: int, *, present: bool) -> Form:
-    fact = FACTS[at]
-    distractors = shown - 1 if present else shown
-    alike = [other for place, other in enumerate(FACTS) if other.seen == fact.seen and place != at]
-    # What else is told: each other fact, with the one behind it.
-    pairs = [
+def _others(at: int) -> list[tuple[Tell, tuple[str, ...], Tell, tuple[str, ...]]]:
+    """What else may be told: each other fact that is seen alike, with the one behind it."""
+    alike = [other for place, other in enumerate(FACTS) if other.seen == FACTS[at].seen and place != at]
+    return [
         (other.told, VALUES[other.value], more.told, VALUES[more.value])
         for other, more in zip(alike, [*alike[1:], alike[0]], strict=True)
     ]
-    values, others, tell = VALUES[fact.value], len(alike), fact.told
+
+
+def _form(at: int, shown: int, *, present: bool) -> Form:
+    fact = FACTS[at]
+    distractors = shown - 1 if present else shown
+    pairs = _others(at)
+    values, tell, others = VALUES[fact.value], fact.told, len(pairs)
     many = len(values)
     # Where its passage is left out, the value is not seen, and makes no difference.
     known = many if present else 1
@@ -76,8 +80,7 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
             told.insert(place, (tell(asked, wanted), wanted))
         else:
             told = told[place:] + told[:place]
-        ids, said = _IDS[number], {}
-        lines = []
+        ids, said, lines = _IDS[number], {}, []
         for i, (line, value) in zip(ids, told, strict=False):
             lines.append(f"[{i}] {line}")
             said[i] = value
