@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-
 # From a thing and a value to a sentence.
 Tell = Callable[[str, str], str]
 

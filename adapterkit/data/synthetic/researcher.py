@@ -19,6 +19,8 @@ _IDS = [
     for digit in range(9)
     for letter in range(len(_LETTERS))
 ]
+# Called from C, for every line of every row.
+_LINE = "[%s] %s".__mod__
 _CITED = re.compile(r"\[([A-Z]\d)\]")
 _K, _N = len(KINDS), len(NAMES)
 _THINGS = [f"{name} {kind}" for kind in KINDS for name in NAMES]
@@ -67,24 +69,24 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
         wanted, asked, near = values[value_at], _THINGS[one], _THINGS[kind * _N + next_named]
         # The same thing with another fact, another thing with the same fact, neither, and both of the first two.
         value, unwanted = others_own[(value_at + number) % len(others_own)], values[(value_at + 1 + value_apart) % many]
-        told = [(tell_other(asked, value), value), (tell(near, unwanted), unwanted)]
+        told, said = [tell_other(asked, value), tell(near, unwanted)], [value, unwanted]
         if distractors > 2:
             # Another kind, so that it is another thing where the names come round to the first.
             far = _THINGS[(kind + 1 + number % (_K - 1)) % _K * _N + (next_named + 1) % _N]
             value = mores_own[(value_apart + number) % len(mores_own)]
-            told.append((tell_more(far, value), value))
+            told.append(tell_more(far, value))
+            said.append(value)
         if distractors > 3:
             value = others_own[(value_at + number + 1) % len(others_own)]
-            told.append((tell_other(near, value), value))
+            told.append(tell_other(near, value))
+            said.append(value)
         if present:
-            told.insert(place, (tell(asked, wanted), wanted))
+            told.insert(place, tell(asked, wanted))
+            said.insert(place, wanted)
         else:
-            told = told[place:] + told[:place]
-        ids, said, lines = _IDS[number], {}, []
-        for i, (line, value) in zip(ids, told, strict=False):
-            lines.append(f"[{i}] {line}")
-            said[i] = value
-        text = "\n".join(lines)
+            told, said = told[place:] + told[:place], said[place:] + said[:place]
+        ids = _IDS[number][:shown]
+        text = "\n".join(map(_LINE, zip(ids, told, strict=True)))
         return {
             "task": "researcher",
             "template": name,
@@ -98,7 +100,7 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
                 "id": ids[place] if present else None,
                 "thing": asked,
                 "fact": fact.name,
-                "passages": said,
+                "passages": dict(zip(ids, said, strict=True)),
             },
         }
 
