@@ -19,8 +19,6 @@ _IDS = [
     for digit in range(9)
     for letter in range(len(_LETTERS))
 ]
-# Called from C, for every line of every row.
-_LINE = "[%s] %s".__mod__
 _CITED = re.compile(r"\[([A-Z]\d)\]")
 _K, _N = len(KINDS), len(NAMES)
 _THINGS = [f"{name} {kind}" for kind in KINDS for name in NAMES]
@@ -86,7 +84,7 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
         else:
             told, said = told[place:] + told[:place], said[place:] + said[:place]
         ids = _IDS[number][:shown]
-        text = "\n".join(map(_LINE, zip(ids, told, strict=True)))
+        text = "\n".join([f"[{i}] {line}" for i, line in zip(ids, told, strict=True)])
         return {
             "task": "researcher",
             "template": name,
