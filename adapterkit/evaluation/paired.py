@@ -95,8 +95,10 @@ def paired_scores(before: Sequence[float], after: Sequence[float]) -> ScoreChang
     if len(before) != len(after):
         raise ValueError("a paired comparison needs the same rows, in the same order, on both sides")
     mean, low, high = _interval([b - a for a, b in zip(before, after, strict=True)])
-    passed = [sum(score == 1 for score in scores) / len(scores) for scores in (before, after)]
-    return ScoreChange(statistics.fmean(before), statistics.fmean(after), mean, low, high, *passed, len(before))
+    passed_before, passed_after = (sum(score == 1 for score in scores) / len(scores) for scores in (before, after))
+    return ScoreChange(
+        statistics.fmean(before), statistics.fmean(after), mean, low, high, passed_before, passed_after, len(before)
+    )
 
 
 def _interval(changes: Sequence[float]) -> tuple[float, float, float]:
