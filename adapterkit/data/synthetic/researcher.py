@@ -19,6 +19,8 @@ _IDS = [
     for digit in range(9)
     for letter in range(len(_LETTERS))
 ]
+# By how many passages there are, the same ids with a place for each sentence.
+_PATTERNS = {shown: [_ASKED + "\n".join(f"[{i}] %s" for i in ids[:shown]) for ids in _IDS] for shown in (3, 4, 5)}
 _CITED = re.compile(r"\[([A-Z]\d)\]")
 _K, _N = len(KINDS), len(NAMES)
 _THINGS = [f"{name} {kind}" for kind in KINDS for name in NAMES]
@@ -48,7 +50,8 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
     distractors = shown - 1 if present else shown
     pairs = _others(at)
     values, tell, others = VALUES[fact.value], fact.told, len(pairs)
-    many = len(values)
+    many, quality, difficulty = len(values), shown / (shown + 1), shown - 2 if present else 3
+    patterns = _PATTERNS[shown]
     # Where its passage is left out, the value is not seen, and makes no difference.
     known = many if present else 1
     size = shown * known * (many - 1) * others * len(_THINGS) * (_N - 1) * len(_IDS)
@@ -83,22 +86,20 @@ def _form(at: int, shown: int, *, present: bool) -> Form:
             said.insert(place, wanted)
         else:
             told, said = told[place:] + told[:place], said[place:] + said[:place]
-        ids = _IDS[number][:shown]
-        text = "\n".join([f"[{i}] {line}" for i, line in zip(ids, told, strict=True)])
         return {
             "task": "researcher",
             "template": name,
             "seen": fact.seen,
-            "difficulty": shown - 2 if present else 3,
-            "quality": shown / (shown + 1),
-            "prompt": f"{_ASKED}{text}\n\n{fact.asked(asked)}",
-            "answer": f"{wanted} [{ids[place]}]" if present else MISSING,
+            "difficulty": difficulty,
+            "quality": quality,
+            "prompt": f"{patterns[number] % tuple(told)}\n\n{fact.asked(asked)}",
+            "answer": f"{wanted} [{_IDS[number][place]}]" if present else MISSING,
             "check": {
                 "value": wanted if present else None,
-                "id": ids[place] if present else None,
+                "id": _IDS[number][place] if present else None,
                 "thing": asked,
                 "fact": fact.name,
-                "passages": dict(zip(ids, said, strict=True)),
+                "values": said,
             },
         }
 
@@ -126,7 +127,8 @@ def _verdict(wanted: dict[str, object], text: str) -> Verdict:
 
 def guesses(row: Row) -> list[str]:
     """What each passage says, and the refusal."""
-    return [*(f"{value} [{i}]" for i, value in row["check"]["passages"].items()), MISSING]
+    ids = _CITED.findall(row["prompt"])
+    return [*(f"{value} [{i}]" for i, value in zip(ids, row["check"]["values"], strict=True)), MISSING]
 
 
 def faults(rows: Sequence[Row]) -> list[list[str]]:
@@ -141,7 +143,7 @@ def _faults(row: Row) -> list[str]:
     gold = [(i, value) for i, thing, name, value in read if (thing, name) == (wanted["thing"], wanted["fact"])]
     told = {fact.name: fact for fact in FACTS}
     found = []
-    if [(i, value) for i, _, _, value in read] != [*wanted["passages"].items()]:
+    if [value for _, _, _, value in read] != wanted["values"] or len({i for i, *_ in read}) != len(read):
         found.append("the passages say something else")
     if gold != ([(wanted["id"], wanted["value"])] if wanted["id"] else []):
         found.append(f"the passages that answer it are {gold}")
