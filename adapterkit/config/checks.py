@@ -49,6 +49,8 @@ _RULES: dict[str, _Rule] = {
     "data.max_bad_ratio": _SHARE,
     "data.near_duplicates": ("warn, error, drop or ignore", lambda value: value in ("warn", "error", "drop", "ignore")),
     "data.replay_share": _SHARE,
+    "data.rows": _WHOLE,
+    "data.seed": _NOT_NEGATIVE,
     "trainer.epochs": _POSITIVE,
     "trainer.max_steps": ("-1 (until the epochs are through) or a whole number from 1 on", lambda v: v == -1 or v >= 1),
     "trainer.step_limit": _WHOLE_OR_NULL,

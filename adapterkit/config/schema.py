@@ -82,8 +82,8 @@ class DataConfig:
     `near_duplicates` is warn, error, drop or ignore. `replay` is a reservoir of past rows; of the rows to train on,
     `replay_share` are drawn from it. `on_long_row` says what becomes of a row of more than `max_length` tokens: error,
     drop, or truncate_prompt, which cuts no answer. `style` is one style of data that has styles, null all of them.
-    `augment` names what adds changed copies to the rows to train on (see `data/augment.py`), and `seed` what they draw
-    from.
+    `augment` names what adds changed copies to the rows to train on (see `data/augment.py`). `task` and `rows` say what
+    data=synthetic makes: which task, and how many rows over all splits. `seed` is what both draw from.
     """
 
     reader: str = MISSING
@@ -110,6 +110,8 @@ class DataConfig:
     replay_share: float = 0.1
     style: str | None = None
     augment: list[str] = field(default_factory=list)
+    task: str | None = None
+    rows: int = 1000
     seed: int = 0
 
 

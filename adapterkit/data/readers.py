@@ -31,6 +31,7 @@ from adapterkit.data.sampling import thin
 from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
 from adapterkit.data.style_pack import read_style_pack
+from adapterkit.data.synthetic.reading import read_synthetic
 from adapterkit.data.voiceless import voiceless, voiceless_package
 from adapterkit.data.weaknesses import read_weakness_questions
 from adapterkit.errors import UnknownNameError, UsageError
@@ -92,17 +93,25 @@ READERS: dict[str, Reader] = {
     "code_review": voiceless(read_code_review),
     "weaknesses": voiceless_package(read_weakness_questions),
     "module_imports": voiceless(read_module_imports),
+    "synthetic": lambda config, persona: read_synthetic(
+        task=config.task,
+        rows=config.rows,
+        seed=config.seed,
+        persona=persona,
+        train=config.train,
+        validation=config.validation,
+        test=config.test,
+        prompt=config.prompt,
+    ),
 }
 # Those whose data has styles, which data.style chooses among.
 STYLED = ("session_dance", "style_pack")
 
+# The others have none.
 PERSONAS: dict[str, Callable[[DataConfig], tuple[str, ...]]] = {
     "presidents": lambda config: president_names(config.install),
     "shakespeare": lambda config: shakespeare_names(config.install),
     **{name: partial(file_personas, shape=shape) for name, shape in SHAPES.items()},
-    # Styles are no personas.
-    "session_dance": lambda _: (),
-    "style_pack": lambda _: (),
 }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -33,11 +34,19 @@ class Session:
         model: the PeftModel with every member of the lineage active.
         tokenizer: the base's tokenizer.
         lineage: base and members, root-first.
+        stack: the `AdapterStack` behind the model.
     """
 
     model: Any
     tokenizer: Any
     lineage: Lineage
+    stack: Any = field(default=None, repr=False, compare=False)
+
+    @contextmanager
+    def without_last(self) -> Iterator[Any]:
+        """The model as it answers without the last adapter of the lineage: for comparison."""
+        with self.stack.without_trainee() as model:
+            yield model
 
     def generate(
         self,
@@ -135,7 +144,7 @@ def session_of(base: Base, members: Sequence[Artifact], *, any_quantization: boo
     stack = AdapterStack(base, any_quantization=any_quantization)
     stack.attach(members)
     stack.model.eval()
-    return Session(stack.model, base.tokenizer, members[-1].manifest.lineage)
+    return Session(stack.model, base.tokenizer, members[-1].manifest.lineage, stack)
 
 
 def _as_trained(recorded: BaseIdentity) -> QuantizationConfig:

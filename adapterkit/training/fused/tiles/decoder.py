@@ -152,7 +152,7 @@ class TileLayer:
         ]
 
     def backward(self, kept: Kept, blocks: Blocks, grads: Gradients, dy: int, dx: int) -> list[Pass]:
-        """The passes from the gradient of y to that of x, where its address is not 0, and to those of the parameters."""
+        """The passes from the gradient of y to that of x, where its address is not 0, and to the parameters'."""
         tokens, (chunks, items, heads, angles) = blocks.cut.tokens, self._parts(blocks)
         common, described, low = self._common(blocks), kept.described, kept.low
         share = grads.shares, self.share

@@ -133,7 +133,7 @@ class TileGroup:
         return found, kept
 
     def gradients(self, at: int) -> list[list[int]]:
-        """The entries of the pass that adds up those of `parameters`, which lie one behind the other from number `at`."""
+        """The entries of the pass that adds up those of `parameters`, which lie in a row from number `at` on."""
         table = []
         for each in self._trained:
             rank = each.rank - self._below
