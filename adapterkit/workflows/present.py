@@ -242,7 +242,8 @@ def _package_stamp(name: str) -> str | None:
 
 
 _STAMPS: dict[str, Callable[[str], str | None]] = {
-    "file": _file_stamp, "folder": _pack_stamp,
+    "file": _file_stamp,
+    "folder": _pack_stamp,
     "package": _package_stamp,
     "python": lambda name: platform.python_version(),
     "sdist": lambda name: _file_stamp(str(archive_path(name))),

@@ -197,8 +197,16 @@ def test_a_file_of_the_users_that_hydra_would_pass_over_is_refused(project: Proj
 @pytest.mark.parametrize(
     "origin",
     [
-        "file:pipe", "file:/dev/zero", "file:a\0b", "folder:/", "folder:a\0b", "package:", "junk", "package:no/such",
-        "sdist:../no", "python:x",
+        "file:pipe",
+        "file:/dev/zero",
+        "file:a\0b",
+        "folder:/",
+        "folder:a\0b",
+        "package:",
+        "junk",
+        "package:no/such",
+        "sdist:../no",
+        "python:x",
     ],
 )
 def test_what_a_manifest_names_as_its_data_is_not_waited_for(project: Project, origin: str) -> None:

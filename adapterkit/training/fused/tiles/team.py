@@ -12,6 +12,7 @@ import functools
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ _NAMES = {
 }
 
 Argument = torch.Tensor | int | float | None
-Pass = tuple[Argument, ...]
+Pass = tuple[Any, ...]
 
 _PASS = 5
 _YIELD = ctypes.CDLL(None).sched_yield
