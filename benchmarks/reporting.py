@@ -22,7 +22,7 @@ def write_report(
         return
     report = {
         "machine": machine(),
-        "versions": {name: _version(name) for name in ("adapterkit", *packages)}
+        "versions": {name: installed(name) for name in ("adapterkit", *packages)}
         | {"python": platform.python_version()},
         "results": list(results),
         "ratios": dict(ratios),
@@ -52,7 +52,8 @@ def seconds_of_process(command: Sequence[str], *, runs: int) -> tuple[float, flo
     return min(times), statistics.median(times), max(times)
 
 
-def _version(package: str) -> str | None:
+def installed(package: str) -> str | None:
+    """The version of a package; null where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -80,3 +80,12 @@ def use_loraplus(trainer: Trainer, model: Any, ratio: float) -> None:
         weight_decay=trainer.args.weight_decay,
     )
     trainer.optimizer_cls_and_kwargs = kind, {**settings, "params": groups}
+
+
+def clip_gradients(optimizer: torch.optim.Optimizer, most: float) -> torch.Tensor:
+    """Scale the gradients of an optimizer's parameters to a norm of at most `most`; the norm that they had, (1,).
+
+    The Trainer asks every parameter of the model for its gradient.
+    """
+    trained = [each for group in optimizer.param_groups for each in group["params"]]
+    return torch.nn.utils.clip_grad_norm_(trained, most)

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase, Trainer, TrainingArguments
 
 from adapterkit.errors import FrozenChangedError, RegistryError, StackError, TrainableSetError, TrainingError
 from adapterkit.evaluation.loss import RowLoss, label_losses, mean_loss, row_losses
+from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.stores import staging_directory
@@ -20,7 +21,7 @@ from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
 from adapterkit.training.finite import not_finite
-from adapterkit.training.optimizers import use_loraplus
+from adapterkit.training.optimizers import clip_gradients, use_loraplus
 from adapterkit.training.pace import Pace
 from adapterkit.training.scaling import LossScaling
 from adapterkit.training.schedules import exponential
@@ -72,8 +73,7 @@ class AdapterTrainer(Trainer):
     ) -> None:
         """Wire the stack's model into the Trainer."""
         self.stack, self._guard = stack, guard
-        self._collate_rows = collate
-        self._validation_rows = validation_rows
+        self._collate_rows, self._validation_rows = collate, validation_rows
         self._run_key, self._keep_best, self._staged = run_key, keep_best, ""
         self._exponential, self._loraplus = exponential_rate, loraplus_lr_ratio
         self._losses = losses or partial(label_losses, stack.model)
@@ -255,9 +255,11 @@ class AdapterTrainer(Trainer):
             )
 
     def _clip_grad_norm(self, model: Any) -> Any:
-        """Clip the gradients themselves, not their scaled values."""
+        """Clip the gradients themselves, not their scaled values, and of no parameter that has none."""
         self._unscale()
-        return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        if here().sharded:
+            return super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        return clip_gradients(cast(torch.optim.Optimizer, self.optimizer), self.args.max_grad_norm)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: the formula is that of a full training, and it walks through all modules at every step."""
