@@ -144,14 +144,13 @@ def measured(family: Family, where: Path, questions: int, *, quick: bool) -> dic
     if done.returncode:
         return row | {"failed": done.stdout[-600:] + done.stderr[-600:]}
     try:
-        artifact = Registry(registry).resolve(family.name)
+        folder = Registry(registry).resolve(family.name).path
     except AdapterKitError as error:
         return row | {"failed": str(error)}
-    manifest = artifact.manifest
-    row |= {"seconds": time.perf_counter() - started, "rows": manifest.data.rows, "tokens": manifest.data.tokens}
-    row |= json.loads((artifact.path / "test_metrics.json").read_text("utf-8"))
-    row["test_rows"] = row.pop("rows") if "rows" in row else 0
-    row["rows"] = manifest.data.rows
+    data = json.loads((folder / "metadata.json").read_text("utf-8"))["data"]
+    metrics = json.loads((folder / "test_metrics.json").read_text("utf-8"))
+    row |= {**metrics, "test_rows": metrics["rows"], "rows": data["rows"], "tokens": data["tokens"]}
+    row["seconds"] = time.perf_counter() - started
     if family.task and not quick:
         row["score"] = synthetic_gain(family.name, family.task, registry, questions)
     if family.reader and not quick:
