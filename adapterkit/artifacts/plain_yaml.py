@@ -54,6 +54,9 @@ def yaml_problem(data: bytes) -> str | None:
         problems = (_walk(yaml.parse(text, Loader=loader)) for loader in _LOADERS)
         return next((what for what in problems if what is not None), None)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # libyaml has a limit of its own, a thousand levels.
+        if "nesting depth" in str(error):
+            return f"nests deeper than {MAX_YAML_DEPTH}"
         return f"is not YAML: {' '.join(str(error).split())}"
 
 

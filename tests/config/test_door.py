@@ -63,6 +63,7 @@ def test_a_target_that_the_base_lacks_is_one_message_whatever_stands_beside_it(t
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.long
 def test_a_job_that_is_refused_or_has_nothing_to_do_leaves_no_folder(tiny_base_dir, tmp_path):
     words = tiny(Workshop(tiny_base_dir, tmp_path))
     assert door(tmp_path, "adapter.r=0", *words).returncode == 2

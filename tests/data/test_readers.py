@@ -61,6 +61,7 @@ def test_the_digest_is_of_what_is_said_and_of_nothing_else():
     assert len({splits.digest, *(other.digest for other in others)}) == 5
 
 
+@pytest.mark.long
 def test_rows_and_digests_do_not_depend_on_the_seed_of_hashes():
     code = """
 from adapterkit.config.schema import DataConfig

@@ -24,8 +24,9 @@ def config(**changes: Any) -> TrainConfig:
     }
     whole = TrainConfig(name="unified", **parts)
     for key, value in changes.items():
-        # What an adapter preset proposes bears the trainer's names; the trainer's own are meant.
-        part = next((parts[name] for name in ("trainer", "data", "adapter") if hasattr(parts[name], key)), whole)
+        # What an adapter preset proposes bears the trainer's names, and the data's seed the whole's: these are meant.
+        places = (whole, *(parts[name] for name in ("trainer", "data", "adapter")))
+        part = next(place for place in places if hasattr(place, key))
         setattr(part, key, value)
     return whole
 

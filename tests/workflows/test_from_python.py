@@ -42,6 +42,7 @@ def begun(tmp_path: Path, tiny_base_dir: Path) -> Project:
     return Project.begun(tmp_path, tiny_base_dir)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [["estimate", "--config-dir", "mine", "+recipe=family"], ["rebuild"]])
 def test_a_verb_lets_no_library_advise(project: Project, words: list[str]) -> None:
     project.set_steps(1)
@@ -50,6 +51,7 @@ def test_a_verb_lets_no_library_advise(project: Project, words: list[str]) -> No
     assert "kernels-community" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_training_from_python_tells_what_the_command_tells_to_whoever_listens(begun: Project) -> None:
     silent = run(begun, f"import adapterkit; {TRAIN}")
     assert silent.returncode == 0, silent.stderr

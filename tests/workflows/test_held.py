@@ -54,6 +54,7 @@ def test_a_rebuild_after_a_rollback_of_the_parent_converges(rolled_back: Project
         assert [HELD in line for line in told.splitlines()].count(True) == 1
 
 
+@pytest.mark.long
 def test_what_was_made_for_the_held_parent_is_taken_again(project: Project) -> None:
     (project.folder / "mine/recipe/copy.yaml").write_text(FAMILY)
     (project.folder / "mine/recipe/child.yaml").write_text(CHILD.replace("  - family", "  - copy"))

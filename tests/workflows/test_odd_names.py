@@ -14,6 +14,7 @@ from tests.workflows.project import FAMILY, Project
 TEXT = 'it\'s "so", a\\b\\ {c} [d] = 50% 語'
 
 
+@pytest.mark.long
 def test_a_training_from_an_odd_folder_is_rebuilt(
     tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

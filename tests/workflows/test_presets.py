@@ -36,6 +36,7 @@ def begun(tmp_path: Path, tiny_base_dir: Path, monkeypatch: pytest.MonkeyPatch) 
     return Project.begun(tmp_path, tiny_base_dir)
 
 
+@pytest.mark.long
 def test_each_preset_is_trained_on_exactly_its_layers(begun: Project) -> None:
     for preset in presets.adapters():
         words = [f"name={preset.name}", "trainer.max_steps=1"]
@@ -120,6 +121,7 @@ def test_a_limit_of_steps_ends_a_training_and_an_epoch_may_end_it_before(begun: 
         assert done.artifact.manifest.metrics["steps"] == steps
 
 
+@pytest.mark.long
 def test_a_sweep_over_presets_publishes_each_under_its_own_name(tmp_path: Path, tiny_base_dir: Path) -> None:
     Project.begun(tmp_path, tiny_base_dir)
     words = ["--config-dir", "mine", "-m", "+recipe=family", "adapter=low_rank,reviewer", "trainer=quick,fast"]

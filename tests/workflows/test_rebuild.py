@@ -69,6 +69,7 @@ def test_another_chat_template_is_healed_by_a_rebuild(project: Project) -> None:
     assert str(project.registry.exact("child_ann")) == "child_ann@2.0.0"
 
 
+@pytest.mark.long
 def test_parents_come_first_also_where_a_recipe_changed_its_parent(project: Project) -> None:
     (project.folder / "mine/recipe/amid.yaml").write_text(FAMILY.replace("name: unified", "name: zmid"))
     project.train("amid")
