@@ -26,12 +26,13 @@ def real_set_gain(ref: str, reader: str, words: Sequence[str], registry: Path, q
     """Of rows of the test split that the training's words mean."""
     from collections import Counter
 
-    from adapterkit.config.compose import compose_command
+    from adapterkit.config.compose import compose_command, composing
     from adapterkit.data.answer_checks import ANSWER_CHECKS
     from adapterkit.data.readers import read_splits
     from adapterkit.workflows.checked import checked_gain
 
-    config, _ = compose_command([*words, f"data.max_test_rows={questions}"])
+    with composing():
+        config, _ = compose_command([*words, f"data.max_test_rows={questions}"])
     asked = [(row.turns[-2].content, row.turns[-1].content) for row in read_splits(config.data, None).test]
     check = ANSWER_CHECKS[reader]
 
