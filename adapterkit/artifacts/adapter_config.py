@@ -57,6 +57,10 @@ class LoraSettings:
         """The rank of one module, by its full name."""
         return next((self.rank_pattern[key] for key in matching(self.rank_pattern, module)), self.rank)
 
+    def alpha_of(self, module: str) -> float:
+        """The alpha of one module, by its full name."""
+        return next((self.alpha_pattern[key] for key in matching(self.alpha_pattern, module)), self.alpha)
+
 
 def parse_adapter_config(data: bytes) -> LoraSettings:
     """Check every key of adapter_config.json.

@@ -51,6 +51,7 @@ def manifest_of(draft: ArtifactDraft, measured: Measured, version: Version, crea
         tags=tuple(draft.tags),
         custom=dict(draft.custom),
         merged_from=tuple(draft.merged_from),
+        merge=draft.merge,
         recipe=draft.recipe,
         started_from=draft.started_from,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapterkit.errors import ArtifactError
 from adapterkit.lineage import LineageMember
-from adapterkit.manifest import OPTIONAL_FILES, BaseRecord, DataRecord, RecipeRecord
+from adapterkit.manifest import OPTIONAL_FILES, BaseRecord, DataRecord, MergeRecord, RecipeRecord
 from adapterkit.names import check_name
 
 
@@ -31,6 +31,7 @@ class ArtifactDraft:
         custom: further fields, as plain JSON.
         started_from: `weights_digest` of the adapter whose weights the run started from, when it did not start fresh.
         merged_from: what a merge combined.
+        merge: how.
         recipe: how the training was asked for.
     """
 
@@ -52,6 +53,7 @@ class ArtifactDraft:
     extra_files: Mapping[str, Path] = field(default_factory=dict)
     started_from: str | None = None
     merged_from: tuple[LineageMember, ...] = ()
+    merge: MergeRecord | None = None
     recipe: RecipeRecord | None = None
 
     def __post_init__(self) -> None:

@@ -76,7 +76,19 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     yield from ((f"metric {name}", f"{value:.6g}") for name, value in sorted(manifest.metrics.items()))
     yield from ((name, str(value)) for name, value in sorted(manifest.environment.items()))
     yield from ((f"custom {name}", str(value)) for name, value in sorted(manifest.custom.items()))
-    yield from (("merged from", str(member.ref)) for member in manifest.merged_from)
+    yield from _merged_by(manifest)
+
+
+def _merged_by(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    if (merge := manifest.merge) is None:
+        yield from (("merged from", str(member.ref)) for member in manifest.merged_from)
+        return
+    yield "merged by", ", ".join([merge.method, *(f"{key} {value}" for key, value in sorted(merge.options.items()))])
+    for member, weight in zip(manifest.merged_from, merge.weights, strict=True):
+        yield "merged from", f"{member.ref}, weight {weight:g}"
+    if merge.errors:
+        module, worst = max(merge.errors.items(), key=lambda item: item[1])
+        yield "merge error", f"at most {worst:.2%} of a layer's change left out, in {module}"
 
 
 def _trained_by(recipe: RecipeRecord | None) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from adapterkit.manifest.files import (
     WEIGHTS_FILE,
 )
 from adapterkit.manifest.manifest import SCHEMA_VERSION, Manifest
-from adapterkit.manifest.records import IMPORTED, AdapterShape, BaseRecord, DataRecord, RecipeRecord
+from adapterkit.manifest.records import IMPORTED, AdapterShape, BaseRecord, DataRecord, MergeRecord, RecipeRecord
 
 __all__ = [
     "ADAPTER_CONFIG_FILE",
@@ -30,5 +30,6 @@ __all__ = [
     "BaseRecord",
     "DataRecord",
     "Manifest",
+    "MergeRecord",
     "RecipeRecord",
 ]

@@ -10,13 +10,13 @@ from typing import Any
 from adapterkit.errors import ArtifactError, UsageError, excerpt
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest.files import MANIFEST_FILE
-from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, RecipeRecord
+from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, MergeRecord, RecipeRecord
 from adapterkit.manifest.values import digest, entries, finite, table, text, text_list
 from adapterkit.names import AdapterRef, Version, check_name
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # What each schema brought.
-_SINCE = {2: {"recipe", "started_from"}, 3: {"intended_use"}}
+_SINCE = {2: {"recipe", "started_from"}, 3: {"intended_use"}, 4: {"merge"}}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Manifest:
         lineage: base and members root-first; the last member is this adapter.
         metrics: summary numbers, finite floats.
         environment: versions, seed, threads, device.
+        merged_from: the adapters that it was made of, where nobody trained it.
+        merge: how; null where it was trained, and in manifests of schema 1 to 3.
         recipe: how to train it again; null where nothing was trained, and in manifests of schema 1.
         custom: whatever whoever trained it wants to say, as plain JSON.
         intended_use: what it is for, for people; empty in manifests of schema 1 and 2.
@@ -52,6 +54,7 @@ class Manifest:
     tags: tuple[str, ...] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
     merged_from: tuple[LineageMember, ...] = ()
+    merge: MergeRecord | None = None
     recipe: RecipeRecord | None = None
     started_from: str | None = None
 
@@ -68,6 +71,8 @@ class Manifest:
         plain["merged_from"] = [_member_json(member) for member in self.merged_from]
         plain["adapter"] = self.adapter.to_json()
         plain["tags"] = list(self.tags)
+        if self.merge is not None:
+            plain["merge"]["weights"] = list(self.merge.weights)
         if self.recipe is not None:
             plain["recipe"]["overrides"] = list(self.recipe.overrides)
         return plain
@@ -112,6 +117,7 @@ def _manifest(plain: dict[str, Any]) -> Manifest:
         tags=text_list(plain["tags"]),
         custom=table(plain["custom"]),
         merged_from=tuple(_member(member) for member in entries(plain["merged_from"])),
+        merge=MergeRecord.from_json(plain["merge"]),
         recipe=RecipeRecord.from_json(plain["recipe"]),
         started_from=None if plain["started_from"] is None else digest(plain["started_from"]),
     )
@@ -126,6 +132,9 @@ def _upgraded(plain: dict[str, Any]) -> dict[str, Any]:
         return plain
     if newer := sorted(set().union(*(_SINCE[later] for later in _SINCE if later > version)) & set(plain)):
         raise ValueError(f"unknown keys {', '.join(newer)}")
+    plain = {**plain, "merge": None}
+    if version == 3:
+        return plain
     plain = {**plain, "intended_use": ""}
     if version == 2:
         return plain
@@ -147,6 +156,11 @@ def _check(manifest: Manifest) -> None:
         found.append(f"{MANIFEST_FILE}: the lineage does not end in {manifest.ref} with its weights_digest")
     if manifest.base.fingerprint_before != manifest.base.fingerprint_after:
         found.append(f"{MANIFEST_FILE}: the base's fingerprint after training differs from the one before")
+    if manifest.merge is not None and len(manifest.merge.weights) != len(manifest.merged_from):
+        found.append(
+            f"{MANIFEST_FILE}: the merge gives {len(manifest.merge.weights)} weights for "
+            f"{len(manifest.merged_from)} adapters"
+        )
     if found:
         raise ArtifactError(found[0], found)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest.values import count, digest, finite, table, text, text_list, text_or_null, texts
+from adapterkit.manifest.values import count, digest, entries, finite, table, text, text_list, text_or_null, texts
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,35 @@ class RecipeRecord:
         text_or_null(record.recipe), text_or_null(record.config_dir), text_or_null(record.parent)
         text_or_null(record.persona)
         digest(record.settings), digest(record.rows), count(record.schema)
+        return record
+
+
+@dataclass(frozen=True)
+class MergeRecord:
+    """How an adapter came about that was made of others, named in the manifest's `merged_from`.
+
+    Attributes:
+        method: `flatten`, or the name of a merge method.
+        weights: one for each of `merged_from`, in its order, as they were given.
+        options: whatever else determined the result: density, seed, rank, blend and so on, as plain JSON.
+        errors: by the layer's name, what the limit on the rank cost: the Frobenius norm of what was left out over that
+            of the exact change; 0 where nothing was.
+    """
+
+    method: str
+    weights: tuple[float, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any] | None) -> MergeRecord | None:
+        """Read it strictly; raises TypeError, ValueError or KeyError."""
+        if plain is None:
+            return None
+        weights = tuple(finite(weight) for weight in entries(plain["weights"]))
+        errors = {text(key): finite(value) for key, value in table(plain["errors"]).items()}
+        record = cls(**{**plain, "weights": weights, "options": table(plain["options"]), "errors": errors})
+        text(record.method)
         return record
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest import DataRecord, RecipeRecord
+from adapterkit.manifest import DataRecord, MergeRecord, RecipeRecord
 
 _MAX_BYTES = 16_000_000
 # Nearly every manifest is smaller; making room for the greatest at once would cost ten times the reading.
@@ -64,13 +64,17 @@ class Glance(msgspec.Struct, gc=False):
     merged_from: list[Member]
     environment: _Table
     custom: _Table
+    # None of schema 1 to 3 says it.
+    merge: MergeRecord | msgspec.UnsetType | None = msgspec.UNSET
     # None of schema 1 or 2 says it.
     intended_use: str | msgspec.UnsetType = msgspec.UNSET
     # A manifest of schema 1 says nothing of it.
     said_of_recipe: RecipeRecord | msgspec.UnsetType | None = msgspec.field(name="recipe", default=msgspec.UNSET)
 
     def __post_init__(self) -> None:
-        """Miss what schemas 2 and 3 brought."""
+        """Miss what schemas 2 to 4 brought."""
+        if self.merge is msgspec.UNSET and self.schema_version not in (1, 2, 3):
+            raise ValueError("Object missing required field `merge`")
         if self.intended_use is msgspec.UNSET and self.schema_version not in (1, 2):
             raise ValueError("Object missing required field `intended_use`")
         if self.said_of_recipe is msgspec.UNSET and self.schema_version != 1:

@@ -1,0 +1,1 @@
+"""Combining adapters: flatten, merge methods, recompression, export."""

@@ -1,0 +1,111 @@
+"""From factors to the two files of a plain LoRA whose scaling is 1 in every layer."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from adapterkit.artifacts.adapter_config import MAX_RANK
+from adapterkit.errors import UsageError
+from adapterkit.merging.factors import Factors
+
+_PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True)
+class PlainLora:
+    """A LoRA as PEFT reads it.
+
+    Attributes:
+        config: of adapter_config.json; `lora_alpha` equals `r`, and `alpha_pattern` equals `rank_pattern`.
+        tensors: of adapter_model.safetensors.
+    """
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+
+    @property
+    def config_bytes(self) -> bytes:
+        """adapter_config.json."""
+        return json.dumps(self.config, indent=2, sort_keys=True).encode("utf-8")
+
+
+def plain_lora(
+    modules: Mapping[str, Factors],
+    base_id: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    padded: int | None = None,
+) -> PlainLora:
+    """Write changes as a LoRA.
+
+    Where ranks differ, `rank_pattern` says so, and `alpha_pattern` the same: a rank_pattern alone would leave PEFT with
+    another scaling than 1.
+
+    Args:
+        modules: by the layer's name in the base; at least one, each of rank 1 at least.
+        base_id: of the base, for the file.
+        dtype: of the stored weights.
+        padded: give every layer this one rank, the missing columns being zero; null: each its own.
+
+    Raises:
+        UsageError: a layer's rank is above `padded`, or above 1,024, the most that an artifact holds.
+    """
+    most = max(factors.rank for factors in modules.values())
+    if padded is not None and most > padded:
+        raise UsageError(f"A layer has rank {most}, and {padded} was asked for: say at least {most}, or recompress.")
+    if (padded or most) > MAX_RANK:
+        raise UsageError(
+            f"A layer comes to rank {padded or most}, and an artifact holds {MAX_RANK} at most: recompress it."
+        )
+    given = {name: _padded(factors, padded) if padded else factors for name, factors in modules.items()}
+    rank, pattern = _ranks({name: factors.rank for name, factors in given.items()})
+    tensors = {}
+    for name, factors in given.items():
+        tensors[f"{_PREFIX}{name}.lora_A.weight"] = factors.a.to(dtype).contiguous()
+        tensors[f"{_PREFIX}{name}.lora_B.weight"] = factors.b.to(dtype).contiguous()
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_id,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": rank,
+        "lora_dropout": 0.0,
+        "target_modules": _targets(modules),
+        "rank_pattern": pattern,
+        "alpha_pattern": dict(pattern),
+    }
+    return PlainLora(config, tensors)
+
+
+def _padded(factors: Factors, rank: int) -> Factors:
+    more = rank - factors.rank
+    pad = torch.nn.functional.pad
+    return Factors(pad(factors.a, (0, 0, 0, more)), pad(factors.b, (0, more)))
+
+
+def _targets(modules: Mapping[str, Any]) -> list[str]:
+    """Full names: a kind such as `q_proj` would also mean layers that this adapter does not change."""
+    return sorted(modules)
+
+
+def _ranks(ranks: Mapping[str, int]) -> tuple[int, dict[str, int]]:
+    """The most common rank, and the others by kind of layer where all of a kind agree, else by full name."""
+    common = min(Counter(ranks.values()).items(), key=lambda item: (-item[1], item[0]))[0]
+    kinds: dict[str, set[int]] = defaultdict(set)
+    for name, rank in ranks.items():
+        kinds[name.rpartition(".")[2]].add(rank)
+    pattern = {}
+    for name, rank in sorted(ranks.items()):
+        kind = name.rpartition(".")[2]
+        if len(kinds[kind]) == 1:
+            pattern[kind] = rank
+        else:
+            pattern[name] = rank
+    return common, {key: rank for key, rank in pattern.items() if rank != common}
