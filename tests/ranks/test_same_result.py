@@ -72,6 +72,24 @@ def test_ranks_come_to_what_one_process_comes_to(
     assert manifests[1].environment["ranks"] == count
 
 
+@pytest.mark.parametrize("settings", [{"batch_size": 4}, {"batch_size": 2, "gradient_accumulation_steps": 2}])
+def test_a_row_counts_as_much_on_its_rank_as_in_one_process(
+    shop: Workshop, launches: Launches, settings: dict[str, Any]
+) -> None:
+    weighted, plain = shop.folder / "weighted.jsonl", shop.folder / "plain.jsonl"
+    said = ("red fox", "lazy dog", "brown nation", "new people", "the union of all")
+    for file, weights in ((weighted, (5.0, 1.0, 1.0, 0.25, 1.0)), (plain, (1.0,) * len(said))):
+        rows = (
+            {"input": f"Say {word}.", "output": f"The {word}, {word}!", "weight": weight}
+            for word, weight in zip(said, weights, strict=True)
+        )
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    common = {"reader": "examples", "test": str(weighted), "max_steps": 4, "epochs": 9} | settings
+    alone, together = both(shop, launches, 2, train=str(weighted), **common)
+    assert largest_difference(alone, together) <= 1e-5
+    assert largest_difference(alone, both(shop, launches, 2, train=str(plain), **common)[0]) > 1e-3
+
+
 def test_ranks_skip_the_steps_that_overflow_in_float16(shop: Workshop, launches: Launches) -> None:
     """An infinite gradient is how the scale is found, also where it comes from another rank."""
     skipped = []
