@@ -34,7 +34,7 @@ class Blend:
             raise UsageError(
                 f"The weight {bad[0]} of a blend is no finite number: give each member a number such as 0.5."
             )
-        if self.weights and not all(map(math.isfinite, self.coefficients)):
+        if self.weights and not self._adds_up:
             raise UsageError(
                 f"The weights {_told(self.weights)} add up to {sum(self.weights):g}, and the interpolative blend "
                 "divides by their sum. Give weights with another sum, or take the additive blend."
@@ -48,10 +48,14 @@ class Blend:
     @property
     def coefficients(self) -> tuple[float, ...]:
         """What each member's change is multiplied by."""
-        if self.kind == ADDITIVE:
-            return self.weights
-        total = math.fsum(self.weights)
-        return tuple(weight / total if total else math.inf for weight in self.weights)
+        total = sum(self.weights)
+        return self.weights if self.kind == ADDITIVE else tuple(weight / total for weight in self.weights)
+
+    @property
+    def _adds_up(self) -> bool:
+        """Whether there is something to divide by: 0.1 + 0.2 - 0.3 is meant to be zero, and is 5.6e-17."""
+        total, size = sum(self.weights), sum(map(abs, self.weights))
+        return self.kind == ADDITIVE or (math.isfinite(size) and abs(total) > 1e-12 * size)
 
     @property
     def is_plain(self) -> bool:

@@ -89,8 +89,8 @@ def require_blendable(members: Sequence[Artifact | None], blend: Blend) -> None:
         if member is not None and "dora" in member.manifest.adapter.variant and not plain:
             raise StackError(
                 f"{member.manifest.ref} is a DoRA: it sets the norms of the rows that base and parents come to, so "
-                "half of it, or it on other weights of its parents, is no part of a sum. Leave its weight, and those of "
-                "its parents, at 1 in an additive blend, or train it again with adapter.use_dora=false."
+                "half of it, or it on other weights of its parents, is no part of a sum. Leave its weight, and those "
+                "of its parents, at 1 in an additive blend, or train it again with adapter.use_dora=false."
             )
 
 

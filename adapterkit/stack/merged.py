@@ -71,8 +71,9 @@ def _require_mergeable(name: str, layer: LoraLayer) -> None:
     if not weight.is_floating_point() or hasattr(weight, "quant_state") or hasattr(weight, "full_tensor"):
         raise StackError(
             f"The weights of the base are quantized, or cut among ranks (`{name}` is a {type(weight).__name__}). A "
-            "merge would have to quantize the sum again, which loses most of the adapters' change and cannot be undone. "
-            "Load the stack on whole weights (quantization=bf16 or fp32), or make one adapter of it: adapterkit flatten REF"
+            "merge would have to quantize the sum again, which loses most of the adapters' change and cannot be "
+            "undone. Load the stack on whole weights (quantization=bf16 or fp32), or make one adapter of it: "
+            "adapterkit flatten REF"
         )
 
 
