@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapterkit.cli.output import print_json, print_pairs
 from adapterkit.errors import counted
 from adapterkit.registry import Published
+
+if TYPE_CHECKING:
+    from adapterkit.evaluation.parity import Departure, Parity
 
 
 def print_flat(published: Published, as_json: bool) -> None:
@@ -45,3 +48,25 @@ def _flat_json(published: Published) -> dict[str, Any]:
         "metrics": dict(manifest.metrics),
         "errors": dict(merge.errors),
     }
+
+
+def print_parity(ref: str, found: Parity, as_json: bool) -> None:
+    """Print whether an adapter without its change is its parent, and how far it departs with it."""
+    if as_json:
+        print_json({"ref": ref, **found.to_json()})
+        return
+    verdict = "is its parent, to the last bit" if found.proven else "is NOT its parent"
+    print(f"{ref} without its change {verdict}: {counted(found.prompts, 'prompt')}, {found.positions} places")
+    if not found.proven:
+        print_pairs(_departure(found.zero))
+    print("With its change:")
+    print_pairs(_departure(found.child))
+
+
+def _departure(found: Departure) -> list[tuple[str, str]]:
+    first = ["the same" if place is None else f"token {place + 1}" for place in found.first_differing]
+    return [
+        ("  logits", f"differ by {found.largest:.3g} at most, {found.mean:.3g} on average"),
+        ("  next token", f"the same at {found.agreement:.1%} of the places"),
+        ("  answers", f"first differ at: {', '.join(first)}"),
+    ]

@@ -37,3 +37,37 @@ def flatten(
     story = import_module("adapterkit.workflows.flatten")
     request = story.FlattenRequest(ref, name, blend, weights or None, rank, padded, dtype)
     print_flat(story.flatten(Registry(registry), request), as_json)
+
+
+def parity(
+    ref: Ref,
+    blend: BlendOption = None,
+    weights: Weights = None,
+    prompts: Annotated[list[str] | None, typer.Option("--prompt", help="Ask this; may be given several times.")] = None,
+    new_tokens: Annotated[int | None, typer.Option("--new-tokens", min=1, help="The longest answer.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    quantization: Annotated[
+        str | None, typer.Option("--quantization", help="Hold the base otherwise than in training: nf4, int8, ...")
+    ] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that an adapter without its change is its parent, and say how far it departs (exit code 1: not proven)."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.stack_view import print_parity
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.parity")
+    found = story.parity(
+        ref,
+        registry=registry,
+        device=device,
+        quantization=quantization,
+        blend=blend,
+        weights=weights or None,
+        prompts=prompts or story.PROMPTS,
+        new_tokens=new_tokens or story.NEW_TOKENS,
+    )
+    print_parity(ref, found, as_json)
+    if not found.proven:
+        raise typer.Exit(1)

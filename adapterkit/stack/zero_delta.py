@@ -20,28 +20,32 @@ def zero_delta(model: torch.nn.Module, adapter: str) -> Iterator[None]:
         model: has the adapter.
         adapter: PEFT's name of it.
     """
-    layers = [layer for _, layer in lora_layers(model) if adapter in layer.lora_B]
-    parameters = [each.lora_B[adapter].weight for each in layers]
-    replaced = [torch.zeros_like(parameter) for parameter in parameters]
-    for layer in layers:
-        if adapter in layer.lora_magnitude_vector:
-            parameters.append(layer.lora_magnitude_vector[adapter].weight)
-            replaced.append(_norms(layer, adapter))
-    kept = [parameter.data for parameter in parameters]
+    # A tensor made in inference mode could not go back into training.
+    with torch.inference_mode(False), torch.no_grad():
+        changes = [(each, each.data, other) for each, other in _silent(model, adapter)]
     try:
         # The very tensors come back, not copies: whoever knows their addresses finds them there.
-        for parameter, tensor in zip(parameters, replaced, strict=True):
-            parameter.data = tensor
+        for parameter, _, other in changes:
+            parameter.data = other
         yield
     finally:
-        for parameter, tensor in zip(parameters, kept, strict=True):
-            parameter.data = tensor
+        for parameter, own, _ in changes:
+            parameter.data = own
+
+
+def _silent(model: torch.nn.Module, adapter: str) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
+    """Parameters, with what they hold in an adapter that changes nothing."""
+    for _, layer in lora_layers(model):
+        if adapter in layer.lora_B:
+            b = layer.lora_B[adapter].weight
+            yield b, torch.zeros_like(b)
+        if adapter in layer.lora_magnitude_vector:
+            yield layer.lora_magnitude_vector[adapter].weight, _norms(layer, adapter)
 
 
 def _norms(layer: LoraLayer, adapter: str) -> torch.Tensor:
     """What PEFT's forward pass divides the magnitudes by while B is zero, in the dtype that it computes in."""
     dora = layer.lora_magnitude_vector[adapter]
-    with torch.no_grad():
-        weight = dequantize_module_weight(layer.get_base_layer()).to(layer.lora_A[adapter].weight.dtype)
-        norms: torch.Tensor = dora.get_weight_norm(weight, torch.zeros_like(weight), 0.0)
+    weight = dequantize_module_weight(layer.get_base_layer()).to(layer.lora_A[adapter].weight.dtype)
+    norms: torch.Tensor = dora.get_weight_norm(weight, torch.zeros((), device=weight.device), 0.0)
     return norms.to(dora.weight)

@@ -139,8 +139,8 @@ def test_cut_to_a_rank_it_is_as_close_as_that_rank_allows_and_says_so(kin):
             for tensors in (big, small)
         )
         values = torch.linalg.svdvals(exact)
-        assert torch.dist(exact, ours) == pytest.approx(values[3:].norm(), rel=1e-9, abs=1e-12)
-        assert error == pytest.approx(values[3:].norm() / values.norm(), rel=1e-9, abs=1e-12)
+        assert torch.dist(exact, ours).item() == pytest.approx(values[3:].norm().item(), rel=1e-9, abs=1e-12)
+        assert error == pytest.approx((values[3:].norm() / values.norm()).item(), rel=1e-9, abs=1e-12)
     assert cut.manifest.metrics["largest_loss_by_the_rank"] == max(cut.manifest.merge.errors.values()) > 0.1
 
 
