@@ -18,7 +18,7 @@ PROMPTS = (
     "What is 17 + 25?",
     "List three things that a garden needs.",
 )
-NEW_TOKENS = 12
+NEW_TOKENS = 8
 
 
 class Stack(Protocol):

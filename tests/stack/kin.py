@@ -28,8 +28,17 @@ class Kin:
         self.registry = Registry(folder / "adapters")
         self.identity, _ = identify(ModelConfig(id=str(base)), held)
 
-    def publish(self, name: str, parent: Published | None = None, *, seed: int = 0, **config: Any) -> Published:
-        """Publish one; keys of LoraConfig may be given, plain rank 4 on all linear layers otherwise."""
+    def publish(
+        self, name: str, parent: Published | None = None, *, seed: int = 0, size: float = 0.1, **config: Any
+    ) -> Published:
+        """Publish one; keys of LoraConfig may be given, plain rank 4 on all linear layers otherwise.
+
+        Args:
+            name: of the adapter.
+            parent: what it stands on.
+            seed: of A and B.
+            size: their deviation.
+        """
         plain = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
         model = AutoModelForCausalLM.from_pretrained(self.base_folder, dtype=torch.float32)
         adapted = get_peft_model(model, LoraConfig(**{**plain, **config}))
@@ -37,7 +46,7 @@ class Kin:
         with torch.no_grad():
             for key, parameter in adapted.named_parameters():
                 if "lora_A" in key or "lora_B" in key:
-                    parameter.copy_(torch.randn(parameter.shape, generator=draw) * 0.1)
+                    parameter.copy_(torch.randn(parameter.shape, generator=draw) * size)
                 elif "magnitude" in key:
                     parameter.mul_(1 + 0.1 * torch.rand(parameter.shape, generator=draw))
         raw = self.folder / "raw" / name
@@ -53,14 +62,14 @@ class Kin:
             )
         )
 
-    def base(self, dtype: torch.dtype = torch.float32) -> Base:
-        """The base in memory, in any dtype."""
+    def base(self, dtype: torch.dtype | None = None) -> Base:
+        """The base in memory, in another dtype where that is asked for."""
         loaded = load_base(self.identity, self.base_folder, self.held, device=torch.device("cpu"))
-        if loaded.model.dtype != dtype:
+        if dtype is not None:
             loaded.model.to(dtype)
         return loaded
 
-    def stack(self, ref: str, dtype: torch.dtype = torch.float32) -> AdapterStack:
+    def stack(self, ref: str, dtype: torch.dtype | None = None) -> AdapterStack:
         """An adapter with its lineage on a base of its own."""
         stack = AdapterStack(self.base(dtype))
         stack.attach(self.registry.lineage_artifacts(ref))
