@@ -78,9 +78,9 @@ def _require_mergeable(name: str, layer: LoraLayer) -> None:
 
 
 @torch.no_grad()
-def _merged(layer: LoraLayer, names: Sequence[str]) -> tuple[torch.Tensor, float]:
+def _merged(layer: Any, names: Sequence[str]) -> tuple[torch.Tensor, float]:
     """The weight with its changes in its own dtype, rounded once from float64, and the share that rounding took."""
-    weight: Any = layer.get_base_layer().weight
+    weight: torch.Tensor = layer.get_base_layer().weight
     own = _upright(layer, weight.double())
     total = own
     for name in names:

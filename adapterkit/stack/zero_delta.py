@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from peft.tuners.lora import LoraLayer
 from peft.utils.integrations import dequantize_module_weight
 
 from adapterkit.stack.layers import lora_layers
@@ -35,7 +35,8 @@ def zero_delta(model: torch.nn.Module, adapter: str) -> Iterator[None]:
 
 def _silent(model: torch.nn.Module, adapter: str) -> Iterator[tuple[torch.nn.Parameter, torch.Tensor]]:
     """Parameters, with what they hold in an adapter that changes nothing."""
-    for _, layer in lora_layers(model):
+    layers: list[Any] = [layer for _, layer in lora_layers(model)]
+    for layer in layers:
         if adapter in layer.lora_B:
             b = layer.lora_B[adapter].weight
             yield b, torch.zeros_like(b)
@@ -43,7 +44,7 @@ def _silent(model: torch.nn.Module, adapter: str) -> Iterator[tuple[torch.nn.Par
             yield layer.lora_magnitude_vector[adapter].weight, _norms(layer, adapter)
 
 
-def _norms(layer: LoraLayer, adapter: str) -> torch.Tensor:
+def _norms(layer: Any, adapter: str) -> torch.Tensor:
     """What PEFT's forward pass divides the magnitudes by while B is zero, in the dtype that it computes in."""
     dora = layer.lora_magnitude_vector[adapter]
     weight = dequantize_module_weight(layer.get_base_layer()).to(layer.lora_A[adapter].weight.dtype)
