@@ -204,3 +204,21 @@ def test_zero_columns_are_dropped_and_rounding_is_measured():
     assert rounding(tight, torch.float64) == 0
     with pytest.raises(UsageError, match="Nothing is left"):
         flat([{"q": Factors(a, b)}], [0.0])
+
+
+def test_it_is_stale_once_a_member_moved_on_and_says_how_it_is_made_again(tiny_base_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADAPTERKIT_CACHE", str(tmp_path / "cache"))
+    kin = Kin(tiny_base_dir, tmp_path)
+    kin.publish("child", kin.publish("unified", seed=1), seed=2)
+    flatten(kin.registry, FlattenRequest("child"))
+    where = ("--registry", kin.registry.path)
+
+    def state():
+        rows = json.loads(printed("status", *where, "--json", code=None))
+        return next((row["state"], str(row["reasons"])) for row in rows if row["ref"].startswith("child_flat"))
+
+    assert state() == ("fresh", "[]")
+    kin.publish("child", kin.registry.artifact("unified"), seed=3)
+    assert state()[0] == "stale"
+    assert "child moved on: child@1.0.0 -> child@1.1.0" in state()[1]
+    assert "make it again with adapterkit flatten" in printed("rebuild", "child_flat", *where, code=1)
