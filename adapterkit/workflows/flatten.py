@@ -186,12 +186,17 @@ def _draft(
         training_metrics={METHOD: _evidence(members, blend, found)},
         metrics=_summary(found),
         environment={"python": platform.python_version(), "torch": version("torch")},
-        description=f"{refs[-1]} with its parents in one adapter." if len(refs) > 1 else f"{refs[0]}, made plain.",
+        description=_description(refs, blend),
         intended_use=top.intended_use,
         tags=tuple(dict.fromkeys(("flattened", *top.tags))),
         merged_from=tuple(each.manifest.lineage.members[-1] for each in members),
         merge=MergeRecord(METHOD, blend.weights, options, found.errors),
     )
+
+
+def _description(refs: Sequence[str], blend: Blend) -> str:
+    parents = " with its parents" if len(refs) > 1 else ""
+    return f"{refs[-1]}{parents} as one plain adapter{'' if blend.is_plain else f': {blend}'}."
 
 
 def _evidence(members: Sequence[Artifact], blend: Blend, found: _Flat) -> dict[str, Any]:
