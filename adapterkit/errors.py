@@ -185,6 +185,24 @@ class TrainableSetError(StackError):
         )
 
 
+class ParityError(StackError):
+    """A child whose change is zero answers otherwise than its parent.
+
+    Attributes:
+        largest: of the differences between logits.
+        answers: how many greedy answers differ.
+    """
+
+    def __init__(self, name: str, largest: float, answers: int) -> None:
+        self.largest, self.answers = largest, answers
+        super().__init__(
+            f"'{name}' with its change at zero is not its parent: logits differ by up to {largest:.3g}, and "
+            f"{counted(answers, 'answer')} differ. Nothing was published. Something besides the adapter acts on the "
+            "model in evaluation: a module of its own, a hook, dropout, or a base whose bytes do not stay. To publish "
+            "it all the same: test_decode_parity=false"
+        )
+
+
 class ArtifactError(AdapterKitError):
     """A published adapter, or one about to be published, is not what it must be.
 

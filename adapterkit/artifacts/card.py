@@ -34,6 +34,7 @@ def render_card(manifest: Manifest, *, registry: str, base_location: str) -> str
         manifest.description,
         _summary(manifest),
         *_told(manifest),
+        *_made(manifest),
         "## Load it in adapterkit",
         _adapterkit_block(manifest, registry),
         "## Load it in plain PEFT",
@@ -79,6 +80,28 @@ def _told(manifest: Manifest) -> Iterator[str]:
     if manifest.custom:
         rows = [f"| {_cell(name)} | {_cell(_plain(value))} |" for name, value in sorted(manifest.custom.items())]
         yield "\n".join(["| field | value |", "|---|---|", *rows])
+
+
+def _made(manifest: Manifest) -> Iterator[str]:
+    """How it came about, where nobody trained it."""
+    merge = manifest.merge
+    if merge is None:
+        return
+    yield "## How it came about"
+    how = ", ".join(f"{name} {_plain(value)}" for name, value in sorted(merge.options.items()) if value is not None)
+    yield f"Nobody trained it: it was made by `{merge.method}`{f' ({how})' if how else ''} from:"
+    rows = zip(manifest.merged_from, merge.weights, strict=True)
+    yield "\n".join(
+        ["| adapter | weight |", "|---|---|", *(f"| `{member.ref}` | {weight:g} |" for member, weight in rows)]
+    )
+    if (worst := max(merge.errors.values(), default=0.0)) > 0.0:
+        layer = max(merge.errors, key=lambda name: merge.errors[name])
+        yield (
+            f"The limit on the rank left something out: at most {worst:.2%} of a layer's change (Frobenius norm), in "
+            f"`{layer}`. `training_metrics.json` has every layer's."
+        )
+    elif merge.errors:
+        yield "No limit on the rank left anything out."
 
 
 def _plain(value: Any) -> str:

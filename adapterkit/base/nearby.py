@@ -25,7 +25,7 @@ def nearby_digests(base_id: str, revision: str | None) -> tuple[str, str | None]
     The first is remembered in the user's cache with size and time of every file, and hashed again when one of them
     changed. That is good enough to tell what is stale; loading and training always hash.
     """
-    folder = _folder(base_id, revision)
+    folder = nearby_folder(base_id, revision)
     if folder is None:
         return None
     try:
@@ -40,7 +40,8 @@ def _source_digest(folder: Path) -> str:
     return source_digest(folder)
 
 
-def _folder(base_id: str, revision: str | None) -> Path | None:
+def nearby_folder(base_id: str, revision: str | None) -> Path | None:
+    """The folder of a base as it lies here; None when it does not."""
     if base_id.startswith(wheel.PREFIX):
         return wheel.converted_folder(base_id)
     return local_folder(base_id) or _in_hub_cache(base_id, revision)

@@ -1,7 +1,7 @@
 """The verbs in the order in which `--help` lists them, and how the command ends.
 
 Nothing here or above imports a deep-learning library, but for the verbs of `training`, `estimating`, `rows`,
-`talking`, `importing` and `checkup` once they are called.
+`talking`, `stacking`, `importing` and `checkup` once they are called.
 """
 
 from __future__ import annotations
@@ -11,7 +11,19 @@ import sys
 
 import typer
 
-from adapterkit.cli import checkup, estimating, importing, keeping, looking, offering, rows, signing, talking, training
+from adapterkit.cli import (
+    checkup,
+    estimating,
+    importing,
+    keeping,
+    looking,
+    offering,
+    rows,
+    signing,
+    stacking,
+    talking,
+    training,
+)
 from adapterkit.cli.output import print_json, printable
 from adapterkit.errors import AdapterKitError
 
@@ -40,6 +52,8 @@ app.command()(keeping.rollback)
 app.command()(keeping.gc)
 app.command()(checkup.doctor)
 app.command()(talking.chat)
+app.command()(stacking.flatten)
+app.command()(stacking.parity)
 app.command(context_settings=_FORWARDED)(training.train)
 app.command(context_settings=_WORDS)(estimating.estimate)
 app.add_typer(rows.data)

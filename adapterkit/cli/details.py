@@ -83,10 +83,11 @@ def _merged_by(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if (merge := manifest.merge) is None:
         yield from (("merged from", str(member.ref)) for member in manifest.merged_from)
         return
-    yield "merged by", ", ".join([merge.method, *(f"{key} {value}" for key, value in sorted(merge.options.items()))])
+    options = [f"{key} {value}" for key, value in sorted(merge.options.items()) if value is not None]
+    yield "merged by", ", ".join([merge.method, *options])
     for member, weight in zip(manifest.merged_from, merge.weights, strict=True):
         yield "merged from", f"{member.ref}, weight {weight:g}"
-    if merge.errors:
+    if any(merge.errors.values()):
         module, worst = max(merge.errors.items(), key=lambda item: item[1])
         yield "merge error", f"at most {worst:.2%} of a layer's change left out, in {module}"
 

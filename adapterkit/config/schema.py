@@ -179,7 +179,7 @@ class TrainConfig:
     """The whole of one training, as the story takes it.
 
     `incremental` starts from the weights of an earlier version of the same adapter: the one that `start_from` names, or
-    else the latest.
+    else the latest. `test_decode_parity` proves before a child is published that it is its parent without its change.
     """
 
     name: str = MISSING
@@ -194,6 +194,7 @@ class TrainConfig:
     incremental: bool = False
     start_from: str | None = None
     seed: int = 0
+    test_decode_parity: bool = True
     device: str = "auto"
     description: str = ""
     intended_use: str = ""

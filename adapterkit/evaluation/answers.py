@@ -46,6 +46,28 @@ def greedy_answers(
     return [found[index] for index in range(len(prompts))]
 
 
+def greedy_tokens(
+    model: Any, tokenizer: Any, messages: Sequence[str], *, max_new_tokens: int
+) -> list[tuple[list[int], list[int]]]:
+    """The tokens of each message as a prompt, and of the answer up to its end; all messages in one batch.
+
+    Args:
+        model: a causal LM in evaluation, bare or with a stack.
+        tokenizer: its tokenizer, with a chat template.
+        messages: what the user says.
+        max_new_tokens: the longest answer; what is longer is cut.
+    """
+    prompts = [_ids(tokenizer, message) for message in messages]
+    answers = _generated(model, tokenizer, prompts, max_new_tokens).tolist()
+    return [
+        (prompt, _until_end(answer, tokenizer.eos_token_id)) for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+
+
+def _until_end(answer: list[int], end: int) -> list[int]:
+    return answer[: answer.index(end) + 1] if end in answer else answer
+
+
 def _ids(tokenizer: Any, message: str) -> list[int]:
     turns = [{"role": "user", "content": message}]
     # As text first: what comes back as ids differs between versions of transformers.
@@ -54,7 +76,12 @@ def _ids(tokenizer: Any, message: str) -> list[int]:
 
 
 def _answered(model: Any, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int) -> list[str]:
-    """One batch, padded on the left, so that every answer begins where its prompt ends."""
+    answers = _generated(model, tokenizer, prompts, max_new_tokens)
+    return list(tokenizer.batch_decode(answers, skip_special_tokens=True))
+
+
+def _generated(model: Any, tokenizer: Any, prompts: Sequence[list[int]], max_new_tokens: int) -> torch.Tensor:
+    """One batch, padded on the left, so that every answer begins where its prompt ends; the answers alone."""
     width = max(len(prompt) for prompt in prompts)
     padding = [[tokenizer.pad_token_id] * (width - len(prompt)) for prompt in prompts]
     ids = torch.tensor([[*pads, *prompt] for pads, prompt in zip(padding, prompts, strict=True)])
@@ -67,4 +94,5 @@ def _answered(model: Any, tokenizer: Any, prompts: Sequence[list[int]], max_new_
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    return list(tokenizer.batch_decode(output[:, width:], skip_special_tokens=True))
+    answers: torch.Tensor = output[:, width:]
+    return answers

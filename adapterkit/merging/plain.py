@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ def plain_lora(
     *,
     dtype: torch.dtype = torch.float32,
     padded: int | None = None,
+    layers: Collection[str] = (),
 ) -> PlainLora:
     """Write changes as a LoRA.
 
@@ -52,6 +53,8 @@ def plain_lora(
         base_id: of the base, for the file.
         dtype: of the stored weights.
         padded: give every layer this one rank, the missing columns being zero; null: each its own.
+        layers: the names of all modules of the base, so that `target_modules` can name a kind (`q_proj`) where it means
+            no other layers than the changed ones; empty: nobody knows, and every layer is named in full.
 
     Raises:
         UsageError: a layer's rank is above `padded`, or above 1,024, the most that an artifact holds.
@@ -77,7 +80,7 @@ def plain_lora(
         "r": rank,
         "lora_alpha": rank,
         "lora_dropout": 0.0,
-        "target_modules": _targets(modules),
+        "target_modules": _targets(modules, layers),
         "rank_pattern": pattern,
         "alpha_pattern": dict(pattern),
     }
@@ -90,9 +93,16 @@ def _padded(factors: Factors, rank: int) -> Factors:
     return Factors(pad(factors.a, (0, 0, 0, more)), pad(factors.b, (0, more)))
 
 
-def _targets(modules: Mapping[str, Any]) -> list[str]:
-    """Full names: a kind such as `q_proj` would also mean layers that this adapter does not change."""
-    return sorted(modules)
+def _targets(modules: Mapping[str, Any], layers: Collection[str]) -> list[str]:
+    """A kind for all layers of it where PEFT would take it for these alone; else full names."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for name in layers:
+        kinds[name.rpartition(".")[2]].add(name)
+    found = set()
+    for name in modules:
+        kind = name.rpartition(".")[2]
+        found.add(kind if name in kinds[kind] and kinds[kind] <= modules.keys() else name)
+    return sorted(found)
 
 
 def _ranks(ranks: Mapping[str, int]) -> tuple[int, dict[str, int]]:

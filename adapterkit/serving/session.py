@@ -21,7 +21,8 @@ from adapterkit.errors import BaseMismatchError, UsageError
 from adapterkit.lineage import BaseIdentity, Lineage
 from adapterkit.names import AdapterRef
 from adapterkit.registry import Registry
-from adapterkit.stack.fit import require_lineage
+from adapterkit.stack.blend import blend_of
+from adapterkit.stack.fit import require_blendable, require_lineage
 
 Messages = str | Sequence[Mapping[str, str]]
 
@@ -41,6 +42,19 @@ class Session:
     tokenizer: Any
     lineage: Lineage
     stack: Any = field(default=None, repr=False, compare=False)
+
+    def blend(self, kind: str | None = None, weights: Sequence[float] | None = None) -> None:
+        """Add the lineage up in another way from now on, without loading anything; without arguments as it was trained.
+
+        Args:
+            kind: `additive` (None), base + a * parent + b * child; or `interpolative`, the same over a + b.
+            weights: one for each member, root-first; None: 1 for each.
+
+        Raises:
+            UsageError: the weights are not one finite number a member, or add up to zero where they may not.
+            StackError: a DoRA would have another weight than 1, or the stack is merged into its base.
+        """
+        self.stack.blend(kind, weights)
 
     @contextmanager
     def without_last(self) -> Iterator[Any]:
@@ -102,6 +116,8 @@ def load(
     quantization: str | None = None,
     base: str | None = None,
     keys: KeyPath | Sequence[KeyPath] = (),
+    blend: str | None = None,
+    weights: Sequence[float] | None = None,
 ) -> Session:
     """Load a published adapter: verified, with every ancestor, on the base it was trained on.
 
@@ -112,8 +128,12 @@ def load(
         quantization: a name such as `nf4` or `fp32`, to hold the base otherwise than in training; None for as trained.
         base: another place of the same base (a folder or hub id), when the recorded one is not to be had here.
         keys: files of public keys; when there are any, every member must bear a valid signature by one of them.
+        blend: `additive` or `interpolative`; None: additive, as everything is trained.
+        weights: one for each member of the lineage, root-first; None: 1 for each.
 
     Raises:
+        UsageError: the weights are not one finite number a member, or add up to zero where they may not.
+        StackError: a DoRA would have another weight than 1.
         RefNotFoundError: the adapter, or an ancestor, is not published.
         ArtifactError: a member is damaged, is not the one that was built on, or is not signed as demanded.
         KeyFileError: a file holds no public key that signatures are checked with.
@@ -122,12 +142,16 @@ def load(
     """
     quiet_libraries()
     members = Registry(registry).lineage_artifacts(str(ref), keys=public_keys(keys))
+    # Refused before the base is loaded, if at all.
+    require_blendable(members, blend_of(len(members), blend, weights))
     recorded = members[-1].manifest.lineage.base
     held = quantization_named(quantization) if quantization else _as_trained(recorded)
     identity, folder = identify(ModelConfig(id=base or recorded.id, revision=recorded.revision), held)
     require_lineage([each.manifest for each in members], identity, any_quantization=quantization is not None)
     loaded = load_base(identity, folder, held, device=resolve_device(device))
-    return session_of(loaded, members, any_quantization=quantization is not None)
+    session = session_of(loaded, members, any_quantization=quantization is not None)
+    session.blend(blend, weights)
+    return session
 
 
 def session_of(base: Base, members: Sequence[Artifact], *, any_quantization: bool = False) -> Session:

@@ -1,56 +1,33 @@
 """The stack: a verified lineage attached to a live base, frozen, with at most one trainee on top.
 
-This is the only place that calls PEFT's adapter switching. PEFT 0.21's `PeftModel.set_adapter` takes one name only,
-its tuner's `set_adapter` makes every listed adapter trainable, and deleting an adapter re-enables gradients on the
-rest; so every switch here ends in an explicit statement of what may be trained.
+How its members add up, and what is active, is the business of `live.py`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import torch
-from peft import LoraConfig, LoraModel, PeftConfig, PeftModel
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
-from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
+from adapterkit.artifacts.read import Artifact
 from adapterkit.base.load import Base
-from adapterkit.errors import RegistryError, StackError, counted
+from adapterkit.errors import StackError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
+from adapterkit.stack.blend import Blend
 from adapterkit.stack.fit import require_dora_trains, require_lineage
 from adapterkit.stack.guard import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
+from adapterkit.stack.live import LiveStack
+from adapterkit.stack.member import StackMember, read_published
+from adapterkit.stack.state import load_state, save_state, state_of
 from adapterkit.stack.targets import with_real_targets
-from adapterkit.stores import replace_files
 
 
-@dataclass(frozen=True)
-class StackMember:
-    """One adapter of a live stack.
-
-    Attributes:
-        peft_name: the name PEFT knows it by.
-        artifact: where a frozen member was read from; None for a trainee.
-    """
-
-    peft_name: str
-    artifact: Artifact | None
-
-    @property
-    def trainable(self) -> bool:
-        """Whether this member is the trainee."""
-        return self.artifact is None
-
-
-class AdapterStack:
+class AdapterStack(LiveStack):
     """A lineage on a live base: attach frozen members root-first, then add one trainee.
 
     Example:
@@ -66,26 +43,9 @@ class AdapterStack:
             base: the base, without adapters.
             any_quantization: attach members that were trained on the same base held in another precision.
         """
-        self.base = base
+        super().__init__(base)
         self._any_quantization = any_quantization
-        self.members: list[StackMember] = []
-        self._peft: PeftModel | None = None
         self._frozen: list[FrozenMember] = []
-
-    @property
-    def model(self) -> PeftModel:
-        """The PeftModel with every member active.
-
-        Raises:
-            StackError: nothing is attached.
-        """
-        if self._peft is None:
-            raise StackError("The stack is empty: attach a lineage or add a trainee first.")
-        return self._peft
-
-    @property
-    def _tuner(self) -> LoraModel:
-        return cast(LoraModel, self.model.base_model)
 
     @property
     def trainee(self) -> StackMember:
@@ -111,18 +71,20 @@ class AdapterStack:
         """
         if self.members and self.members[-1].trainable:
             raise StackError("Frozen members go below the trainee: attach them before add_trainee.")
+        self._require_plain()
         below = [member.artifact.manifest.lineage.members[-1] for member in self.members if member.artifact]
         manifests = [artifact.manifest for artifact in artifacts]
         require_lineage(manifests, self.base.identity, below=below, any_quantization=self._any_quantization)
         # All of it is read and checked before any of it reaches the model.
-        parts = [(each, _published_config(each), load_tensors(verified_weights(each))) for each in artifacts]
-        for artifact, config, tensors in parts:
-            name = peft_name(len(self.members), artifact.manifest.name)
-            self._inject(name, config)
-            self._load_state(name, tensors)
+        for each in [read_published(artifact) for artifact in artifacts]:
+            manifest = each.artifact.manifest
+            name = peft_name(len(self.members), manifest.name)
+            self._inject(name, each.config)
+            load_state(self.model, name, each.tensors)
             silence_dropout(self.model, name)
-            self.members.append(StackMember(name, artifact))
-            self._frozen.append(FrozenMember.of(str(artifact.manifest.ref), name, self._state(name)))
+            self.members.append(StackMember(name, each.artifact))
+            self._frozen.append(FrozenMember.of(str(manifest.ref), name, state_of(self.model, name)))
+        self.blended = Blend.plain(len(self.members))
         if self.members:
             self._activate_all()
 
@@ -140,6 +102,7 @@ class AdapterStack:
         """
         if self.members and self.members[-1].trainable:
             raise StackError(f"The stack already trains '{self.members[-1].peft_name}'.")
+        self._require_plain()
         below = [member.artifact.manifest.adapter.variant for member in self.members if member.artifact]
         dora = config.use_dora or any("dora" in variant for variant in below)
         require_dora_trains(dora, self.base.identity.quantization, self.base.device)
@@ -149,6 +112,7 @@ class AdapterStack:
             torch.manual_seed(seed)
             self._inject(internal, config)
         self.members.append(StackMember(internal, None))
+        self.blended = Blend.plain(len(self.members))
         self._activate_all()
         self.require_trainable_set()
 
@@ -168,7 +132,7 @@ class AdapterStack:
         """
         for member in self._frozen:
             there = member.peft_name in self.model.peft_config
-            member.require_equal(self._state(member.peft_name) if there else {})
+            member.require_equal(state_of(self.model, member.peft_name) if there else {})
 
     def trainee_parameters(self) -> list[torch.nn.Parameter]:
         """The parameters of the trainee."""
@@ -176,21 +140,7 @@ class AdapterStack:
 
     def trainee_state(self) -> dict[str, torch.Tensor]:
         """The trainee's tensors under the names they are published with."""
-        return self._state(self.trainee.peft_name)
-
-    @contextmanager
-    def without_trainee(self) -> Iterator[PeftModel]:
-        """The model as it answers without its top member: the parents' stack, or the bare base."""
-        below = [member.peft_name for member in self.members[:-1]]
-        try:
-            if below:
-                self._tuner.set_adapter(below, inference_mode=True)
-                yield self.model
-            else:
-                with self.model.disable_adapter():
-                    yield self.model
-        finally:
-            self._activate_all()
+        return state_of(self.model, self.trainee.peft_name)
 
     def round_trainee(self, dtype: torch.dtype) -> None:
         """Give every weight of the trainee a value that this dtype holds exactly; its own dtype stays."""
@@ -210,16 +160,7 @@ class AdapterStack:
         Raises:
             StackError: the disk refuses.
         """
-        name = self.trainee.peft_name
-        tensors = {key: value.to(dtype or value.dtype).contiguous() for key, value in self._state(name).items()}
-        weights = save_tensors(tensors, metadata={"format": "pt"})
-        # PEFT holds sets, which it writes in another order in each process.
-        plain = {**self.model.peft_config[name].to_dict(), "inference_mode": True}
-        config = json.dumps(plain, indent=2, sort_keys=True, default=sorted)
-        try:
-            replace_files(directory, {WEIGHTS_FILE: weights, ADAPTER_CONFIG_FILE: config.encode("utf-8")})
-        except RegistryError as error:
-            raise StackError(f"The adapter cannot be saved in {directory}. {error}") from error
+        save_state(self.model, self.trainee.peft_name, directory, dtype=dtype)
 
     def load_trainee(self, directory: Path) -> None:
         """Read the trainee's weights back from a checkpoint, and only the trainee's.
@@ -237,15 +178,16 @@ class AdapterStack:
         Raises:
             StackError: they are other tensors than the trainee has.
         """
-        self._load_state(self.trainee.peft_name, dict(tensors))
+        load_state(self.model, self.trainee.peft_name, dict(tensors))
         self._activate_all()
         self.require_trainable_set()
 
     def detach(self) -> None:
         """Take every adapter off the base; its own modules stand as before."""
+        self.unmerge()
         if self._peft is not None:
             self._tuner.unload()
-        self._peft, self.members, self._frozen = None, [], []
+        self._peft, self.members, self._frozen, self.blended = None, [], [], Blend.plain(0)
         self.base.model.requires_grad_(False)
         # A gradient left on a frozen weight would stop the next training on this base.
         self.base.model.zero_grad(set_to_none=True)
@@ -259,32 +201,3 @@ class AdapterStack:
                 self._peft.add_adapter(name, config)
         except ValueError as error:
             raise StackError(f"The adapter does not fit the base {self.base.identity.id}: {error}") from error
-
-    def _load_state(self, name: str, tensors: dict[str, torch.Tensor]) -> None:
-        expected = {key: value.shape for key, value in self._state(name).items()}
-        given = {key: value.shape for key, value in tensors.items()}
-        if expected != given:
-            wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
-            raise StackError(
-                f"The weights do not fit the adapter '{name}' on this base: {counted(len(wrong), 'tensor')} "
-                f"{'is' if len(wrong) == 1 else 'are'} missing, "
-                f"unexpected or of another shape, first `{wrong[0]}`."
-            )
-        set_peft_model_state_dict(self.model, tensors, adapter_name=name)
-
-    def _state(self, name: str) -> dict[str, Any]:
-        # save_embedding_layers="auto" would look the base up on the hub.
-        return dict(get_peft_model_state_dict(self.model, adapter_name=name, save_embedding_layers=False))
-
-    def _activate_all(self) -> None:
-        names = [member.peft_name for member in self.members]
-        self._tuner.set_adapter(names, inference_mode=True)
-        if self.members[-1].trainable:
-            self.model.set_requires_grad(names[-1], True)
-
-
-def _published_config(artifact: Artifact) -> LoraConfig:
-    """PEFT's settings of a published adapter, from the bytes that were verified."""
-    plain = verified_settings(artifact).plain
-    config: LoraConfig = PeftConfig.from_peft_type(**{**plain, "inference_mode": True})
-    return config

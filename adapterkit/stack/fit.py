@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from adapterkit.artifacts.read import Artifact
 from adapterkit.errors import BaseMismatchError, StackError
 from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
 from adapterkit.manifest import Manifest
+from adapterkit.stack.blend import Blend
 
 
 def require_lineage(
@@ -62,6 +64,34 @@ def require_dora_trains(use_dora: bool, quantization: Mapping[str, Any], device:
             "loses the scales of the weights there. Hold the base otherwise (quantization=nf4, bf16 or fp32), train "
             "plain LoRA or rsLoRA (adapter.use_dora=false), or use a GPU (device=cuda)."
         )
+
+
+def require_blendable(members: Sequence[Artifact | None], blend: Blend) -> None:
+    """Refuse weights under which a stack is not what its blend says, or would be trained as what nobody loads.
+
+    Args:
+        members: root-first; null is a trainee.
+        blend: one weight a member.
+
+    Raises:
+        StackError: a member is in training; or a DoRA, or a member below one, would have another weight than 1.
+    """
+    if blend.is_plain:
+        return
+    if None in members:
+        raise StackError(
+            "A stack with a trainee adds up plainly: the manifest has no place for other weights, so that whoever "
+            "loads the adapter would get another model than was trained. Blend once it is published: "
+            "adapterkit.load(REF, blend=..., weights=...)"
+        )
+    for index, member in enumerate(members):
+        plain = all(each == 1.0 for each in blend.coefficients[: index + 1])
+        if member is not None and "dora" in member.manifest.adapter.variant and not plain:
+            raise StackError(
+                f"{member.manifest.ref} is a DoRA: it sets the norms of the rows that base and parents come to, so "
+                "half of it, or it on other weights of its parents, is no part of a sum. Leave its weight, and those "
+                "of its parents, at 1 in an additive blend, or train it again with adapter.use_dora=false."
+            )
 
 
 def _require_base(manifest: Manifest, identity: BaseIdentity, any_quantization: bool) -> None:

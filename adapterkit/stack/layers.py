@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from peft.tuners.lora import LoraLayer
@@ -39,3 +39,17 @@ def silence_dropout(model: torch.nn.Module, adapter: str) -> None:
     for _, layer in lora_layers(model):
         if adapter in layer.lora_dropout:
             layer.lora_dropout[adapter] = torch.nn.Identity()
+
+
+def rescale(model: torch.nn.Module, coefficients: Mapping[str, float]) -> None:
+    """Multiply what adapters give by numbers: always their own alpha / r times these, never what is there times these.
+
+    So any number of changes leaves no rounding behind, and a coefficient of 1 is the original scaling, bit for bit.
+
+    Args:
+        model: has the adapters.
+        coefficients: by PEFT's name of an adapter.
+    """
+    for _, layer in lora_layers(model):
+        for name, coefficient in coefficients.items():
+            layer.set_scale(name, coefficient)

@@ -9,6 +9,7 @@ from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import TrainConfig
 from adapterkit.evaluation.paired import PairedChange
+from adapterkit.evaluation.parity import Parity
 from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.training.fit import Fit
 from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings_digest
@@ -26,6 +27,7 @@ class Trained:
         run: where everything lies; the trainee's weights in `run.adapter`.
         result: metrics, history and environment.
         test: the test split without and with the new adapter; None without test rows.
+        parity: of a child with its parent; None where it was not asked for.
     """
 
     plan: Plan
@@ -33,6 +35,7 @@ class Trained:
     run: RunDirectory
     result: Fit
     test: PairedChange | None
+    parity: Parity | None
 
 
 def draft_of(trained: Trained) -> ArtifactDraft:
@@ -51,7 +54,7 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         data=plan.rows.record,
         run_key=plan.key,
         training_config=config_yaml(config),
-        training_metrics={"summary": metrics, "history": result.history},
+        training_metrics={"summary": metrics, "history": result.history, **_parity(trained.parity)},
         metrics=metrics,
         environment=result.environment,
         description=config.description,
@@ -63,6 +66,10 @@ def draft_of(trained: Trained) -> ArtifactDraft:
         started_from=plan.started_from,
         recipe=_recipe(config, plan.asked),
     )
+
+
+def _parity(parity: Parity | None) -> dict[str, Any]:
+    return {} if parity is None else {"decode_parity": parity.to_json()}
 
 
 def _recipe(config: TrainConfig, asked: Asked) -> RecipeRecord:

@@ -32,6 +32,8 @@ def recorded_config(artifact: Path) -> TrainConfig:
     plain = literal(yaml.safe_load(data)) if what is None else {}
     if "imported" in plain:
         what = "records an import and no training: nobody here knows how it was trained"
+    elif "flatten" in plain:
+        what = "records what was flattened and no training: make it again with adapterkit flatten"
     if what is None:
         try:
             schema = OmegaConf.structured(TrainConfig)

@@ -36,6 +36,7 @@ from adapterkit.training.tracking.tracking import SILENT, Tracking
 from adapterkit.workflows import say
 from adapterkit.workflows.drafting import Trained, draft_of
 from adapterkit.workflows.parents import ComposeParent
+from adapterkit.workflows.parity import proven_parity
 from adapterkit.workflows.preparing import Plan, prepare
 from adapterkit.workflows.reporting import write_report
 from adapterkit.workflows.rows import TokenRows
@@ -105,11 +106,13 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
             guard=guard, run=run.path, run_key=plan.key, resume=resume, watchers=[plan.remaining, tracking],
         )  # fmt: skip
         test = compare_on_test(stack, plan.rows, base, config.trainer.batch_size)
+        tested = config.test_decode_parity and plan.parents
+        parity = proven_parity(stack, base.tokenizer, name) if tested else None
         tracking.log(final_metrics(result, test), step=result.steps)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
         run.write_adapter(stack, dtype=torch_dtype(config.adapter.dtype))
-        trained = Trained(plan, record, run, result, test)
+        trained = Trained(plan, record, run, result, test, parity)
     finally:
         let_go(stack)
     artifact = _publish(trained)

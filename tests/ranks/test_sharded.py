@@ -75,3 +75,17 @@ def test_an_8_bit_base_is_not_cut(shop: Workshop, launches: Launches) -> None:
     outcome = launches.run(config, 2, sharded=True)
     assert outcome.codes == [2, 2]
     assert outcome.err[0].count("An 8-bit base cannot be cut") == 1
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["whole", "cut"])
+def test_a_child_of_several_ranks_bears_the_proof_of_its_parity(
+    shop: Workshop, launches: Launches, sharded: bool
+) -> None:
+    parent = f"parent_{sharded}".lower()
+    for config in (shop.config(parent, max_steps=2), shop.config(f"{parent}_child", parent, max_steps=2)):
+        outcome = launches.run(config, sharded=sharded)
+        assert outcome.codes == [0, 0], outcome.err
+    metrics = Path(config.output_dir) / "final_artifact" / "training_metrics.json"
+    proof = json.loads(metrics.read_text("utf-8"))["decode_parity"]
+    assert proof["proven"]
+    assert proof["child"]["largest"] > 0

@@ -13,7 +13,8 @@ from adapterkit.base.load import Base
 from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import label_losses
 from adapterkit.lineage import BaseIdentity
-from adapterkit.stack.adapter_stack import AdapterStack, StackMember
+from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.member import StackMember
 from adapterkit.training import dropout
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused import attention, linear

@@ -1,0 +1,73 @@
+"""Verbs that put adapters together, and prove what they are: flatten, parity."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from adapterkit.cli.options import Json, Ref, RegistryOption
+
+BlendOption = Annotated[
+    str | None, typer.Option("--blend", help="additive (default) or interpolative: how the members add up.")
+]
+Weights = Annotated[
+    list[float] | None, typer.Option("--weight", help="One for each member, the root's first; default: 1 for each.")
+]
+
+
+def flatten(
+    ref: Ref,
+    name: Annotated[str | None, typer.Option("--name", help="Of the result; default: REF's name with _flat.")] = None,
+    blend: BlendOption = None,
+    weights: Weights = None,
+    rank: Annotated[int | None, typer.Option("--rank", min=1, help="At most so much a layer; default: exact.")] = None,
+    padded: Annotated[bool, typer.Option("--padded", help="One rank for all layers, filled up with zeros.")] = False,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16 or float64, stored.")] = "float32",
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Make ONE plain LoRA of an adapter and its parents, which any PEFT loads alone, and publish it."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.stack_view import print_flat
+    from adapterkit.registry import Registry
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.flatten")
+    request = story.FlattenRequest(ref, name, blend, weights or None, rank, padded, dtype)
+    print_flat(story.flatten(Registry(registry), request), as_json)
+
+
+def parity(
+    ref: Ref,
+    blend: BlendOption = None,
+    weights: Weights = None,
+    prompts: Annotated[list[str] | None, typer.Option("--prompt", help="Ask this; may be given several times.")] = None,
+    new_tokens: Annotated[int | None, typer.Option("--new-tokens", min=1, help="The longest answer.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    quantization: Annotated[
+        str | None, typer.Option("--quantization", help="Hold the base otherwise than in training: nf4, int8, ...")
+    ] = None,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that an adapter without its change is its parent, and say how far it departs (exit code 1: not proven)."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.stack_view import print_parity
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.parity")
+    found = story.parity(
+        ref,
+        registry=registry,
+        device=device,
+        quantization=quantization,
+        blend=blend,
+        weights=weights or None,
+        prompts=prompts or story.PROMPTS,
+        new_tokens=new_tokens or story.NEW_TOKENS,
+    )
+    print_parity(ref, found, as_json)
+    if not found.proven:
+        raise typer.Exit(1)

@@ -1,0 +1,166 @@
+"""Decode parity: a child whose change is zero is its parent, number for number; and how far the real one departs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import torch
+
+from adapterkit.evaluation.answers import greedy_tokens
+
+# Short, unlike one another, and about nothing that an adapter is likely to be trained on.
+PROMPTS = (
+    "Write one paragraph about the year ahead.",
+    "What is 17 + 25?",
+    "List three things that a garden needs.",
+)
+NEW_TOKENS = 8
+
+
+class Stack(Protocol):
+    """What is asked: `adapterkit.stack.adapter_stack.AdapterStack` is one."""
+
+    @property
+    def model(self) -> Any:
+        """With every member."""
+
+    def without_trainee(self) -> AbstractContextManager[Any]:
+        """Without the top member."""
+
+    def with_zero_delta(self) -> AbstractContextManager[Any]:
+        """With a top member that changes nothing."""
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How far one model's logits and answers are from another's, over the same texts.
+
+    Attributes:
+        largest: of the differences between logits; infinite where one is no number.
+        mean: of their absolute values.
+        agreement: the share of positions at which both would take the same token next.
+        first_differing: for each prompt the first token of the greedy answer that differs, from 0; null: none does.
+    """
+
+    largest: float
+    mean: float
+    agreement: float
+    first_differing: tuple[int | None, ...]
+
+    @property
+    def is_none(self) -> bool:
+        """Whether every logit and every token is the same."""
+        return self.largest == 0.0 and all(place is None for place in self.first_differing)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The proof and the measure.
+
+    Attributes:
+        zero: how far the child whose change is zero departs from its parent: must be nothing at all.
+        child: how far the real child does.
+        prompts: how many were asked.
+        positions: of the texts, at which logits were compared.
+    """
+
+    zero: Departure
+    child: Departure
+    prompts: int
+    positions: int
+
+    @property
+    def proven(self) -> bool:
+        """Whether the child without its change is its parent, number for number."""
+        return self.zero.is_none
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a difference that is no number is null."""
+        return {"proven": self.proven, **{key: _finite(value) for key, value in asdict(self).items()}}
+
+
+def decode_parity(
+    stack: Stack, tokenizer: Any, *, prompts: Sequence[str] = PROMPTS, new_tokens: int = NEW_TOKENS
+) -> Parity:
+    """Compare a stack with itself without its top member: once with that member's change at zero, once as it is.
+
+    All of it in one process, on one preparation of the base, in evaluation and without autocast: another preparation
+    alone moves logits by more than a small adapter does. Logits are compared over each prompt with the parent's
+    answer behind it.
+
+    Args:
+        stack: with a member on top, in training or published.
+        tokenizer: its base's, with a chat template.
+        prompts: each a user's message of its own.
+        new_tokens: the longest answer.
+
+    Raises:
+        AdapterKitError: the stack cannot be taken apart: it is merged, or its blend leaves nothing without its top.
+    """
+    model, was_training = stack.model, stack.model.training
+    model.eval()
+    try:
+        with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
+            return _compare(stack, tokenizer, prompts, new_tokens)
+    finally:
+        model.train(was_training)
+
+
+def _compare(stack: Stack, tokenizer: Any, prompts: Sequence[str], new_tokens: int) -> Parity:
+    with stack.without_trainee() as parent:
+        answers = greedy_tokens(parent, tokenizer, prompts, max_new_tokens=new_tokens)
+        texts = [[*prompt, *answer] for prompt, answer in answers]
+        logits = _logits(parent, tokenizer, texts)
+
+    def departure(model: Any) -> Departure:
+        said = greedy_tokens(model, tokenizer, prompts, max_new_tokens=new_tokens)
+        first = tuple(_first_differing(a, b) for (_, a), (_, b) in zip(answers, said, strict=True))
+        return _departure(logits, _logits(model, tokenizer, texts), first)
+
+    with stack.with_zero_delta() as model:
+        zero = departure(model)
+    return Parity(zero, departure(stack.model), len(prompts), len(logits))
+
+
+def _logits(model: Any, tokenizer: Any, texts: Sequence[Sequence[int]]) -> torch.Tensor:
+    """(positions of all texts, vocabulary), in the dtype that the model gives."""
+    width = max(map(len, texts))
+    ids = torch.tensor([[*text, *[tokenizer.pad_token_id] * (width - len(text))] for text in texts])
+    mask = torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts])
+    found = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False).logits
+    chosen: torch.Tensor = found[mask.bool().to(found.device)]
+    return chosen
+
+
+def _departure(before: torch.Tensor, after: torch.Tensor, first: tuple[int | None, ...]) -> Departure:
+    largest, total = 0.0, 0.0
+    # Row by row: a difference in float64 would be many times as large as the logits.
+    for one, other in zip(before, after, strict=True):
+        gap = (other.double() - one.double()).abs()
+        largest, total = max(largest, _number(gap.max().item())), total + gap.sum().item()
+    agreement = (before.argmax(dim=1) == after.argmax(dim=1)).double().mean().item()
+    return Departure(largest, _number(total / before.numel()), agreement, first)
+
+
+def _first_differing(before: Sequence[int], after: Sequence[int]) -> int | None:
+    """The first place at which two answers differ; one may end before the other."""
+    places = zip(before, after, strict=False)
+    shorter = min(len(before), len(after))
+    end = None if len(before) == len(after) else shorter
+    return next((place for place, (a, b) in enumerate(places) if a != b), end)
+
+
+def _number(value: float) -> float:
+    return value if math.isfinite(value) else math.inf
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
