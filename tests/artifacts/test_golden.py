@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.manifest import SCHEMA_VERSION
+from adapterkit.manifest import SCHEMA_VERSION, Manifest
 from adapterkit.registry import Registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -28,8 +28,20 @@ def test_a_golden_artifact_still_verifies(schema: str, ref: str):
 
 
 def test_what_an_older_schema_does_not_say_is_empty():
-    told = [Registry(GOLDEN / f"schema_{version}").manifest("unified").intended_use for version in (1, 2, 3)]
-    assert told == ["", "", "To be read by later code."]
+    told = [Registry(GOLDEN / f"schema_{version}").manifest("unified").intended_use for version in (1, 2, 3, 4)]
+    assert told == ["", "", "To be read by later code.", "To be read by later code."]
+    assert [Registry(GOLDEN / f"schema_{version}").manifest("unified").merge for version in (1, 2, 3)] == [None] * 3
+
+
+def test_a_golden_merge_still_says_how_it_was_made():
+    registry = Registry(GOLDEN / "schema_4")
+    assert registry.verify("ada_flat").problems == ()
+    manifest = registry.manifest("ada_flat")
+    assert [str(member.ref) for member in manifest.merged_from] == list(REFS)
+    assert manifest.merge is not None
+    assert (manifest.merge.method, manifest.merge.weights, manifest.merge.options["rank"]) == ("flatten", (1.0, 0.5), 3)
+    assert len(manifest.merge.errors) == 14
+    assert Manifest.from_json(manifest.to_json()) == manifest
 
 
 @pytest.mark.parametrize("schema", sorted(folder.name for folder in GOLDEN.iterdir()))

@@ -120,8 +120,11 @@ def test_what_is_no_directory_is_a_problem(tmp_path: Path) -> None:
         ({"tags": [1]}, "not a text"),
         ({"tags": "no list"}, "not a list"),
         ({"schema_version": True}, "update adapterkit"),
-        ({"schema_version": 1}, "unknown keys intended_use, recipe"),
+        ({"schema_version": 1}, "unknown keys intended_use, merge, recipe"),
         ({"recipe": {"recipe": "unified"}}, "overrides"),
+        ({"merge": {"method": "ties"}}, "weights"),
+        ({"merge": {"method": "ties", "weights": ["1"], "options": {}, "errors": {}}}, "not a finite number"),
+        ({"merge": {"method": "ties", "weights": [1.0], "options": {}, "errors": {}}}, "1 weights for 0 adapters"),
     ],
 )
 def test_a_manifest_that_is_none_is_named(artifact_dir: Path, changes: dict[str, Any], match: str) -> None:
