@@ -29,6 +29,7 @@ from adapterkit.training.estimate import (
     around,
     guessed_pace,
     is_fused,
+    is_tiled,
     largest_rank,
     measured_rate,
     memory_of,
@@ -116,7 +117,8 @@ def foretell(config: TrainConfig, ground: Ground, work: Work, parents: Sequence[
     for line in (found.line, found.suggestion):
         if line is not None:
             _log.info("%s", line)
-    return RemainingTime(work, fused=_fused(config, ground))
+    compiled = _fused(config, ground) and is_tiled(ground.outline, config.quantization)
+    return RemainingTime(work, compiled=compiled)
 
 
 def estimate(

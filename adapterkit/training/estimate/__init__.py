@@ -2,7 +2,7 @@
 
 from adapterkit.training.estimate.budget import largest_rank, require_budget
 from adapterkit.training.estimate.duration import Pace, around, guessed_pace, measured_rate, paced
-from adapterkit.training.estimate.memory import Memory, base_bytes, is_fused, memory_of, resident_bytes
+from adapterkit.training.estimate.memory import Memory, base_bytes, is_fused, is_tiled, memory_of, resident_bytes
 from adapterkit.training.estimate.prediction import Estimate
 from adapterkit.training.estimate.rank import kept_alpha, rank_suggestion, suggested_rank
 from adapterkit.training.estimate.remaining import RemainingTime
@@ -22,6 +22,7 @@ __all__ = [
     "base_bytes",
     "guessed_pace",
     "is_fused",
+    "is_tiled",
     "kept_alpha",
     "largest_rank",
     "measured_rate",

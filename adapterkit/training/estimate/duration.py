@@ -14,7 +14,8 @@ from adapterkit.training.estimate.work import Work
 
 # The share of the processor's plain matrix products that a step comes to, and an evaluation's forward pass.
 _FUSED, _PLAIN, _FORWARD = 0.3, 0.08, 0.12
-# An evaluated token against a trained one: one pass of the model's own layers against forward and backward.
+# An evaluated token against a trained one, with compiled passes and without: the model's own layers forward, against
+# forward and backward.
 EVALUATED = {True: 1.4, False: 0.4}
 # Seconds for a checkpoint, and for what surrounds a training: loading a base of this size a second, proofs, publishing.
 _SAVE, _AROUND, _BYTES_A_SECOND = 0.6, 2.5, 130e6
@@ -89,17 +90,17 @@ def measured_rate(device: torch.device, dtype: torch.dtype, hidden: int) -> floa
     return 2 * _CALIBRATION_ROWS * 4 * hidden * hidden * count / seconds
 
 
-def paced(step_tokens: Sequence[int], seconds: Sequence[float], *, fused: bool) -> Pace:
+def paced(step_tokens: Sequence[int], seconds: Sequence[float], *, compiled: bool) -> Pace:
     """The pace of steps that were taken; the first of several is left out, because it warms up.
 
     Args:
         step_tokens: tokens of each step.
         seconds: of each step.
-        fused: whether the fused forward pass computed them.
+        compiled: whether compiled passes computed them.
     """
     start = 1 if len(seconds) > 1 else 0
     token = sum(seconds[start:]) / sum(step_tokens[start : len(seconds)])
-    return Pace(token, token * EVALUATED[fused])
+    return Pace(token, token * EVALUATED[compiled])
 
 
 Clock = Callable[[], float]

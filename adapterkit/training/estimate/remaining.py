@@ -26,15 +26,15 @@ class RemainingTime(TrainerCallback):
         predicted: seconds from the start of the run to its end; null before ten steps.
     """
 
-    def __init__(self, work: Work, *, fused: bool, clock: Clock = time.monotonic) -> None:
+    def __init__(self, work: Work, *, compiled: bool, clock: Clock = time.monotonic) -> None:
         """Start the clock of the run.
 
         Args:
             work: what the training has to compute.
-            fused: whether the fused forward pass computes it.
+            compiled: whether compiled passes compute it.
             clock: seconds; they only have to go on.
         """
-        self._work, self._fused, self._clock = work, fused, clock
+        self._work, self._compiled, self._clock = work, compiled, clock
         self._run, self._step = clock(), 0.0
         self._first, self._seconds = 0, list[float]()
         self.predicted: float | None = None
@@ -56,7 +56,7 @@ class RemainingTime(TrainerCallback):
             self._predict(self._first + AFTER)
 
     def _predict(self, done: int) -> None:
-        pace: Pace = paced(self._work.step_tokens[self._first :], self._seconds, fused=self._fused)
+        pace: Pace = paced(self._work.step_tokens[self._first :], self._seconds, compiled=self._compiled)
         left = pace.training(self._work, done=done) + pace.test(self._work)
         self.predicted = self._clock() - self._run + left
         whole, rest = duration(self.predicted), duration(left)
