@@ -1,59 +1,48 @@
-"""Merge adapters, layer by layer; never more than one layer's dense changes are in memory."""
+"""Merge adapters, layer by layer; never more than one layer's dense change is in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
 
+from adapterkit.errors import UsageError
+from adapterkit.merging.asked import checked
 from adapterkit.merging.factors import Factors
+from adapterkit.merging.layer import merged_layer
+from adapterkit.merging.options import Merged, MergeOptions, On
 
-On = Literal["deltas", "factors"]
-
-
-@dataclass(frozen=True)
-class MergeOptions:
-    """How adapters are merged.
-
-    Attributes:
-        method: a name of `methods.METHODS`.
-        weights: one for each source.
-        normalize: divide the weights by their sum first.
-        density: of TIES and DARE, the share of each change's entries that is kept, 0 < density <= 1.
-        scale: the merged change is multiplied by it (lambda of the papers).
-        seed: of DARE's draws.
-        on: `deltas` merges the true changes; `factors` A and B by themselves, as PEFT does.
-        rank: of the result: a number, `largest` (of the sources, layer by layer) or `sum` (exact, linear methods only).
-    """
-
-    method: str
-    weights: tuple[float, ...]
-    normalize: bool = False
-    density: float = 0.5
-    scale: float = 1.0
-    seed: int = 0
-    on: On = "deltas"
-    rank: int | Literal["largest", "sum"] = "largest"
+__all__ = ["MergeOptions", "Merged", "On", "merge"]
 
 
-@dataclass(frozen=True)
-class Merged:
-    """What a merge came to.
-
-    Attributes:
-        modules: the merged change by the layer's name in the base.
-        errors: by the layer's name, the Frobenius norm of what the limit on the rank left out, over that of the exact
-            merged change.
-    """
-
-    modules: Mapping[str, Factors]
-    errors: Mapping[str, float]
-
-
-def merge(sources: Sequence[Mapping[str, Factors]], options: MergeOptions) -> Merged:
+def merge(
+    sources: Sequence[Mapping[str, Factors]],
+    options: MergeOptions,
+    *,
+    layer_done: Callable[[int, int], None] | None = None,
+) -> Merged:
     """Merge adapters of one base; a layer that a source lacks is unchanged by it.
 
+    The same sources and options on the same machine give the same bits.
+
+    Args:
+        sources: the changes of each, in float64, by the layer's name in the base.
+        options: how.
+        layer_done: told, after each layer, how many are done, and of how many.
+
     Raises:
-        UsageError: the options do not fit the sources or each other.
+        UsageError: the options do not fit the sources or each other; nothing is left of any layer.
     """
-    raise NotImplementedError
+    checked(options, len(sources))
+    names = sorted({name for source in sources for name in source})
+    modules, errors = {}, {}
+    for number, name in enumerate(names, 1):
+        layer = merged_layer(name, [source.get(name) for source in sources], options)
+        if layer is not None:
+            modules[name], errors[name] = layer
+        if layer_done is not None:
+            layer_done(number, len(names))
+    if not modules:
+        raise UsageError(
+            "Nothing is left of the merge: every change is zero, by its weight, because it learned nothing, or because "
+            "the changes cancel each other. The base alone is the same model."
+        )
+    return Merged(modules, errors)
