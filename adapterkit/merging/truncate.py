@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -14,7 +16,8 @@ _ROUNDS = 30
 # The share of the error by which a round may still lower it when it is the last one. Rounds gain less and less, by a
 # factor of two and more from one to the next, so that what is left to gain is less than that.
 _SETTLED = 0.0025
-_BLOCK = 1 << 20
+# Small enough for float32 to add up the squares of a part.
+_BLOCK = 1 << 17
 
 
 def truncate(matrix: torch.Tensor, rank: int, guess: torch.Tensor) -> tuple[Factors, float]:
@@ -87,14 +90,19 @@ def _settled(matrix: torch.Tensor, rank: int, v: torch.Tensor, whole: float) -> 
 
 
 def _norm(matrix: torch.Tensor) -> float:
-    return sum(float(part.square().sum(dtype=torch.float64)) for part in _parts(matrix)) ** 0.5
+    return math.sqrt(math.fsum(_square(part) for part in _parts(matrix)))
 
 
 def _left(matrix: torch.Tensor, cut: Factors) -> float:
     """The norm of what a cut leaves out, from the difference itself: that of two squares would drown in rounding."""
     a, b = cut.a.to(torch.float32), cut.b.to(torch.float32)
     parts = zip(_parts(matrix), _parts(b, matrix.shape[1]), strict=True)
-    return sum(float((part - rows @ a).square().sum(dtype=torch.float64)) for part, rows in parts) ** 0.5
+    return math.sqrt(math.fsum(_square(part - rows @ a) for part, rows in parts))
+
+
+def _square(part: torch.Tensor) -> float:
+    flat = part.reshape(-1)
+    return float(flat @ flat)
 
 
 def _parts(matrix: torch.Tensor, columns: int | None = None) -> tuple[torch.Tensor, ...]:
