@@ -9,8 +9,8 @@ import torch
 
 from adapterkit.merging.factors import Factors
 
-# Columns beyond the rank, which carry what the last ones of the rank are mixed with; and as many that are drawn, for
-# what the guess knows nothing of.
+# Columns beyond the rank, which carry what the last ones of the rank are mixed with; and as many that every round draws
+# anew, for what the others know nothing of.
 _MORE = 8
 _ROUNDS = 30
 # The share of the error by which a round may still lower it when it is the last one. Rounds gain less and less, by a
@@ -45,7 +45,7 @@ def truncate(matrix: torch.Tensor, rank: int, guess: torch.Tensor) -> tuple[Fact
             matrix.new_zeros(len(matrix), 1, dtype=torch.float64),
         ), 0.0
     small = columns >= min(matrix.shape) // 2
-    cut = _full(matrix, rank) if small else _settled(matrix, rank, _start(guess, columns), whole)
+    cut = _full(matrix, rank) if small else _settled(matrix, rank, guess, whole)
     return cut, _left(matrix, cut) / whole
 
 
@@ -61,16 +61,10 @@ def _balanced(u: torch.Tensor, values: torch.Tensor, vh: torch.Tensor) -> Factor
     return Factors(roots[:, None] * vh[:kept], u[:, :kept] * roots)
 
 
-def _start(guess: torch.Tensor, columns: int) -> torch.Tensor:
-    """Columns to begin with, (inputs, columns): the guess's first ones, and others that depend on nothing."""
-    known = guess[: columns - _MORE].to(torch.float32)
-    raw = np.random.PCG64(0).random_raw((columns - len(known)) * guess.shape[1])
-    drawn = torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) / 2**23 - 1).view(-1, guess.shape[1])
-    return torch.linalg.qr(torch.cat([known, drawn]).T)[0]
-
-
-def _settled(matrix: torch.Tensor, rank: int, v: torch.Tensor, whole: float) -> Factors:
+def _settled(matrix: torch.Tensor, rank: int, guess: torch.Tensor, whole: float) -> Factors:
     """Rounds until the error settles."""
+    stream = np.random.PCG64(0)
+    v = _start(guess[: rank + _MORE].T.to(torch.float32), rank + 2 * _MORE, stream)
     before = 0.0
     for _ in range(_ROUNDS):
         q = torch.linalg.qr(matrix @ v)[0]
@@ -83,10 +77,22 @@ def _settled(matrix: torch.Tensor, rank: int, v: torch.Tensor, whole: float) -> 
         if before and caught - before < 2 * _SETTLED * left:
             break
         before = caught
-        v = torch.linalg.qr((turned.T.to(torch.float32) @ z).T)[0]
+        v = _start(z.T @ turned[:, : rank + _MORE].to(torch.float32), rank + 2 * _MORE, stream)
     u, values = q.to(torch.float64) @ turned[:, :rank], energies[:rank].sqrt()
     rows = turned[:, :rank].T @ wide
     return _balanced(u, values, rows / values.clamp(min=1e-30)[:, None])
+
+
+def _start(known: torch.Tensor, columns: int, stream: np.random.PCG64) -> torch.Tensor:
+    """Orthonormal columns to begin a round with, (inputs, columns): known ones, and others drawn anew.
+
+    Without new ones a round that begins among singular vectors of the wrong end stays there, and looks settled.
+    """
+    inputs, there = known.shape
+    raw = stream.random_raw((columns - there) * inputs)
+    drawn = torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) / 2**23 - 1).view(inputs, columns - there)
+    lengths = known.norm(dim=0).clamp(min=1e-30)
+    return torch.linalg.qr(torch.cat([known / lengths, drawn], dim=1))[0]
 
 
 def _norm(matrix: torch.Tensor) -> float:

@@ -1,4 +1,4 @@
-"""Adapters to merge: of equal and unequal ranks and targets, plain, rsLoRA and with patterns; and their dense changes."""
+"""Adapters to merge, of equal and unequal ranks, plain, rsLoRA and with patterns; and their dense changes."""
 
 from __future__ import annotations
 

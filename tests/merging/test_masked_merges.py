@@ -87,7 +87,9 @@ def test_a_change_of_zero(method):
 
 def test_a_rank_beyond_the_sum_keeps_more():
     sources = [{"l": change(2, 90, 70, seed=seed)} for seed in range(2)]
-    errors = [merge(sources, MergeOptions("ties", (1.0, 1.0), density=0.3, rank=rank)).errors["l"] for rank in (2, 8, 70)]
+    errors = [
+        merge(sources, MergeOptions("ties", (1.0, 1.0), density=0.3, rank=rank)).errors["l"] for rank in (2, 8, 70)
+    ]
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 1e-6
 
