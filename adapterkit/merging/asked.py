@@ -1,0 +1,84 @@
+"""Whether what is asked of a merge makes sense, before anything is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from adapterkit.errors import UsageError, counted
+from adapterkit.merging.methods import METHODS, Linear, Masked, method_named
+from adapterkit.merging.options import MergeOptions
+
+
+def checked(options: MergeOptions, sources: int) -> Linear | Masked:
+    """The method of the options, which fit it and the number of sources.
+
+    Raises:
+        UsageError: they do not.
+        UnknownNameError: no method has that name.
+    """
+    method = method_named(options.method)
+    if not sources:
+        raise UsageError("There is nothing to merge: give at least one adapter.")
+    if len(options.weights) != sources:
+        raise UsageError(
+            f"There are {counted(len(options.weights), 'weight')} for {counted(sources, 'adapter')}: each takes one."
+        )
+    _check_numbers(options, method)
+    _check_rank(options, method)
+    return method
+
+
+def weights_of(options: MergeOptions) -> tuple[float, ...]:
+    """The weights, normalized where that is asked for.
+
+    Raises:
+        UsageError: they add up to zero, and cannot be.
+    """
+    if not options.normalize:
+        return options.weights
+    total = math.fsum(options.weights)
+    if abs(total) <= 1e-12 * math.fsum(map(abs, options.weights)):
+        raise UsageError(
+            f"The weights {_shown(options.weights)} add up to zero, so they cannot be divided by their sum: "
+            "use normalize=false."
+        )
+    return tuple(weight / total for weight in options.weights)
+
+
+def _check_numbers(options: MergeOptions, method: Linear | Masked) -> None:
+    if not all(map(math.isfinite, (*options.weights, options.scale))):
+        raise UsageError(f"Weights and scale must be numbers: {_shown((*options.weights, options.scale))}.")
+    if min(options.weights) < 0 and not method.negative:
+        can = ", ".join(name for name, each in METHODS.items() if each.negative)
+        raise UsageError(
+            f"{options.method} takes no weight below zero, such as {min(options.weights):g}: to take away what an "
+            f"adapter learned, use one of {can}."
+        )
+    if not 0 < options.density <= 1:
+        raise UsageError(f"density={options.density:g} is the share of entries that is kept: above 0, and 1 at most.")
+    if options.seed < 0:
+        raise UsageError(f"seed={options.seed} is below zero.")
+    if options.on not in ("deltas", "factors"):
+        raise UsageError(
+            f"on={options.on}: a merge works on `deltas`, the true changes, or on `factors`, as PEFT does."
+        )
+
+
+def _check_rank(options: MergeOptions, method: Linear | Masked) -> None:
+    rank = options.rank
+    if rank not in ("largest", "sum") and (isinstance(rank, str) or rank < 1):
+        raise UsageError(f"rank={rank}: give a number, 1 at least, or `largest` or `sum`.")
+    if rank == "sum" and isinstance(method, Masked):
+        raise UsageError(
+            f"rank=sum is exact for methods that add changes up. {options.method} masks single entries, which gives a "
+            "matrix of full rank: give a number, and the merge says what that leaves out."
+        )
+    if rank == "sum" and options.on == "factors":
+        raise UsageError(
+            "rank=sum: on=factors adds A to A and B to B, so that ranks stay what they are; use rank=largest."
+        )
+
+
+def _shown(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{each:g}" for each in numbers)
