@@ -74,7 +74,8 @@ def _sample(change: Factors) -> Array:
         for part, size in zip(np.split(raw, 2), change.shape, strict=True)
     )
     found = torch.einsum("sr,rs->s", change.b[rows], change.a[:, columns])
-    return np.abs(found.numpy())
+    sizes: Array = np.abs(found.numpy())
+    return sizes
 
 
 def _bracket(sample: Array, middle: float, spread: float) -> tuple[float, float]:
