@@ -57,8 +57,8 @@ def merged_factors(
         )
     roots = [math.sqrt(abs(each)) for each in weights] if method.roots else [abs(each) for each in weights]
     signed = [math.copysign(root, each) for root, each in zip(roots, weights, strict=True)]
-    a = Side([part and part.a for part in parts], signed, [first for first, _ in seeds])
-    b = Side([part and part.b for part in parts], roots, [second for _, second in seeds])
+    a = Side([None if part is None else part.a for part in parts], signed, [first for first, _ in seeds])
+    b = Side([None if part is None else part.b for part in parts], roots, [second for _, second in seeds])
     return Factors(_merged(method, a, density), _merged(method, b, density))
 
 
@@ -69,7 +69,7 @@ def _merged(method: Linear | Masked, side: Side, density: float) -> torch.Tensor
     changes = [_as_change(each) for number in there if (each := side.matrices[number]) is not None]
     if not changes:
         return torch.zeros_like(next(each for each in side.matrices if each is not None))
-    weights, seeds = ([values[number] for number in there] for values in (side.weights, side.seeds))
+    weights, seeds = [side.weights[number] for number in there], [side.seeds[number] for number in there]
     return method.dense(changes, weights, density, seeds).to(torch.float64)
 
 
@@ -78,7 +78,8 @@ def _sum(method: Linear, side: Side) -> torch.Tensor:
     whole = torch.stack([torch.zeros_like(some) if each is None else each for each in side.matrices])
     flat = whole.flatten(1)
     coefficients = method.coefficients(side.weights, flat @ flat.T)
-    return torch.tensordot(torch.tensor(coefficients, dtype=whole.dtype), whole, dims=1)
+    found: torch.Tensor = torch.tensordot(torch.tensor(coefficients, dtype=whole.dtype), whole, dims=1)
+    return found
 
 
 def _as_change(matrix: torch.Tensor) -> Factors:

@@ -92,7 +92,8 @@ def _start(known: torch.Tensor, columns: int, stream: np.random.PCG64) -> torch.
     raw = stream.random_raw((columns - there) * inputs)
     drawn = torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) / 2**23 - 1).view(inputs, columns - there)
     lengths = known.norm(dim=0).clamp(min=1e-30)
-    return torch.linalg.qr(torch.cat([known / lengths, drawn], dim=1))[0]
+    start: torch.Tensor = torch.linalg.qr(torch.cat([known / lengths, drawn], dim=1))[0]
+    return start
 
 
 def _norm(matrix: torch.Tensor) -> float:
@@ -112,4 +113,5 @@ def _square(part: torch.Tensor) -> float:
 
 
 def _parts(matrix: torch.Tensor, columns: int | None = None) -> tuple[torch.Tensor, ...]:
-    return matrix.split(max(1, _BLOCK // (columns or matrix.shape[1])))
+    parts: tuple[torch.Tensor, ...] = matrix.split(max(1, _BLOCK // (columns or matrix.shape[1])))
+    return parts
