@@ -8,9 +8,7 @@ from adapterkit.errors import UsageError
 from adapterkit.merging.asked import checked
 from adapterkit.merging.factors import Factors
 from adapterkit.merging.layer import merged_layer
-from adapterkit.merging.methods import Linear
 from adapterkit.merging.options import Merged, MergeOptions, On
-from adapterkit.merging.threads import on_threads
 
 __all__ = ["MergeOptions", "Merged", "On", "merge"]
 
@@ -26,23 +24,18 @@ def merge(
     The same sources and options on the same machine give the same bits.
 
     Args:
-        sources: the changes of each, in float64, by the layer's name in the base; asked from several threads.
+        sources: the changes of each, in float64, by the layer's name in the base.
         options: how.
         layer_done: told, after each layer, how many are done, and of how many.
 
     Raises:
         UsageError: the options do not fit the sources or each other; nothing is left of any layer.
     """
-    method = checked(options, len(sources))
+    checked(options, len(sources))
     names = sorted({name for source in sources for name in source})
-
-    def one(name: str) -> tuple[Factors, float] | None:
-        return merged_layer(name, [source.get(name) for source in sources], options)
-
-    # A masked merge is a dense matrix while it lasts, so that there is one at a time, and the threads share its rows.
-    layers = on_threads(one, names) if isinstance(method, Linear) else map(one, names)
     modules, errors = {}, {}
-    for number, (name, layer) in enumerate(zip(names, layers, strict=True), 1):
+    for number, name in enumerate(names, 1):
+        layer = merged_layer(name, [source.get(name) for source in sources], options)
         if layer is not None:
             modules[name], errors[name] = layer
         if layer_done is not None:

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from adapterkit.merging.factors import Factors
-from adapterkit.merging.threads import on_threads
 
 # Columns beyond the rank, which carry what the last ones of the rank are mixed with; and as many that every round draws
 # anew, for what the others know nothing of.
@@ -98,19 +97,14 @@ def _start(known: torch.Tensor, columns: int, stream: np.random.PCG64) -> torch.
 
 
 def _norm(matrix: torch.Tensor) -> float:
-    return math.sqrt(math.fsum(on_threads(_square, _parts(matrix))))
+    return math.sqrt(math.fsum(_square(part) for part in _parts(matrix)))
 
 
 def _left(matrix: torch.Tensor, cut: Factors) -> float:
     """The norm of what a cut leaves out, from the difference itself: that of two squares would drown in rounding."""
     a, b = cut.a.to(torch.float32), cut.b.to(torch.float32)
-
-    def square(pair: tuple[torch.Tensor, torch.Tensor]) -> float:
-        part, rows = pair
-        return _square(part - rows @ a)
-
-    pairs = list(zip(_parts(matrix), _parts(b, matrix.shape[1]), strict=True))
-    return math.sqrt(math.fsum(on_threads(square, pairs)))
+    parts = zip(_parts(matrix), _parts(b, matrix.shape[1]), strict=True)
+    return math.sqrt(math.fsum(_square(part - rows @ a) for part, rows in parts))
 
 
 def _square(part: torch.Tensor) -> float:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from adapterkit.merging.factors import Factors
-from adapterkit.merging.threads import on_threads
 
 # What stands in the processor's caches while several blocks are worked on.
-_ENTRIES = 1 << 16
+_ENTRIES = 1 << 17
 
 Mask = Callable[[torch.Tensor, slice], torch.Tensor]
 Combination = Callable[[Sequence[torch.Tensor]], torch.Tensor]
@@ -34,13 +33,8 @@ def combined(changes: Sequence[Factors], masks: Sequence[Mask], combination: Com
     Returns:
         (outputs, inputs), float32.
     """
-    outputs, inputs = changes[0].shape
-    found = torch.empty(outputs, inputs, dtype=torch.float32)
-
-    def combine(rows: slice) -> None:
-        masked = (mask(change.dense(rows), rows) for change, mask in zip(changes, masks, strict=True))
-        found[rows] = combination(list(masked))
-
-    for _ in on_threads(combine, list(row_blocks((outputs, inputs)))):
-        pass
+    shape = changes[0].shape
+    found = torch.empty(shape, dtype=torch.float32)
+    for rows in row_blocks(shape):
+        found[rows] = combination([mask(change.dense(rows), rows) for change, mask in zip(changes, masks, strict=True)])
     return found

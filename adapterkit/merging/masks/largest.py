@@ -11,7 +11,6 @@ import torch
 
 from adapterkit.merging.factors import Factors
 from adapterkit.merging.masks.blocks import row_blocks
-from adapterkit.merging.threads import on_threads
 
 # Changes of up to so many entries are sorted whole, of larger ones a part around the threshold, which a sample shows.
 _WHOLE = 1 << 18
@@ -88,15 +87,15 @@ def _bracket(sample: Array, middle: float, spread: float) -> tuple[float, float]
 
 def _between(change: Factors, low: float, high: float) -> tuple[int, Array, Array]:
     """How many magnitudes are above `high`; index and magnitude of those from `low` to `high`, in row-major order."""
-
-    def look(rows: slice) -> tuple[int, Array, Array]:
+    above, positions, values = 0, [], []
+    for rows in row_blocks(change.shape):
         magnitudes = change.dense(rows).abs_().numpy().reshape(-1)
         over = magnitudes > high
+        above += int(np.count_nonzero(over))
         inside = np.flatnonzero((magnitudes >= low) ^ over)
-        return int(np.count_nonzero(over)), inside + rows.start * change.shape[1], magnitudes[inside]
-
-    above, positions, values = zip(*on_threads(look, list(row_blocks(change.shape))), strict=True)
-    return sum(above), np.concatenate(positions), np.concatenate(values)
+        positions.append(inside + rows.start * change.shape[1])
+        values.append(magnitudes[inside])
+    return above, np.concatenate(positions), np.concatenate(values)
 
 
 def _cut(positions: Array, values: Array, kept: int) -> Largest:
