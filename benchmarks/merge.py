@@ -5,8 +5,8 @@ python benchmarks/merge.py --json merge.json
 Four adapters of rank 16 on the 224 linear modules of Llama 2 7B's shape, merged with equal weights into rank 16,
 density 0.5. adapterkit merges all of them; every method is a process of its own, which reads the adapters from
 safetensors files, and its peak memory counts all of that. PEFT merges one module of each of the three shapes with
-add_weighted_adapter and its defaults, a process a module: every kind on the smallest shape, on the others only
-ties_svd, and the other *_svd kinds are taken to need as long there, for all of them are a full SVD of the same size.
+add_weighted_adapter, with svd_full_matrices=False, its faster way: every kind on the smallest shape, on the others only
+ties_svd, and the other *_svd kinds are taken to need as long there, for all of them are an SVD of the same size.
 Errors are those of what each side made against its own dense merge before the rank is cut (what DARE drops differs).
 PEFT has no SLERP; the nearest is its svd, a plain sum.
 """
@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from merge_sides import ours, peft, shapes, write_sources
+from merge_sides import ours, shapes, write_sources
 from reporting import write_report
 
 _VERSIONED = ("torch", "peft", "numpy", "safetensors")
@@ -50,6 +50,7 @@ def main() -> None:
         return
     if arguments.quick:
         arguments.layers, arguments.hidden, arguments.inner = 4, 1024, 2816
+        arguments.methods = "weighted,slerp,ties,dare"
     methods = arguments.methods.split(",")
     with tempfile.TemporaryDirectory() as folder:
         told = child(arguments, "write", folder)
@@ -58,32 +59,40 @@ def main() -> None:
     report(arguments, told, own, theirs)
 
 
-def side(arguments: argparse.Namespace) -> dict[str, Any]:
+def side(arguments: argparse.Namespace) -> Any:
     """What a child process does."""
     kind, folder, *rest = arguments.side
     if kind == "write":
         return write_sources(Path(folder), arguments.hidden, arguments.inner, arguments.layers)
-    return ours(Path(folder), *rest) if kind == "ours" else peft(Path(folder), *rest)
+    if kind == "ours":
+        return ours(Path(folder), *rest)
+    from merge_peft import peft
+
+    return peft(Path(folder), [(name, each) for name, _, each in (merge.partition("=") for merge in rest)])
 
 
-def child(arguments: argparse.Namespace, *side: str) -> dict[str, Any]:
+def child(arguments: argparse.Namespace, *side: str) -> Any:
     """One side in a process of its own: what it prints as its last line."""
     sizes = [f"--{name}={getattr(arguments, name)}" for name in ("layers", "hidden", "inner")]
     done = subprocess.run([sys.executable, __file__, *sizes, "--side", *side], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(side)} failed:\n{done.stderr[-3000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def of_peft(arguments: argparse.Namespace, folder: str, methods: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
     """PEFT's runs by kind and module; linear ones everywhere, since they take milliseconds."""
     kinds = dict.fromkeys(["linear", *(PAIRS[method] for method in methods)])
+    wanted = [
+        (name, kind)
+        for kind in kinds
+        for name in SAMPLE
+        if kind in ("linear", "ties_svd") or name == SAMPLE[0] or "ties_svd" not in kinds
+    ]
+    runs = child(arguments, "peft", folder, *(f"model.layers.0.{name}={kind}" for name, kind in wanted))
     found: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in kinds}
-    for kind in kinds:
-        for name in SAMPLE:
-            if kind in ("linear", "ties_svd") or name == SAMPLE[0]:
-                found[kind][name] = child(arguments, "peft", folder, f"model.layers.0.{name}", kind)
+    for (name, kind), run in zip(wanted, runs, strict=True):
+        found[kind][name] = run
     return found
 
 
@@ -115,7 +124,8 @@ def report(
     linear = theirs["linear"].values()
     errors = ", ".join(f"{run['error']:.0%}" for run in linear)
     print(f"\nPEFT's linear, on A and B alone: {sum(run['seconds'] for run in linear):.3f} s, off by {errors}")
-    shown = [{"peft": kind, "module": name, **run} for kind, runs in theirs.items() for name, run in runs.items()]
+    shown = [run for runs in theirs.values() for run in runs.values()]
+    print(f"PEFT's peak memory: {max(run['peak_mb'] for run in shown):.0f} MB, one module at a time")
     write_report(arguments.json, [told, *results, *shown], ratios, _VERSIONED)
 
 

@@ -1,4 +1,4 @@
-"""The sides of benchmarks/merge.py, each in a process of its own: adapterkit over every layer, PEFT over one."""
+"""Our side of benchmarks/merge.py, the adapters that both merge, and what both are measured by."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
-from peft.utils import merge_utils
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -26,13 +24,6 @@ WEIGHTS = (1.0,) * SOURCES
 _CONFIG = {
     "peft_type": "LORA", "r": RANK, "lora_alpha": 2 * RANK, "target_modules": ["q_proj"], "task_type": "CAUSAL_LM",
 }  # fmt: skip
-# What PEFT does to the true changes before its SVD, by the name of the combination.
-_DENSE = {
-    "svd": lambda changes, weights: merge_utils.task_arithmetic(changes, weights),
-    "ties_svd": lambda changes, weights: merge_utils.ties(changes, weights, DENSITY),
-    "dare_linear_svd": lambda changes, weights: merge_utils.dare_linear(changes, weights, DENSITY),
-    "dare_ties_svd": lambda changes, weights: merge_utils.dare_ties(changes, weights, DENSITY),
-}
 
 
 def shapes(hidden: int, inner: int) -> dict[str, tuple[int, int]]:
@@ -104,35 +95,6 @@ def exact(sources: list[AdapterFactors], name: str, method: str) -> torch.Tensor
         return chosen.dense([source[name] for source in sources], WEIGHTS, DENSITY, seeds)
     whole = merge([{name: source[name]} for source in sources], MergeOptions(method, WEIGHTS, rank="sum"))
     return whole.modules[name].dense()
-
-
-def peft(folder: Path, name: str, kind: str) -> dict[str, Any]:
-    """PEFT's merge of one module, with its defaults: seconds, and the error against its own dense merge."""
-    tensors = [OnDisk(folder / f"{source}.safetensors") for source in range(SOURCES)]
-    factors = [[each[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB"] for each in tensors]
-    layer = torch.nn.Module()
-    layer.q_proj = torch.nn.Linear(factors[0][0].shape[1], len(factors[0][1]), bias=False)
-    config = LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=["q_proj"])
-    model: Any = get_peft_model(layer, config, adapter_name="0")
-    for number in range(1, SOURCES):
-        model.add_adapter(str(number), config)
-    target = model.base_model.model.q_proj
-    with torch.no_grad():
-        for number, (a, b) in enumerate(factors):
-            target.lora_A[str(number)].weight.copy_(a)
-            target.lora_B[str(number)].weight.copy_(b)
-        torch.manual_seed(0)
-        started = time.perf_counter()
-        names = [str(number) for number in range(SOURCES)]
-        more = {"density": DENSITY} if "ties" in kind or "dare" in kind else {}
-        model.add_weighted_adapter(names, list(WEIGHTS), "merged", combination_type=kind, **more)
-        seconds = time.perf_counter() - started
-        peak = peak_mb()
-        changes = [target.get_delta_weight(each) for each in names]
-        torch.manual_seed(0)
-        dense = _DENSE.get(kind, _DENSE["svd"])(changes, torch.tensor(WEIGHTS))
-        error = off(dense, target.get_delta_weight("merged"))
-    return {"seconds": seconds, "peak_mb": peak, "error": error}
 
 
 def off(dense: torch.Tensor, found: torch.Tensor) -> float:
