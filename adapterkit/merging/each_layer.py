@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 _AT_ONCE = 4
 
 
-def each_layer(function: Callable[[T], R], layers: Iterable[T]) -> Iterator[R]:
+def each_layer(function: Callable[[T], R], layers: Iterable[T]) -> Generator[R, None, None]:
     """Map over layers, in order, as many at once as there are cores, four at most.
 
     torch shares single products and sums out among threads, which adds them up in another order for another number of
