@@ -82,6 +82,8 @@ def ours(folder: Path, method: str) -> dict[str, Any]:
     merged = merge(sources, options, layer_done=lambda done, of: ends.append(time.perf_counter()))
     took = dict(zip(merged.modules, (b - a for a, b in itertools.pairwise(ends)), strict=True))
     peak = peak_mb()
+    # As within a merge: beside other work, two threads crawl.
+    torch.set_num_threads(1)
     first = {name: factors for name, factors in merged.modules.items() if ".layers.0." in f".{name}"}
     errors = {name: off(exact(sources, name, method), factors.dense()) for name, factors in first.items()}
     return {"seconds": sum(took.values()), "modules": took, "peak_mb": peak, "errors": errors}
