@@ -78,8 +78,8 @@ def _sum(method: Linear, side: Side) -> torch.Tensor:
     whole = torch.stack([torch.zeros_like(some) if each is None else each for each in side.matrices])
     flat = whole.flatten(1)
     coefficients = method.coefficients(side.weights, flat @ flat.T)
-    summed: torch.Tensor = torch.tensordot(torch.tensor(coefficients, dtype=whole.dtype), whole, dims=1)
-    return summed
+    found: torch.Tensor = torch.tensordot(torch.tensor(coefficients, dtype=whole.dtype), whole, dims=1)
+    return found
 
 
 def _as_change(matrix: torch.Tensor) -> Factors:

@@ -41,7 +41,7 @@ def merged_layer(name: str, parts: Sequence[Factors | None], options: MergeOptio
     method = method_named(options.method)
     weights = weights_of(options)
     _check_parts(name, parts)
-    seeds = [_seeds(options.seed, number, name) for number in range(len(parts))]
+    seeds = [seeds_of(options.seed, number, name) for number in range(len(parts))]
     try:
         if options.on == "factors":
             return _on_factors(method, parts, weights, seeds, options)
@@ -52,7 +52,7 @@ def merged_layer(name: str, parts: Sequence[Factors | None], options: MergeOptio
         raise UsageError(f"{name}: {error}") from error
 
 
-def _seeds(seed: int, source: int, layer: str) -> tuple[int, int]:
+def seeds_of(seed: int, source: int, layer: str) -> tuple[int, int]:
     """Two seeds of 128 bits: of the draws for a change, or for its A, and for its B."""
     digest = json_digest([seed, source, layer])
     return int(digest[:32], 16), int(digest[32:], 16)

@@ -13,8 +13,8 @@ from adapterkit.merging.factors import Factors
 # anew, for what the others know nothing of.
 _MORE = 8
 _ROUNDS = 30
-# The share of the error by which a round may still lower it when it is the last one. Rounds gain less and less, by a
-# factor of two and more from one to the next, so that what is left to gain is less than that.
+# The share of the error that may be left to gain. Each round gains less than the one before it; what all that follow
+# would gain is taken for a geometric series, and for no less than the last gain.
 _SETTLED = 0.0025
 # Small enough for float32 to add up the squares of a part.
 _BLOCK = 1 << 17
@@ -65,7 +65,7 @@ def _settled(matrix: torch.Tensor, rank: int, guess: torch.Tensor, whole: float)
     """Rounds until the error settles."""
     stream = np.random.PCG64(0)
     v = _start(guess[: rank + _MORE].T.to(torch.float32), rank + 2 * _MORE, stream)
-    before = 0.0
+    before, gained = 0.0, 0.0
     for _ in range(_ROUNDS):
         q = torch.linalg.qr(matrix @ v)[0]
         z = q.T @ matrix
@@ -74,13 +74,19 @@ def _settled(matrix: torch.Tensor, rank: int, guess: torch.Tensor, whole: float)
         energies, turned = energies.flip(0).clamp_(min=0.0), turned.flip(1)
         caught = float(energies[:rank].sum())
         left = max(whole * whole - caught, 1e-7 * whole * whole)
-        if before and caught - before < 2 * _SETTLED * left:
+        if before and _to_come(caught - before, gained) < 2 * _SETTLED * left:
             break
-        before = caught
+        before, gained = caught, caught - before if before else 0.0
         v = _start(z.T @ turned[:, : rank + _MORE].to(torch.float32), rank + 2 * _MORE, stream)
     u, values = q.to(torch.float64) @ turned[:, :rank], energies[:rank].sqrt()
     rows = turned[:, :rank].T @ wide
     return _balanced(u, values, rows / values.clamp(min=1e-30)[:, None])
+
+
+def _to_come(gain: float, before: float) -> float:
+    """What further rounds would gain, after a round's gain and that of the round before it; 0: there was none."""
+    ratio = min(max(gain / before, 0.5), 0.95) if before > 0 else 0.8
+    return gain * ratio / (1 - ratio)
 
 
 def _start(known: torch.Tensor, columns: int, stream: np.random.PCG64) -> torch.Tensor:
@@ -92,8 +98,8 @@ def _start(known: torch.Tensor, columns: int, stream: np.random.PCG64) -> torch.
     raw = stream.random_raw((columns - there) * inputs)
     drawn = torch.from_numpy((raw >> np.uint64(40)).astype(np.float32) / 2**23 - 1).view(inputs, columns - there)
     lengths = known.norm(dim=0).clamp(min=1e-30)
-    found: torch.Tensor = torch.linalg.qr(torch.cat([known / lengths, drawn], dim=1))[0]
-    return found
+    start: torch.Tensor = torch.linalg.qr(torch.cat([known / lengths, drawn], dim=1))[0]
+    return start
 
 
 def _norm(matrix: torch.Tensor) -> float:
@@ -113,5 +119,5 @@ def _square(part: torch.Tensor) -> float:
 
 
 def _parts(matrix: torch.Tensor, columns: int | None = None) -> tuple[torch.Tensor, ...]:
-    found: tuple[torch.Tensor, ...] = matrix.split(max(1, _BLOCK // (columns or matrix.shape[1])))
-    return found
+    parts: tuple[torch.Tensor, ...] = matrix.split(max(1, _BLOCK // (columns or matrix.shape[1])))
+    return parts

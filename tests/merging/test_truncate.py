@@ -12,9 +12,9 @@ from tests.merging.sources import distance
 SHAPE = (420, 300)
 
 
-def spectrum(values, *, seed=0):
+def spectrum(values, shape=SHAPE, *, seed=0):
     draw = torch.Generator().manual_seed(seed)
-    sides = (torch.randn(size, len(values), generator=draw, dtype=torch.float64) for size in SHAPE)
+    sides = (torch.randn(size, len(values), generator=draw, dtype=torch.float64) for size in shape)
     u, v = (torch.linalg.qr(side)[0] for side in sides)
     return ((u * values) @ v.T).to(torch.float32), v.T.contiguous()
 
@@ -42,6 +42,15 @@ def test_within_one_percent_of_the_optimum(name, rank, guess):
     assert best * 0.9999 <= distance(cut, matrix.numpy()) <= best * 1.01 + 1e-6
     assert error == pytest.approx(distance(cut, matrix.numpy()), rel=1e-3, abs=1e-6)
     assert torch.allclose(cut.a.norm(dim=1), cut.b.norm(dim=0), rtol=1e-3), "singular values are shared out evenly"
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((465, 459), 207), ((393, 254), 92)])
+@pytest.mark.parametrize("fall", [0.08, 0.12])
+def test_a_slow_gain_is_not_taken_for_the_end(shape, rank, fall):
+    # Values that hardly differ: each round gains little, and many rounds together 1.5 %.
+    matrix, _ = spectrum(1 - fall * torch.arange(min(shape), dtype=torch.float64) / min(shape), shape)
+    _, error = truncate(matrix, rank, matrix[:0])
+    assert error <= reference.left_out(matrix.double().numpy(), rank) * 1.005
 
 
 def test_no_more_rank_than_the_matrix_has():

@@ -9,7 +9,7 @@ import torch
 from adapterkit.merging.factors import Factors
 
 # What stands in the processor's caches while several blocks are worked on.
-_ENTRIES = 1 << 17
+_ENTRIES = 1 << 16
 
 Mask = Callable[[torch.Tensor, slice], torch.Tensor]
 Combination = Callable[[Sequence[torch.Tensor]], torch.Tensor]

@@ -73,9 +73,8 @@ def _sample(change: Factors) -> Array:
         torch.from_numpy((part % np.uint64(size)).astype(np.int64))
         for part, size in zip(np.split(raw, 2), change.shape, strict=True)
     )
-    found = torch.einsum("sr,rs->s", change.b[rows], change.a[:, columns])
-    sizes: Array = np.abs(found.numpy())
-    return sizes
+    found: Array = torch.einsum("sr,rs->s", change.b[rows], change.a[:, columns]).abs_().numpy()
+    return found
 
 
 def _bracket(sample: Array, middle: float, spread: float) -> tuple[float, float]:
