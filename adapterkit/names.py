@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from adapterkit.errors import UsageError, excerpt
 
+# What PEFT writes before a layer's name in the base, in the names of an adapter's tensors.
+TENSOR_PREFIX = "base_model.model."
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,126}[a-z0-9])?")
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 # The largest that `_VERSION` reads, as major, minor or patch.

@@ -10,9 +10,9 @@ import torch
 
 from adapterkit.artifacts.adapter_config import LoraSettings
 from adapterkit.errors import StackError
+from adapterkit.names import TENSOR_PREFIX
 
 _A, _B = "lora_A.weight", "lora_B.weight"
-_PREFIX = "base_model.model."
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,18 @@ class AdapterFactors(Mapping[str, Factors]):
         """
         if "dora" in settings.variant:
             raise StackError(
-                "A DoRA rescales the columns of the base's own weights, so its change is no low-rank matrix and cannot "
-                "be combined or flattened. Export it as a merged model (adapterkit export REF --to merged), or train "
-                "it again with adapter.use_dora=false."
+                "A DoRA rescales the base's own weights, so its change is no low-rank matrix and cannot be combined or "
+                "flattened. Use it on its base as it is, or train it again with adapter.use_dora=false."
             )
         self._settings, self._tensors = settings, tensors
-        modules = (name.removeprefix(_PREFIX).removesuffix(f".{_A}") for name in tensors if name.endswith(_A))
+        modules = (name.removeprefix(TENSOR_PREFIX).removesuffix(f".{_A}") for name in tensors if name.endswith(_A))
         self._modules = dict.fromkeys(sorted(modules))
 
     def __getitem__(self, module: str) -> Factors:
         """The change of one layer."""
         if module not in self._modules:
             raise KeyError(module)
-        a, b = (self._tensors[f"{_PREFIX}{module}.{part}"].to(torch.float64) for part in (_A, _B))
+        a, b = (self._tensors[f"{TENSOR_PREFIX}{module}.{part}"].to(torch.float64) for part in (_A, _B))
         rank, alpha = self._settings.rank_of(module), self._settings.alpha_of(module)
         return Factors(a, b * (alpha / (math.sqrt(rank) if self._settings.variant == "rslora" else rank)))
 

@@ -13,8 +13,7 @@ import torch
 from adapterkit.artifacts.adapter_config import MAX_RANK
 from adapterkit.errors import UsageError
 from adapterkit.merging.factors import Factors
-
-_PREFIX = "base_model.model."
+from adapterkit.names import TENSOR_PREFIX
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ def plain_lora(
     rank, pattern = _ranks({name: factors.rank for name, factors in given.items()})
     tensors = {}
     for name, factors in given.items():
-        tensors[f"{_PREFIX}{name}.lora_A.weight"] = factors.a.to(dtype).contiguous()
-        tensors[f"{_PREFIX}{name}.lora_B.weight"] = factors.b.to(dtype).contiguous()
+        tensors[f"{TENSOR_PREFIX}{name}.lora_A.weight"] = factors.a.to(dtype).contiguous()
+        tensors[f"{TENSOR_PREFIX}{name}.lora_B.weight"] = factors.b.to(dtype).contiguous()
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

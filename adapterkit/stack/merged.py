@@ -14,6 +14,7 @@ import torch
 from peft.tuners.lora import LoraLayer
 
 from adapterkit.errors import StackError
+from adapterkit.names import TENSOR_PREFIX
 from adapterkit.stack.layers import lora_layers
 
 
@@ -42,7 +43,7 @@ class MergedBase:
         self.losses: dict[str, float] = {}
         try:
             for name, layer in found:
-                self._merge(name.removeprefix("base_model.model."), layer, names)
+                self._merge(name.removeprefix(TENSOR_PREFIX), layer, names)
         except BaseException:
             self.unmerge()  # Memory ran out on the way, or somebody interrupted.
             raise

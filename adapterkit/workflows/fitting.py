@@ -11,8 +11,8 @@ from adapterkit.artifacts.weights import Measured, measure
 from adapterkit.base.outline import Outline, outline_of
 from adapterkit.errors import ArtifactError, counted, listed
 from adapterkit.manifest import WEIGHTS_FILE
+from adapterkit.names import TENSOR_PREFIX
 
-_PREFIX = "base_model.model."
 _SAVED_AGAIN = "save it again from the model that was trained, in plain PEFT: model.save_pretrained(new_folder)"
 
 
@@ -99,17 +99,17 @@ def require_fit(copy: Path, folder: Path, settings: LoraSettings, base_id: str, 
 def _claimed(settings: LoraSettings, outline: Outline) -> Iterator[str]:
     for module in outline.modules:
         if targeted(settings, module):
-            yield from (f"{_PREFIX}{module}.{part}" for part in parts_of(settings))
+            yield from (f"{TENSOR_PREFIX}{module}.{part}" for part in parts_of(settings))
 
 
 def _why_unexpected(name: str, outline: Outline) -> str:
-    module = name.removeprefix(_PREFIX).partition(".lora_")[0]
+    module = name.removeprefix(TENSOR_PREFIX).partition(".lora_")[0]
     return "not among target_modules" if module in outline.sizes else f"{module} is no linear layer of the base"
 
 
 def _sizes(shapes: Mapping[str, tuple[int, ...]], outline: Outline) -> Iterator[str]:
     for name, shape in sorted(shapes.items()):
-        module, _, part = name.removeprefix(_PREFIX).partition(".lora_")
+        module, _, part = name.removeprefix(TENSOR_PREFIX).partition(".lora_")
         if module not in outline.sizes:
             yield f"{module} is no linear layer of the base"
         elif part == "A.weight" and shape[1] != outline.sizes[module][0]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from adapterkit.base.outline import Outline
 from adapterkit.config.schema import AdapterConfig
+from adapterkit.names import TENSOR_PREFIX
 from adapterkit.stack.targets import real_targets
 
 MB = 1_000_000
@@ -17,7 +18,6 @@ MB = 1_000_000
 # each logged entry (training_metrics.json), and the picture of the curves, 14 to 29 thousand.
 _TEXTS, _PARENT, _ENTRY, _CURVES = 10_500, 350, 175, 20_000
 _SAFETENSORS = {"float32": ("F32", 4), "bfloat16": ("BF16", 2)}
-_PREFIX = "base_model.model."
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def tensor_shapes(adapter: AdapterConfig, outline: Outline) -> dict[str, tuple[i
 
 def _tensors(adapter: AdapterConfig, layers: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name, (inputs, outputs) in layers.items():
-        yield f"{_PREFIX}{name}.lora_A.weight", (adapter.r, inputs)
-        yield f"{_PREFIX}{name}.lora_B.weight", (outputs, adapter.r)
+        yield f"{TENSOR_PREFIX}{name}.lora_A.weight", (adapter.r, inputs)
+        yield f"{TENSOR_PREFIX}{name}.lora_B.weight", (outputs, adapter.r)
         if adapter.use_dora:
-            yield f"{_PREFIX}{name}.lora_magnitude_vector", (outputs,)
+            yield f"{TENSOR_PREFIX}{name}.lora_magnitude_vector", (outputs,)
 
 
 def _file_bytes(shapes: Mapping[str, tuple[int, ...]], dtype: str) -> int:
