@@ -76,6 +76,7 @@ class TrainerPreset:
         epochs: passes over the data; null: what the adapter preset proposes.
         learning_rate: the peak; null: what the adapter preset proposes.
         batch_size: rows a batch.
+        lr_scheduler: how the rate goes on from the peak.
     """
 
     name: str
@@ -83,6 +84,7 @@ class TrainerPreset:
     epochs: float | None
     learning_rate: float | None
     batch_size: int
+    lr_scheduler: str = TrainerConfig.lr_scheduler
 
     def overrides(self) -> list[str]:
         """What a command says for it: its file, and what it differs in.
@@ -116,10 +118,11 @@ def trainer(name: str) -> TrainerPreset:
     file = preset_file("trainer", name, kind="trainer preset")
     said = plain_file(file)
     # One that sets more than the group has the group's settings below its name.
-    plain = {"epochs": None, "learning_rate": None, "batch_size": TrainerConfig.batch_size, **said.get("trainer", said)}
+    standard = {key: getattr(TrainerConfig, key) for key in ("batch_size", "lr_scheduler")}
+    plain = {"epochs": None, "learning_rate": None, **standard, **said.get("trainer", said)}
     # What is a text is an interpolation: the proposal of the adapter.
     epochs, rate = (None if isinstance(plain[key], str) else plain[key] for key in ("epochs", "learning_rate"))
-    return TrainerPreset(name, purpose_of(file), epochs, rate, plain["batch_size"])
+    return TrainerPreset(name, purpose_of(file), epochs, rate, plain["batch_size"], plain["lr_scheduler"])
 
 
 def adapters() -> list[AdapterPreset]:

@@ -8,18 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.config.choices import check_choices
+from adapterkit.config.schedules import check_schedule
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.told import check_told
-from adapterkit.errors import UnknownNameError, UsageError
-from adapterkit.names import as_name, nearest
-
-# transformers' schedules that need no settings of their own, and ours.
-EXPONENTIAL = "exponential"
-SCHEDULERS = (
-    "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt",
-    EXPONENTIAL,
-)  # fmt: skip
-_LISTED = ", ".join(SCHEDULERS)
+from adapterkit.errors import UsageError
+from adapterkit.names import as_name
 
 _Rule = tuple[str, Callable[[Any], bool]]
 _WHOLE: _Rule = ("a whole number from 1 on", lambda value: value >= 1)
@@ -98,12 +91,7 @@ def check_values(config: TrainConfig) -> None:
             "of these, such as [attention,down_proj]."
         )
     check_choices(config)
-    trainer = config.trainer
-    if trainer.lr_scheduler == EXPONENTIAL and trainer.lr_scheduler_kwargs:
-        raise UsageError("trainer.lr_scheduler=exponential takes no trainer.lr_scheduler_kwargs: leave them out.")
-    if trainer.lr_scheduler not in SCHEDULERS:
-        close = nearest(trainer.lr_scheduler, SCHEDULERS)
-        raise UnknownNameError("trainer.lr_scheduler", trainer.lr_scheduler, close, hint=f"Any of {_LISTED} will do.")
+    check_schedule(config.trainer)
 
 
 def _are_targets(targets: Any) -> bool:

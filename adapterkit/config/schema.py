@@ -116,11 +116,21 @@ class DataConfig:
 
 
 @dataclass
+class ScheduleConfig:
+    """What a schedule takes; null: transformers' default. `config/schedules.py` says which takes what."""
+
+    num_cycles: float | None = None
+    power: float | None = None
+    lr_end: float | None = None
+    timescale: int | None = None
+
+
+@dataclass
 class TrainerConfig:
     """How to train. `max_steps` -1: until `epochs` are through. `eval_steps` and `save_steps` 0: once an epoch.
 
     `step_limit` ends a training by `epochs` after so many steps at most; a `max_steps` is exact, and goes before it.
-    `lr_scheduler_kwargs` go to transformers' schedule, such as `{num_cycles: 3}` for `cosine_with_restarts`. When there
+    `lr_scheduler_kwargs` go to the schedule, such as `{num_cycles: 3}` to `cosine_with_restarts`. When there
     is validation, `keep_best` publishes the weights with the lowest validation loss instead of the last, and
     `early_stopping_patience` ends the training after so many evaluations without a lower one. `optimizer` is one of
     `config/choices.py`; `loraplus_lr_ratio` lets B learn at so many times the rate of A (LoRA+), null: at the same.
@@ -133,8 +143,7 @@ class TrainerConfig:
     batch_size: int = 8
     gradient_accumulation_steps: int = 1
     lr_scheduler: str = "cosine"
-    # Not null by default: OmegaConf cannot merge a dict into one.
-    lr_scheduler_kwargs: dict[str, Any] = field(default_factory=dict)
+    lr_scheduler_kwargs: ScheduleConfig = field(default_factory=ScheduleConfig)
     warmup_ratio: float = 0.1
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0

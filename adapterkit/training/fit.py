@@ -19,7 +19,7 @@ from transformers.trainer_utils import TrainOutput
 from adapterkit.base.device import device_name
 from adapterkit.base.load import Base
 from adapterkit.base.quantization import torch_dtype
-from adapterkit.config.checks import EXPONENTIAL
+from adapterkit.config.schedules import EXPONENTIAL
 from adapterkit.config.schema import TrainConfig, TrainerConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from adapterkit.config.schema import ScheduleConfig
 from adapterkit.training.schedules import exponential
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import Workshop
@@ -42,21 +43,21 @@ def test_the_rates_of_both_groups_of_loraplus_follow_one_schedule() -> None:
 @pytest.mark.parametrize(
     ("schedule", "settings", "expected"),
     [
-        ("exponential", None, [1e-2 * 0.01 ** (step / 4) for step in range(4)]),
+        ("exponential", {}, [1e-2 * 0.01 ** (step / 4) for step in range(4)]),
         ("cosine_with_restarts", {"num_cycles": 2}, [1e-2, 5e-3, 1e-2, 5e-3]),
         ("polynomial", {"power": 2.0}, [1e-7 + (1e-2 - 1e-7) * (1 - step / 4) ** 2 for step in range(4)]),
-        ("linear", None, [1e-2, 7.5e-3, 5e-3, 2.5e-3]),
-        ("cosine", None, [1e-2 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)]),
-        ("constant", None, [1e-2] * 4),
-        ("constant_with_warmup", None, [1e-2] * 4),
+        ("linear", {}, [1e-2, 7.5e-3, 5e-3, 2.5e-3]),
+        ("cosine", {}, [1e-2 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)]),
+        ("constant", {}, [1e-2] * 4),
+        ("constant_with_warmup", {}, [1e-2] * 4),
         ("inverse_sqrt", {"timescale": 1}, [1e-2 / math.sqrt(step + 1) for step in range(4)]),
     ],
 )
 def test_a_training_follows_it(
-    tiny_base_dir: Path, tmp_path: Path, schedule: str, settings: dict[str, float] | None, expected: list[float]
+    tiny_base_dir: Path, tmp_path: Path, schedule: str, settings: dict[str, float], expected: list[float]
 ) -> None:
     config = Workshop(tiny_base_dir, tmp_path).config(
-        "one", max_steps=4, epochs=9, lr_scheduler=schedule, lr_scheduler_kwargs=settings
+        "one", max_steps=4, epochs=9, lr_scheduler=schedule, lr_scheduler_kwargs=ScheduleConfig(**settings)
     )
     config.trainer.warmup_ratio = 0.0
     train(config)
