@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,20 @@ class BestWeights:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
         return cls(float.fromhex(metadata["loss"]), int(metadata["step"]), tensors)
+
+
+def warn_of_no_gradient(history: Sequence[Mapping[str, float]]) -> None:
+    """Say so where no gradient was left in most steps: the weights run away at the first, and learn nothing then.
+
+    Args:
+        history: what was logged.
+    """
+    norms = [entry["grad_norm"] for entry in history if entry.get("grad_norm") is not None]
+    if norms and (without := norms.count(0.0)) * 2 > len(norms):
+        _log.warning(
+            "The gradient was zero in %d of the %d steps that were logged: the first steps went so far that nothing "
+            "could be learned after them. Lower trainer.learning_rate", without, len(norms),
+        )  # fmt: skip
 
 
 def warn_of_little_learned(best: BestWeights | None, tensors: Mapping[str, torch.Tensor], steps: int) -> None:

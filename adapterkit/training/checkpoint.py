@@ -8,16 +8,20 @@ what is there, and removes the oldest by the clock.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adapterkit.config.flat import flat
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError, TrainingError, counted, listed
 from adapterkit.stores import move_into_place, read_file, write_file
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.json"
 PREFIX = "checkpoint-"
@@ -55,14 +59,38 @@ def require_ranks(checkpoint: Path, count: int) -> None:
         )
 
 
-def seal(staged: Path, target: Path, *, run_key: str, step: int) -> None:
+def warn_of_other_environment(checkpoint: Path, here: Mapping[str, Any]) -> None:
+    """Say so where a training goes on elsewhere than it began: sums are rounded otherwise, and other bits come out.
+
+    Args:
+        checkpoint: one that verified; of an earlier adapterkit it does not say where it was taken.
+        here: what numbers depend on besides the config.
+    """
+    there = json.loads(read_file(checkpoint / CHECKPOINT_FILE, limit=_MAX_BYTES)).get("environment", {})
+    was, now = dict(flat(there)), dict(flat(here))
+    differing = [f"{key} was {was[key]}, and is {now.get(key)}" for key in was if was[key] != now.get(key)]
+    if differing:
+        _log.warning(
+            "The training goes on from %s in another environment: %s. What comes out is not to the last bit what the "
+            "training would have given where it began.", checkpoint, "; ".join(differing),
+        )  # fmt: skip
+
+
+def seal(staged: Path, target: Path, *, run_key: str, step: int, where: Mapping[str, Any]) -> None:
     """List what a staged folder holds, flush it, and put it in its place; what stood there before is removed.
+
+    Args:
+        staged: a folder of everything.
+        target: its place.
+        run_key: of the training.
+        step: the last that was taken.
+        where: what its numbers depend on besides: versions, threads, processor.
 
     Raises:
         RegistryError: the disk refuses; a checkpoint that stood there may be gone, all others stand.
     """
     files = {path.name: _flushed_digest(path) for path in sorted(staged.iterdir())}
-    plain = {"schema_version": _SCHEMA, "run_key": run_key, "step": step, "files": files}
+    plain = {"schema_version": _SCHEMA, "run_key": run_key, "step": step, "environment": dict(where), "files": files}
     write_file(staged / CHECKPOINT_FILE, (json.dumps(plain, indent=2) + "\n").encode("utf-8"))
     if os.path.lexists(target):
         shutil.rmtree(target)

@@ -21,8 +21,8 @@ import torch
 from peft.utils.incremental_pca import IncrementalPCA
 from tqdm import tqdm
 
-from adapterkit.errors import DataError, counted
-from adapterkit.evaluation.loss import IGNORED, label_losses
+from adapterkit.errors import DataError, UsageError, counted
+from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.layers import lora_layers
 
@@ -48,27 +48,44 @@ def start_by_eva(stack: AdapterStack, rows: Rows, collate: Collate, *, batch_siz
         seed: decides the order of the rows and the randomized SVD.
 
     Raises:
-        DataError: the rows have fewer label tokens than the rank, or a layer fewer inputs.
+        DataError: the rows have fewer label tokens than the rank.
+        UsageError: a layer has fewer inputs than the rank.
     """
     state = stack.trainee_state()
     starts = {key: tensor for key, tensor in state.items() if key.endswith(".lora_A.weight")}
     found = _Directions({key.removesuffix(".lora_A.weight"): len(tensor) for key, tensor in starts.items()}, seed)
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).tolist()
-    rank, width = next(((len(a), a.shape[1]) for a in starts.values() if len(a) > a.shape[1]), (0, 0))
-    if rank:
-        raise DataError(f"EVA finds no {rank} directions among {width} inputs: give adapter.r={width} at most.")
+    for a in starts.values():
+        require_directions(*a.shape)
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    looked_at = 0
+    looked_at, run = 0, _without_logits(stack)
     with found.listening(stack), torch.no_grad():
         for batch in tqdm(batches, desc="EVA", unit="batch", leave=False, disable=not sys.stderr.isatty()):
             inputs = {key: value.to(stack.base.device) for key, value in collate([rows[i] for i in batch]).items()}
             found.labelled = inputs["labels"] != IGNORED
-            label_losses(stack.model, inputs)
+            run(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False)
             looked_at += len(batch)
             if found.converged():
                 break
     _log.info("EVA: directions of the inputs found in %s of %d", counted(looked_at, "row"), len(rows))
     stack.put_trainee({**state, **{f"{layer}.lora_A.weight": a for layer, a in found.components().items()}})
+
+
+def require_directions(rank: int, inputs: int) -> None:
+    """Demand that a layer has as many inputs as EVA shall find directions.
+
+    Raises:
+        UsageError: it has fewer.
+    """
+    if rank > inputs:
+        raise UsageError(f"EVA finds no {rank} directions among {inputs} inputs: give adapter.r={inputs} at most.")
+
+
+def _without_logits(stack: AdapterStack) -> Any:
+    """The decoder alone, which is all that is looked at; the whole model where its head bears an adapter."""
+    model: Any = stack.model.get_base_model()
+    inside = set(model.get_decoder().modules())
+    return model.get_decoder() if all(layer in inside for _, layer in lora_layers(stack.model)) else model
 
 
 class _Directions:

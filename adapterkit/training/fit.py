@@ -29,11 +29,12 @@ from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.stack.sharding import shard_base
 from adapterkit.training.arguments import training_arguments
-from adapterkit.training.best import warn_of_little_learned
+from adapterkit.training.best import warn_of_little_learned, warn_of_no_gradient
 from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
-from adapterkit.training.checkpoint import PREFIX, require_ranks
+from adapterkit.training.checkpoint import PREFIX, require_ranks, warn_of_other_environment
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.estimate.work import steps_an_epoch
+from adapterkit.training.finite import require_finite_weights
 from adapterkit.training.freed import ReleaseFreed
 from adapterkit.training.fused.engine import FusedStack
 from adapterkit.training.fused.reasons import why_not_asked, why_not_fused
@@ -99,9 +100,11 @@ def fit(
     use_packed_dropout(stack.model, stack.trainee.peft_name)
     guard.require_alike(here())
     shard_base(here(), stack)
+    stopping, fused = Stopping(alone=here().alone), _fused(stack, config.trainer)
+    where = environment(config.seed, stack.base, fused.engine if fused else _MODEL)
     if resume is not None:
         require_ranks(resume, here().count)
-    stopping, fused = Stopping(alone=here().alone), _fused(stack, config.trainer)
+        warn_of_other_environment(resume, where)
     trainer = (AdapterTrainer if here().alone else partial(RankedTrainer, stopping=stopping))(
         stack,
         guard,
@@ -111,6 +114,7 @@ def fit(
         tokenizer=stack.base.tokenizer,
         collate=PadCollator(stack.base.tokenizer.pad_token_id),
         run_key=run_key,
+        where=where,
         losses=fused.label_losses if fused else None,
         keep_best=config.trainer.keep_best,
         exponential_rate=config.trainer.lr_scheduler == EXPONENTIAL,
@@ -121,7 +125,6 @@ def fit(
     # Whatever is measured from here on describes what is published.
     stack.round_trainee(torch_dtype(config.adapter.dtype))
     history = [dict(entry) for entry in trainer.state.log_history]
-    where = environment(config.seed, stack.base, fused.engine if fused else _MODEL)
     return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
 
 
@@ -173,9 +176,10 @@ def _run(trainer: AdapterTrainer, stopping: Stopping, resume: Path | None) -> Tr
     if trainer.scaling is not None:
         trainer.scaling.require_steps(trainer.state.global_step)
     trainer.restore_best()
-    trainer.require_finite()
+    require_finite_weights(trainer.stack.trainee_parameters(), trainer.state.global_step)
     if here().leads:
         warn_of_little_learned(trainer.best, trainer.stack.trainee_state(), trainer.state.global_step)
+        warn_of_no_gradient(trainer.state.log_history)
     return output
 
 

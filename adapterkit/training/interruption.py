@@ -28,7 +28,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class Stopping(TrainerCallback):
-    """Saves and ends a training at the end of the optimizer step in which a signal came.
+    """Saves and ends a training at the end of the optimizer step, or of the evaluation, in which a signal came.
 
     Args:
         alone: whether to stop for a signal that came here; one of several ranks stops when it is told that all do.
@@ -47,6 +47,10 @@ class Stopping(TrainerCallback):
         """Save and stop, once asked."""
         if self.asked:
             control.should_save = control.should_training_stop = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The same, where it came during an evaluation, which comes after the end of its step."""
+        self.on_step_end(args, state, control)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -68,4 +72,4 @@ class Stopping(TrainerCallback):
         self.asked = self.asked or self._alone
         leave = " Ctrl-C once more leaves at once." if number == signal.SIGINT else ""
         # The signal may come in the middle of a print, and Python's own streams cannot be entered twice.
-        os.write(2, f"\nStopping after this step, which is saved then.{leave}\n".encode())
+        os.write(2, f"\nStopping after this step, or evaluation, which is saved then.{leave}\n".encode())

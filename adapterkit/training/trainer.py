@@ -20,7 +20,7 @@ from adapterkit.stores import staging_directory
 from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
-from adapterkit.training.finite import not_finite
+from adapterkit.training.finite import not_finite, require_finite_losses
 from adapterkit.training.optimizers import clip_gradients, use_loraplus
 from adapterkit.training.pace import Pace
 from adapterkit.training.scaling import LossScaling
@@ -43,6 +43,7 @@ class AdapterTrainer(Trainer):
         tokenizer: for the names of model inputs.
         collate: makes one padded batch of several rows.
         run_key: of the training; its checkpoints bear it.
+        where: what numbers depend on besides the config; its checkpoints bear it, too.
         losses: from a batch to losses and labels, as `label_losses` gives them; null: by the model itself.
         keep_best: keep the weights with the lowest validation loss, for `restore_best`.
         exponential_rate: let the learning rate fall exponentially, whatever `args` say of its schedule.
@@ -65,6 +66,7 @@ class AdapterTrainer(Trainer):
         tokenizer: PreTrainedTokenizerBase,
         collate: Collate,
         run_key: str,
+        where: Mapping[str, Any],
         losses: Losses | None = None,
         keep_best: bool = False,
         exponential_rate: bool = False,
@@ -74,7 +76,7 @@ class AdapterTrainer(Trainer):
         """Wire the stack's model into the Trainer."""
         self.stack, self._guard = stack, guard
         self._collate_rows, self._validation_rows = collate, validation_rows
-        self._run_key, self._keep_best, self._staged = run_key, keep_best, ""
+        self._run_key, self._where, self._keep_best, self._staged = run_key, where, keep_best, ""
         self._exponential, self._loraplus = exponential_rate, loraplus_lr_ratio
         self._losses = losses or partial(label_losses, stack.model)
         self._batches: list[list[int]] = []
@@ -127,9 +129,15 @@ class AdapterTrainer(Trainer):
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval"
     ) -> dict[str, float]:
-        """Mean validation loss a label token; the Trainer's own loop averages batches, whatever they hold."""
+        """Mean validation loss a label token; the Trainer's own loop averages batches, whatever they hold.
+
+        Raises:
+            TrainingError: the loss of a row is not finite.
+        """
         rows = self._validation_rows if eval_dataset is None else eval_dataset
-        metrics = {f"{metric_key_prefix}_loss": mean_loss(self._losses_of(rows))}
+        losses = self._losses_of(rows)
+        require_finite_losses(losses, "validation", self.state.global_step)
+        metrics = {f"{metric_key_prefix}_loss": mean_loss(losses)}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -209,7 +217,7 @@ class AdapterTrainer(Trainer):
                 self._staged = str(staged)
                 super()._save_checkpoint(model, trial)
                 made = staged / f"{PREFIX}{step}"
-                seal(made, run / made.name, run_key=self._run_key, step=step)
+                seal(made, run / made.name, run_key=self._run_key, step=step, where=self._where)
         except (TrainableSetError, FrozenChangedError):
             raise
         except (OSError, RuntimeError, RegistryError, StackError) as error:
@@ -240,19 +248,6 @@ class AdapterTrainer(Trainer):
         """Put the best weights back, where there are any; the Trainer finds nothing for a named adapter."""
         if self.best is not None:
             self.stack.put_trainee(self.best.tensors)
-
-    def require_finite(self) -> None:
-        """Demand that no weight is NaN or infinite: the last step of all has no loss after it.
-
-        Raises:
-            TrainingError: one is.
-        """
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.stack.trainee_parameters()):
-            raise TrainingError(
-                f"Step {self.state.global_step}, the last, left weights that are NaN or infinite. Nothing was "
-                "published. Lower trainer.learning_rate.",
-                step=self.state.global_step,
-            )
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Clip the gradients themselves, not their scaled values, and of no parameter that has none."""

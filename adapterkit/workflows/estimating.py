@@ -17,8 +17,9 @@ from adapterkit.base.precision import as_computed
 from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
+from adapterkit.config.choices import EVA
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import RefNotFoundError
+from adapterkit.errors import RefNotFoundError, UsageError
 from adapterkit.names import AdapterRef, check_name
 from adapterkit.ranks import here
 from adapterkit.registry.registry import Registry
@@ -40,6 +41,7 @@ from adapterkit.training.estimate import (
     targeted_layers,
     work_of,
 )
+from adapterkit.training.eva import require_directions
 from adapterkit.training.tracking.chosen import trackers_of
 from adapterkit.workflows.ability import require_possible, require_trains_on
 from adapterkit.workflows.parents import ComposeParent, recipe_for
@@ -72,11 +74,14 @@ def ground_of(config: TrainConfig, folder: Path, device: torch.device) -> Ground
         device: where it trains.
 
     Raises:
-        UsageError: `adapter.target_modules` names what is no linear layer of the base.
+        UsageError: `adapter.target_modules` names what is no linear layer of the base, or EVA finds no such rank.
         BaseLoadError: transformers does not know this kind of model, or a file of it is damaged.
     """
     outline = outline_of(config.model.id, folder)
-    targeted_layers(config.adapter.target_modules, outline)
+    targeted = targeted_layers(config.adapter.target_modules, outline)
+    if config.adapter.init_lora_weights == EVA:
+        for inputs, _ in targeted.values():
+            require_directions(config.adapter.r, inputs)
     return Ground(outline, dict(stored_bytes(config.model.id, folder)), device)
 
 
@@ -92,7 +97,13 @@ def work_within_budget(config: TrainConfig, ground: Ground, rows: TokenRows) -> 
 
     Raises:
         BudgetError: it would be larger; what would fit is said.
+        UsageError: it would not come to an end, or be stopped by what is not measured.
     """
+    if (patience := config.trainer.early_stopping_patience) is not None and not rows.validation:
+        raise UsageError(
+            f"trainer.early_stopping_patience={patience} stops by the validation loss, and there are no validation "
+            "rows: give data.validation, or leave the patience out."
+        )
     work = work_of(rows.train, rows.validation, rows.test, config.trainer, seed=config.seed)
     parents = 0 if config.parent is None else 1
     require_budget(config.adapter, config.budget.max_artifact_mb, ground.outline, parents=parents, entries=work.entries)
@@ -210,7 +221,10 @@ def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence
             fused=fused,
             libraries=resident_bytes(),
         ),
-        seconds=around(sum(ground.stored.values())) + pace.training(work) + pace.test(work),
+        seconds=around(sum(ground.stored.values()))
+        + (pace.start(work) if adapter.init_lora_weights == EVA else 0.0)
+        + pace.training(work)
+        + pace.test(work),
         limit_mb=limit,
     )
 

@@ -30,6 +30,7 @@ from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
+from adapterkit.training.finite import require_finite_losses
 from adapterkit.training.fit import fit
 from adapterkit.training.shares import shared_row_losses
 from adapterkit.training.tracking.tracking import SILENT, Tracking
@@ -105,7 +106,7 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
             stack, config, plan.rows.train, plan.rows.validation,
             guard=guard, run=run.path, run_key=plan.key, resume=resume, watchers=[plan.remaining, tracking],
         )  # fmt: skip
-        test = compare_on_test(stack, plan.rows, base, config.trainer.batch_size)
+        test = compare_on_test(stack, plan.rows, base, config.trainer.batch_size, step=result.steps)
         tested = config.test_decode_parity and plan.parents
         parity = proven_parity(stack, base.tokenizer, name) if tested else None
         tracking.log(final_metrics(result, test), step=result.steps)
@@ -176,7 +177,9 @@ def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirector
     return BaseRecord(identity, before.digest, after.digest, len(before.tensors))
 
 
-def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int) -> PairedChange | None:
+def compare_on_test(
+    stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int, *, step: int
+) -> PairedChange | None:
     """The test split, once: the stack without its new member, then with it, row by row.
 
     Args:
@@ -184,9 +187,13 @@ def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size
         rows: whose test split is measured.
         base: brings the tokenizer that pads.
         batch_size: rows at once.
+        step: after which it is measured.
 
     Returns:
         Losses in nats a token with a paired interval; None with fewer than two test rows.
+
+    Raises:
+        TrainingError: the loss of a row is not finite.
     """
     if len(rows.test) < 2:
         return None
@@ -195,4 +202,5 @@ def compare_on_test(stack: AdapterStack, rows: TokenRows, base: Base, batch_size
     with stack.without_trainee() as model:
         before = shared_row_losses(here(), model, test, collate, batch_size=batch_size)
     after = shared_row_losses(here(), stack.model, test, collate, batch_size=batch_size)
+    require_finite_losses(after, "test", step)
     return paired_change(before, after)

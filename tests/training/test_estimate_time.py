@@ -43,7 +43,7 @@ def test_accumulation_and_max_steps() -> None:
     assert (work.evaluations(), work.largest_evaluated) == (0, None)
 
 
-WORK = Work(9, (100,) * 40, 0.5, work_of(rows(4), [], [], trainer(), seed=0).largest, 10, 500, 1000, None, 100, 0)
+WORK = Work(9, 300, (100,) * 40, 0.5, work_of(rows(4), [], [], trainer(), seed=0).largest, 10, 500, 1000, None, 100, 0)
 
 
 class Clock:
@@ -86,7 +86,7 @@ def test_a_resumed_training_is_timed_from_where_it_goes_on() -> None:
 
 
 def test_a_training_of_ten_steps_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    short = Work(9, (100,) * 10, 0.5, WORK.largest, 10, 0, 0, None, 10, 0)
+    short = Work(9, 300, (100,) * 10, 0.5, WORK.largest, 10, 0, 0, None, 10, 0)
     clock = Clock()
     callback = RemainingTime(short, compiled=True, clock=clock)
     steps(callback, clock, [2.0] * 10)

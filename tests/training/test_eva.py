@@ -16,7 +16,7 @@ from adapterkit.base.load import identify, load_base
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
-from adapterkit.errors import DataError
+from adapterkit.errors import DataError, UsageError
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.eva import start_by_eva
 from adapterkit.workflows.rows import read_rows
@@ -164,7 +164,7 @@ def test_too_few_label_tokens_for_the_rank_are_told(family):
     row = rows_of(family, stack)[0]
     with pytest.raises(DataError, match=r"needs 60 label tokens for adapter\.r=60, and the training rows have \d+"):
         begin(stack, [row])
-    with pytest.raises(DataError, match=r"adapter\.r=64 at most"):
+    with pytest.raises(UsageError, match=r"adapter\.r=64 at most"):
         begin(stack_on(family, [], r=65), [row])
 
 

@@ -41,6 +41,10 @@ class Pace:
         looks = work.evaluations(done) * work.validation_tokens * self.evaluated + work.saves(done) * self.save
         return sum(work.step_tokens[done:]) * self.token + looks
 
+    def start(self, work: Work) -> float:
+        """EVA's look at all rows, at most: the forward pass, and about as long for the directions of the inputs."""
+        return 2 * work.row_tokens * self.evaluated
+
     def test(self, work: Work) -> float:
         """The test rows, once without the new adapter and once with it."""
         return 2 * work.test_tokens * self.evaluated

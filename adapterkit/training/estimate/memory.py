@@ -14,6 +14,7 @@ import torch
 
 from adapterkit.base.heap import PRIMITIVES, resident_memory
 from adapterkit.base.outline import Outline
+from adapterkit.config.choices import EVA
 from adapterkit.config.schema import AdapterConfig, QuantizationConfig, TrainerConfig
 from adapterkit.training.estimate.size import MB, targeted_layers
 from adapterkit.training.estimate.work import Batch, Work
@@ -114,7 +115,7 @@ def memory_of(
         adapters=own * (4 * _FLOAT32 + width) + parents * (_FLOAT32 + width),
         training=training,
         evaluation=round(_evaluation_bytes(outline, width, work.largest_evaluated) * _HEAP),
-        compiled=_compiled(quantization, trainer, work, tiled=tiled) if on_cpu else 0,
+        compiled=_compiled(adapter, quantization, trainer, work, tiled=tiled) if on_cpu else 0,
     )
 
 
@@ -237,14 +238,19 @@ def _evaluation_bytes(outline: Outline, width: int, batch: Batch | None) -> int:
     return batch.rows * batch.kept * outline.dimensions.vocabulary * (width + 2 * _FLOAT32)
 
 
-def _compiled(quantization: QuantizationConfig, trainer: TrainerConfig, work: Work, *, tiled: bool) -> int:
+def _compiled(
+    adapter: AdapterConfig, quantization: QuantizationConfig, trainer: TrainerConfig, work: Work, *, tiled: bool
+) -> int:
     if quantization.dtype != "bfloat16":
         return 0
     shapes = work.steps * trainer.gradient_accumulation_steps
     if tiled:
-        # Compiled passes leave oneDNN nothing but the evaluations.
+        # Compiled passes leave oneDNN the evaluations alone.
         largest = work.largest_evaluated.tokens if work.largest_evaluated else 1
         shapes = math.ceil((work.validation_tokens + work.test_tokens) / largest)
+    if adapter.init_lora_weights == EVA:
+        # It looks at every batch through the model's own layers.
+        shapes += math.ceil(work.rows / trainer.batch_size)
     return min(PRIMITIVES, _SHAPES * shapes) * _PRIMITIVE + _PASSES * tiled
 
 

@@ -10,8 +10,12 @@ from itertools import chain, islice
 from adapterkit.config.schema import TrainerConfig
 from adapterkit.data.template import EncodedRow
 from adapterkit.data.token_rows import labels_counts_of, lengths_of
+from adapterkit.errors import UsageError
 from adapterkit.evaluation.loss import IGNORED
 from adapterkit.training.batching import LengthGroupedSampler
+
+# 100 steps a second would take a whole day.
+_MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Work:
 
     Attributes:
         rows: of the training split.
+        row_tokens: of all of them, once.
         step_tokens: tokens of each optimizer step, in order.
         label_share: of the training tokens, those that are learned.
         largest: the training batch that takes most memory.
@@ -49,6 +54,7 @@ class Work:
     """
 
     rows: int
+    row_tokens: int
     step_tokens: tuple[int, ...]
     label_share: float
     largest: Batch
@@ -94,15 +100,22 @@ def work_of(
         test: rows to evaluate on at the end.
         config: batch size, epochs, how often to evaluate, save and log.
         seed: of the training.
+
+    Raises:
+        UsageError: it would not come to an end.
     """
     an_epoch = steps_an_epoch(config, len(train))
     exact = exact_steps(config, an_epoch)
     steps = exact if exact > 0 else math.ceil(config.epochs * an_epoch)
+    if steps > _MOST_STEPS:
+        said = f"trainer.epochs={config.epochs:g}" if exact <= 0 else f"trainer.max_steps={config.max_steps}"
+        raise UsageError(f"{said} would be {steps:,} optimizer steps on {len(train):,} rows: {_MOST_STEPS:,} at most.")
     evaluate_every = config.eval_steps or an_epoch
     looks = _times(steps, evaluate_every) if validation else 0
     evaluated = [_widest(rows, config.batch_size) for rows in (validation, test) if rows]
     return Work(
         rows=len(train),
+        row_tokens=int(lengths_of(train).sum()),
         step_tokens=tuple(islice(_step_tokens(lengths_of(train).tolist(), config, seed), steps)),
         label_share=int(labels_counts_of(train).sum()) / int(lengths_of(train).sum()),
         largest=_batch(_longest(train, config.batch_size)),
