@@ -42,6 +42,20 @@ def explained(doing: str) -> Iterator[None]:
         raise RegistryError(f"{doing} failed: {error.strerror or error}{where}.{' ' + fix if fix else ''}") from error
 
 
+def told_by_the_disk(error: Exception) -> str:
+    """What an error says, in words and with what helps, where it comes from the disk.
+
+    `torch.save` tells of a disk that takes no more in a RuntimeError of its own zip writer.
+    """
+    if isinstance(error, OSError):
+        fix = _FIXES.get(error.errno or 0, "")
+        return f"{error.strerror or error}.{' ' + fix if fix else ''}"
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if isinstance(error, RuntimeError) and ("inline_container" in first or "PytorchStreamWriter" in first):
+        return f"the disk took only a part of a file. {_FIXES[errno.ENOSPC]}"
+    return str(error)
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a new file and flush it to the disk.
 

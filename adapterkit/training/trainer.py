@@ -16,7 +16,7 @@ from adapterkit.evaluation.loss import RowLoss, label_losses, mean_loss, row_los
 from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
-from adapterkit.stores import staging_directory
+from adapterkit.stores import staging_directory, told_by_the_disk
 from adapterkit.training.batching import LengthGroupedSampler
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import PREFIX, keep_newest, seal
@@ -221,10 +221,9 @@ class AdapterTrainer(Trainer):
         except (TrainableSetError, FrozenChangedError):
             raise
         except (OSError, RuntimeError, RegistryError, StackError) as error:
-            # torch.save tells of a full disk in a RuntimeError.
             raise TrainingError(
-                f"The checkpoint of step {step} cannot be written: {error}\nTraining stopped. With room on the disk, "
-                "the same command with resume=auto goes on from the last checkpoint.",
+                f"The checkpoint of step {step} cannot be written: {told_by_the_disk(error)}\nTraining stopped. With "
+                "room on the disk, the same command with resume=auto goes on from the last checkpoint.",
                 step=step,
             ) from error
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import resource
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from adapterkit.artifacts import read_verified
 from adapterkit.digest import sha256_file
 from adapterkit.errors import TrainingError, UsageError
+from adapterkit.stores import told_by_the_disk
 from adapterkit.training.best import BestWeights
 from adapterkit.training.checkpoint import CHECKPOINT_FILE, read_checkpoint
 from adapterkit.training.trainer import AdapterTrainer
@@ -184,3 +186,15 @@ def test_a_disk_that_takes_no_more_stops_the_training_and_leaves_earlier_checkpo
     assert read_checkpoint(run / "checkpoint-2").step == 2
     assert not list(run.glob(".staging-*"))
     assert shared.published("full") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), r"No space left on device\. The disk is full"),
+        (RuntimeError("inline_container.cc:672: unexpected pos 64"), r"^the disk took only a part"),
+        (RuntimeError("another"), "^another$"),
+    ],
+)  # fmt: skip
+def test_what_the_disk_says_is_told_in_words(error, told):
+    assert re.search(told, told_by_the_disk(error))
