@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from adapterkit.config.asked import PRIMARY, Asked, asked_for, in_quotes, leaf_overrides
 from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
 from adapterkit.errors import MissingKeyError, UsageError, first_line_of
@@ -48,8 +49,18 @@ def typed(config: DictConfig) -> TrainConfig:
         told = "This recipe trains one voice, and this data proposes none: say whose with persona=NAME."
         raise MissingKeyError("persona", told)
     _require_whole_names(config)
+    return cast(TrainConfig, _object_of(config))
+
+
+def typed_merge(config: DictConfig) -> MergeConfig:
+    """The typed form of a merge's composed config; raises what `typed` raises."""
+    _require_whole_names(config)
+    return cast(MergeConfig, _object_of(config))
+
+
+def _object_of(config: DictConfig) -> Any:
     try:
-        return cast(TrainConfig, OmegaConf.to_object(config))
+        return OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
         raise UsageError(f"A mandatory key has no value: {first_line_of(error)} Set it on the command line.") from error
     except OmegaConfBaseException as error:
