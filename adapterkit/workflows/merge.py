@@ -91,10 +91,14 @@ def _carry_out(plan: MergePlan) -> tuple[Published, _Made]:
     found = _merged(plan)
     with tempfile.TemporaryDirectory(prefix="adapterkit-merge-") as scratch:
         where = write_plain(found, plan.identity, Path(scratch))
-        kept, proof = trial.merged(Path(scratch), losses) if trial else ([], None)
+        kept, proof = trial.merged(Path(scratch), losses) if trial else (_unmeasured(plan, texts), None)
         base = trial.unchanged() if trial else BaseRecord(plan.identity, "", "", 0)
         made = _Made(plan, found, base, kept, proof)
         return plan.registry.publish(_draft(made, Path(scratch), where)), made
+
+
+def _unmeasured(plan: MergePlan, texts: Sequence[Text]) -> list[Kept]:
+    return [Kept(str(each.ref), text.source, text.why) for each, text in zip(plan.sources, texts, strict=True)]
 
 
 def _text_of(plan: MergePlan, source: Artifact) -> Text:

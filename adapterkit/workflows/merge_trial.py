@@ -156,7 +156,6 @@ class Trial:
     def _source(self, source: Artifact, text: Text, without: dict[str, list[RowLoss]]) -> SourceLosses:
         ref = str(source.ref)
         if text.why:
-            _log.info("%s is not measured on %s: %s", ref, text.source, text.why)
             return SourceLosses(ref, text, (), (), ())
         rows = text.encoded(self._base.tokenizer, self._plan.config.held_out.max_rows)
         if len(rows) < 2:

@@ -58,7 +58,7 @@ def _plain(artifact: Path) -> tuple[dict[str, Any], str | None]:
     return (literal(yaml.safe_load(data)) if what is None else {}), what
 
 
-def _typed(artifact: Path, schema: type, plain: dict[str, Any], what: str | None, kind: str) -> Any:
+def _typed(artifact: Path, schema: type, plain: Any, what: str | None, kind: str) -> Any:
     if what is None:
         try:
             whole = OmegaConf.merge(OmegaConf.structured(schema), {**plain, "registry": "", "output_dir": ""})

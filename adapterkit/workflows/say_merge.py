@@ -61,7 +61,7 @@ def _facts(artifact: Artifact) -> Iterator[str]:
 
 def _told(kept: Kept) -> str:
     if kept.without is None or kept.change is None:
-        return f"{kept.ref}: not measured on {kept.source}, {kept.why}"
+        return f"{kept.ref}: not measured{f' on {kept.source}' if kept.source else ''}, {kept.why}"
     change = kept.change
     share = "it gained nothing" if kept.share is None else f"{kept.share:.0%} kept"
     return (
