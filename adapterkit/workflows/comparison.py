@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.manifest import Manifest
-from adapterkit.stores import taking_from, write_file
+from adapterkit.stores import replace_files, taking_from
 
 COMPARISON = "comparison"
 
@@ -35,8 +35,8 @@ class Comparison:
         self._folder = folder
         with taking_from(folder):
             rows = [*_rows(folder), _row(manifest)]
-            write_file(folder / f"{COMPARISON}.json", (json.dumps(rows, indent=2) + "\n").encode("utf-8"))
-            write_file(folder / f"{COMPARISON}.txt", (table(rows) + "\n").encode("utf-8"))
+            told = {"txt": table(rows), "json": json.dumps(rows, indent=2)}
+            replace_files(folder, {f"{COMPARISON}.{kind}": f"{text}\n".encode() for kind, text in told.items()})
 
     def told_after(self, jobs: Callable[[], Any]) -> Callable[[], None]:
         """The same jobs, with the table printed behind them, however many failed."""

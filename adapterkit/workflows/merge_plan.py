@@ -97,8 +97,7 @@ def plan_merge(name: str, config: MergeConfig) -> MergePlan:
         DataError: the rows that they are to be measured on cannot be read.
     """
     refs = [AdapterRef.parse(ref) for ref in config.adapters]
-    weights = _given_weights(config, len(refs))
-    options = _options(config, weights or _equal(len(refs)))
+    options = options_of(config)
     checked(options, len(refs))
     _check_values(config, name, refs)
     registry = Registry(Path(config.registry))
@@ -115,11 +114,31 @@ def plan_merge(name: str, config: MergeConfig) -> MergePlan:
     return replace(plan, key=_run_key(plan))
 
 
-def _given_weights(config: MergeConfig, count: int) -> tuple[float, ...] | None:
-    """As they are given; null where they follow from something else."""
-    given = config.weights
+def options_of(config: MergeConfig) -> MergeOptions:
+    """How a config wants adapters merged; where weights follow from something else, equal ones stand for them.
+
+    Raises:
+        UsageError: weights or rank are of a kind that they cannot be.
+    """
+    rank = config.rank
+    if isinstance(rank, bool) or not isinstance(rank, int | str):
+        raise UsageError(f"rank={rank}: give a number, 1 at least, or `largest` or `sum`.")
+    options = MergeOptions(
+        config.method.name,
+        _weights(config),
+        normalize=config.normalize,
+        scale=config.scale,
+        seed=config.seed,
+        on=cast(On, config.on),
+        rank=cast(Any, rank),
+    )
+    return options if config.density is None else replace(options, density=config.density)
+
+
+def _weights(config: MergeConfig) -> tuple[float, ...]:
+    given, count = config.weights, len(config.adapters)
     if given is None or given == PERFORMANCE:
-        return None
+        return (1 / count,) * count if count else ()
     if isinstance(given, str):
         raise UnknownNameError(
             "weights", given, nearest(given, [PERFORMANCE]), hint=f"Write weights=[...], null or {PERFORMANCE}."
@@ -128,26 +147,6 @@ def _given_weights(config: MergeConfig, count: int) -> tuple[float, ...] | None:
     if wrong := [each for each in entries if isinstance(each, bool) or not isinstance(each, int | float)]:
         raise UsageError(f"weights={given}: {wrong[0]!r} is no number. Write one for each adapter: weights=[0.7,0.3]")
     return tuple(float(each) for each in entries)
-
-
-def _equal(count: int) -> tuple[float, ...]:
-    return (1 / count,) * count if count else ()
-
-
-def _options(config: MergeConfig, weights: tuple[float, ...]) -> MergeOptions:
-    rank = config.rank
-    if isinstance(rank, bool) or not isinstance(rank, int | str):
-        raise UsageError(f"rank={rank}: give a number, 1 at least, or `largest` or `sum`.")
-    options = MergeOptions(
-        config.method.name,
-        weights,
-        normalize=config.normalize,
-        scale=config.scale,
-        seed=config.seed,
-        on=cast(On, config.on),
-        rank=cast(Any, rank),
-    )
-    return options if config.density is None else replace(options, density=config.density)
 
 
 def _check_values(config: MergeConfig, name: str, refs: Sequence[AdapterRef]) -> None:

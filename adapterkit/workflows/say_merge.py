@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from adapterkit.artifacts import Artifact
 from adapterkit.registry import Published, Registry
-from adapterkit.workflows.merge_trial import Kept, MergeProof
 from adapterkit.workflows.say import loading_lines, meant_otherwise
+
+if TYPE_CHECKING:
+    from adapterkit.workflows.merge_trial import Kept, MergeProof
 
 _log = logging.getLogger(__name__)
 
