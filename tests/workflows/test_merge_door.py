@@ -58,6 +58,7 @@ def test_one_merge_from_the_command_line(kin):
     assert list((kin.folder / "outputs" / "one").iterdir()) == [run]
 
 
+@pytest.mark.long
 def test_a_sweep_publishes_distinct_names_and_ends_in_a_table(kin):
     words = ("adapters=[coder,security]", "name=swept", "test_decode_parity=false", "held_out.recorded=false")
     done = merged(kin, "--multirun", "method=ties,slerp,average", "weights=[0.5,0.5],[0.7,0.3]", *words)
