@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hydra import compose
 
-from adapterkit.config.compose import composing, typed_merge
+from adapterkit.config.compose import compose_merge, composing
 from adapterkit.config.groups import names_in, plain_file, preset_file
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, exit_code, message_of
@@ -17,12 +16,12 @@ from adapterkit.merging.methods import METHODS, Masked
 
 def composed(*words: str) -> MergeConfig:
     with composing():
-        return typed_merge(compose("merge", [*words, "output_dir=''"]))
+        return compose_merge(words)
 
 
 def failed(*words: str) -> Exception:
     with composing(), pytest.raises(EXPECTED) as caught:
-        typed_merge(compose("merge", [*words, "output_dir=''"]))
+        compose_merge(words)
     found: Any = caught.value
     return found
 

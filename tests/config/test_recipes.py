@@ -9,7 +9,7 @@ import pytest
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from adapterkit.config.compose import compose_command, composing, typed_merge
+from adapterkit.config.compose import compose_command, compose_merge, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.schema import DataConfig
 from adapterkit.data import list_personas, read_splits
@@ -69,7 +69,7 @@ def test_a_recipe_of_a_merge_asks_for_what_can_be_made(file: Path) -> None:
     lines = file.read_text("utf-8").splitlines()
     assert lines[:2] == ["# @package _global_", f"# python -m adapterkit.merge +merge={file.stem}"]
     with composing():
-        config = typed_merge(compose("merge", [f"+merge={file.stem}", "output_dir=''"]))
+        config = compose_merge([f"+merge={file.stem}"])
     assert config.name == file.stem
     assert config.description
     checked(options_of(config), len(config.adapters))

@@ -192,6 +192,15 @@ def test_the_proof_is_part_of_it(kin):
     assert silent.artifact.manifest.weights_digest == outcome.artifact.manifest.weights_digest
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+def test_it_is_proven_as_it_is_stored(kin, dtype):
+    outcome = merge(asked(kin, name=f"stored_{dtype}", dtype=dtype, test_decode_parity=True))
+    assert outcome.artifact.manifest.adapter.dtype == dtype
+    assert evidence(outcome)["decode_parity"]["plain_peft"]["largest"] == 0.0
+    lost = outcome.artifact.manifest.metrics["largest_loss_in_storage"]
+    assert (lost == 0) == (dtype == "float64")
+
+
 def test_what_plain_peft_would_make_another_model_of_is_not_published(kin, monkeypatch):
     plain = merge_trial.prompt_logits
     calls = []
