@@ -1,4 +1,4 @@
-"""The two ways in, as a test takes them: the command in this process, and the training door as a process of its own."""
+"""The two ways in, as a test takes them: the command in this process, and a Hydra door as a process of its own."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Command:
         return json.loads(self.out)
 
 
-def door(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m adapterkit.train WORDS` in that folder."""
+def door(folder: Path, *words: str, of: str = "train") -> subprocess.CompletedProcess[str]:
+    """Run `python -m adapterkit.train WORDS`, or another door, in that folder."""
     return subprocess.run(
-        [sys.executable, "-m", "adapterkit.train", *words],
+        [sys.executable, "-m", f"adapterkit.{of}", *words],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The verbs in the order in which `--help` lists them, and how the command ends.
 
-Nothing here or above imports a deep-learning library, but for the verbs of `training`, `estimating`, `rows`,
-`talking`, `stacking`, `importing` and `checkup` once they are called.
+Nothing here or above imports a deep-learning library, but for the verbs of `training`, `merging`, `estimating`,
+`rows`, `talking`, `stacking`, `importing` and `checkup` once they are called.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from adapterkit.cli import (
     importing,
     keeping,
     looking,
+    merging,
     offering,
     rows,
     signing,
@@ -33,7 +34,7 @@ _WORDS = {"allow_extra_args": True}
 
 app = typer.Typer(
     name="adapterkit",
-    help="Families of LoRA adapters on one frozen base: list, verify, sign, train and talk to them.",
+    help="Families of LoRA adapters on one frozen base: list, verify, sign, train, merge and talk to them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,7 +55,9 @@ app.command()(checkup.doctor)
 app.command()(talking.chat)
 app.command()(stacking.flatten)
 app.command()(stacking.parity)
+app.command()(merging.compatible)
 app.command(context_settings=_FORWARDED)(training.train)
+app.command(context_settings=_FORWARDED)(merging.merge)
 app.command(context_settings=_WORDS)(estimating.estimate)
 app.add_typer(rows.data)
 app.command("import")(importing.import_folder)
@@ -85,5 +88,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _asked_for_json(words: list[str]) -> bool:
-    """Whether a verb of ours was to print JSON; what follows `train` is another command's."""
-    return "--json" in words and words[0] != "train"
+    """Whether a verb of ours was to print JSON; what follows `train` or `merge` is another command's."""
+    return "--json" in words and words[0] not in ("train", "merge")

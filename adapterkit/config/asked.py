@@ -15,6 +15,7 @@ from adapterkit.digest import json_digest, sha256_bytes
 from adapterkit.errors import UsageError
 
 PRIMARY = "train"
+MERGE = "merge"
 # Where a training runs and whether it starts at all; none of it changes what is trained.
 _PLACES = ("registry", "output_dir", "force", "resume", "device")
 # Who speaks, and what is said of it.

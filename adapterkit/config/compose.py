@@ -17,9 +17,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, MissingMandatoryValue, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.asked import PRIMARY, Asked, asked_for, in_quotes, leaf_overrides
+from adapterkit.config.asked import MERGE, PRIMARY, Asked, asked_for, in_quotes, leaf_overrides
 from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
 from adapterkit.errors import MissingKeyError, UsageError, first_line_of
@@ -48,8 +49,18 @@ def typed(config: DictConfig) -> TrainConfig:
         told = "This recipe trains one voice, and this data proposes none: say whose with persona=NAME."
         raise MissingKeyError("persona", told)
     _require_whole_names(config)
+    return cast(TrainConfig, _object_of(config))
+
+
+def typed_merge(config: DictConfig) -> MergeConfig:
+    """The typed form of a merge's composed config; raises what `typed` raises."""
+    _require_whole_names(config)
+    return cast(MergeConfig, _object_of(config))
+
+
+def _object_of(config: DictConfig) -> Any:
     try:
-        return cast(TrainConfig, OmegaConf.to_object(config))
+        return OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
         raise UsageError(f"A mandatory key has no value: {first_line_of(error)} Set it on the command line.") from error
     except OmegaConfBaseException as error:
@@ -124,6 +135,21 @@ def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tup
     # The default of output_dir asks Hydra's running job, and there is none.
     config = typed(compose(PRIMARY, [*arguments, "output_dir=''"]))
     return config, asked_for(words, _files(arguments), config_dir=own, suffix=config.suffix)
+
+
+def compose_merge(words: Sequence[str], config_dir: Path | None = None) -> MergeConfig:
+    """The config that a merge's command line means; inside `composing`.
+
+    Args:
+        words: overrides in Hydra's grammar, as one writes them behind `adapterkit merge`.
+        config_dir: the user's own folder of configs.
+
+    Raises:
+        HydraException: a word is no override, or there is no such recipe, group or key.
+        UsageError: as `typed`; or there is no such folder of configs.
+    """
+    own = _relative(config_dir.absolute()) if config_dir else None
+    return typed_merge(compose(MERGE, [*words, *_search(own), "output_dir=''"]))
 
 
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:

@@ -11,22 +11,30 @@ from typing import Any, TextIO, cast
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.config.redaction import redact_text
 from adapterkit.errors import AdapterKitError
+from adapterkit.names import nearest
 
 INTERRUPTED = 75
 EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError, yaml.YAMLError, UnicodeDecodeError)
 _log = logging.getLogger(__name__)
 
 
-def run_door(job: Callable[[], Any]) -> None:
+def run_door(
+    job: Callable[[], Any], *, goes_on: str = "the same command with resume=auto goes on from the last checkpoint"
+) -> None:
     """Run a Hydra job and leave with its exit code.
 
     0 fine, 1 failed, 2 wrong usage, 75 interrupted (EX_TEMPFAIL). `ADAPTERKIT_DEBUG=1` lets the traceback through.
+
+    Args:
+        job: the job.
+        goes_on: what to tell whoever interrupted it.
     """
     # Only so does Hydra hand exceptions on; otherwise it prints a traceback of its own and exits.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -41,7 +49,7 @@ def run_door(job: Callable[[], Any]) -> None:
         sys.exit(exit_code(error))
     except KeyboardInterrupt as error:
         told = f"interrupted: {error}" if str(error) else "interrupted"
-        print(f"{told}; the same command with resume=auto goes on from the last checkpoint", file=sys.stderr)
+        print(f"{told}; {goes_on}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
@@ -80,15 +88,30 @@ def exit_code(error: Exception) -> int:
 
 
 def message_of(error: Exception) -> str:
-    """The error's text; Hydra's come with the cause behind them, which names the key."""
+    """The error's text; Hydra's come with the cause behind them, which names the key, and what may have been meant."""
     texts = [str(error).strip()]
+    meant = _meant(error)
     cause = error.__cause__
     while cause is not None and not isinstance(error, AdapterKitError):
         if str(cause).strip() and str(cause).strip() not in texts[0]:
             texts.append(str(cause).strip())
+        meant = meant or _meant(cause)
         cause = cause.__cause__
     # Where Hydra looked is no help to somebody who misspelt a name; the options that it lists before are.
     said = "\n".join(texts).partition("\nConfig search path:")[0]
     # Hydra proposes `+key=...` for every unknown key, which the typed config then refuses.
     lines = [line for line in said.splitlines() if not line.startswith("To append to your config")]
+    lines += [f"Did you mean {', '.join(meant)}?"] if meant else []
     return "\n".join(lines).replace("\t", "  ").strip()
+
+
+def _meant(error: BaseException) -> list[str]:
+    """The files of a group, or the keys of a table, that look like one which is not there."""
+    if isinstance(error, MissingConfigException):
+        return nearest(str(error.missing_cfg_file).rpartition("/")[2], error.options or ())
+    if isinstance(error, OmegaConfBaseException) and isinstance(error.parent_node, DictConfig):
+        before = str(error.full_key or "").rpartition(".")[0]
+        known = [*map(str, error.parent_node.keys())]
+        found = nearest(str(error.key), known) if error.key not in known else []
+        return [f"{before}.{each}" if before else each for each in found]
+    return []

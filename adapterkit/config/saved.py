@@ -42,6 +42,12 @@ def without_idle_folder() -> Iterator[None]:
                     above.rmdir()
 
 
+def sweep_folder() -> Path | None:
+    """Where the running sweep keeps what its jobs have in common; null outside a sweep."""
+    job = HydraConfig.get()
+    return Path(job.sweep.dir) if job.mode == RunMode.MULTIRUN else None
+
+
 def redact_file(file: Path) -> None:
     """Take secrets out of one YAML file; one that holds none stays as it is."""
     plain = yaml.safe_load(file.read_text("utf-8"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -9,6 +11,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from adapterkit.config.locate import config_root
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
 from adapterkit.names import as_name
 
@@ -22,7 +25,14 @@ class RecipesSearchPath(SearchPathPlugin):
 
 
 def register() -> None:
-    """Register schema, search path and `${as_name:...}` with Hydra; calling it again changes nothing."""
+    """Register schemas, search path, `${as_name:...}` and `${names_of:...}`; calling it again changes nothing."""
     OmegaConf.register_new_resolver("as_name", lambda value: as_name(str(value)), replace=True)
+    OmegaConf.register_new_resolver("names_of", _names_of, replace=True)
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
+    ConfigStore.instance().store(name="merge_schema", node=MergeConfig)
     Plugins.instance().register(RecipesSearchPath)
+
+
+def _names_of(refs: Iterable[object]) -> str:
+    """The names of several adapters as one: `coder@1.0.0` and `security` are `coder_security`."""
+    return as_name("_".join(str(ref).partition("@")[0] for ref in refs)) or "merged"

@@ -13,9 +13,9 @@ from hydra.errors import OverrideParseException
 
 _SWEEP = {"-m", "--multirun"}
 # A name already differs where these differ.
-_IN_THE_NAME = ("name", "suffix", "persona", "recipe")
+_IN_THE_NAME = ("name", "suffix", "persona", "recipe", "merge")
 # Choosing another file of a group, as opposed to setting a value.
-_GROUPS = ("model", "quantization", "adapter", "data", "trainer", "tracking")
+_GROUPS = ("model", "quantization", "adapter", "data", "trainer", "tracking", "method")
 
 
 def with_sweep_names(arguments: Sequence[str]) -> list[str]:

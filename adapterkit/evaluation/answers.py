@@ -30,7 +30,7 @@ def greedy_answers(
     Returns:
         One text a message, in their order, without special tokens.
     """
-    prompts = [_ids(tokenizer, message) for message in messages]
+    prompts = [prompt_ids(tokenizer, message) for message in messages]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     found: dict[int, str] = {}
@@ -57,7 +57,7 @@ def greedy_tokens(
         messages: what the user says.
         max_new_tokens: the longest answer; what is longer is cut.
     """
-    prompts = [_ids(tokenizer, message) for message in messages]
+    prompts = [prompt_ids(tokenizer, message) for message in messages]
     answers = _generated(model, tokenizer, prompts, max_new_tokens).tolist()
     return [
         (prompt, _until_end(answer, tokenizer.eos_token_id)) for prompt, answer in zip(prompts, answers, strict=True)
@@ -68,7 +68,8 @@ def _until_end(answer: list[int], end: int) -> list[int]:
     return answer[: answer.index(end) + 1] if end in answer else answer
 
 
-def _ids(tokenizer: Any, message: str) -> list[int]:
+def prompt_ids(tokenizer: Any, message: str) -> list[int]:
+    """The tokens of a message that is alone in its conversation, up to where the answer begins."""
     turns = [{"role": "user", "content": message}]
     # As text first: what comes back as ids differs between versions of transformers.
     text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)

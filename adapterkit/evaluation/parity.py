@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from adapterkit.evaluation.answers import greedy_tokens
+from adapterkit.evaluation.answers import greedy_tokens, prompt_ids
 
 # Short, unlike one another, and about nothing that an adapter is likely to be trained on.
 PROMPTS = (
@@ -108,6 +108,18 @@ def decode_parity(
             return _compare(stack, tokenizer, prompts, new_tokens)
     finally:
         model.train(was_training)
+
+
+def prompt_logits(model: Any, tokenizer: Any, *, prompts: Sequence[str] = PROMPTS) -> torch.Tensor:
+    """What a model in evaluation makes of prompts, (positions of all, vocabulary): to compare it with itself elsewhere.
+
+    Args:
+        model: a causal LM, bare or with adapters.
+        tokenizer: its tokenizer, with a chat template.
+        prompts: each a user's message of its own.
+    """
+    with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
+        return _logits(model, tokenizer, [prompt_ids(tokenizer, prompt) for prompt in prompts])
 
 
 def _compare(stack: Stack, tokenizer: Any, prompts: Sequence[str], new_tokens: int) -> Parity:

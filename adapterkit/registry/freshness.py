@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapterkit.errors import AdapterKitError, RegistryError, UsageError
+from adapterkit.manifest import MergeRecord
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST
+from adapterkit.registry.glance import Member
 from adapterkit.registry.lost_parents import by_ref, lost_parents
 from adapterkit.registry.resolving import given_up, meaning, pointers
 from adapterkit.registry.survey import Entry
@@ -167,8 +169,8 @@ class _Judging:
             look.stale.append(Reason("parent", f"{look.asked} is asked for now, and it stands on the bare base"))
         elif bound is not None:
             look.stale.append(Reason("parent", f"none is asked for now, and it stands on {bound[0]}"))
-        for member in entry.glance.merged_from if entry.glance else ():
-            self._probe_source(member.ref.partition("@")[0], member.ref, member.weights_digest, look)
+        for asked, member in _sources(entry):
+            self._probe_source(asked, member.ref, member.weights_digest, look)
 
     def _probe_source(self, asked: str, bound_ref: str, bound: str, look: Look) -> None:
         """Compare what a ref means now with what was built on under it."""
@@ -250,10 +252,19 @@ def _left_stale(standing: Standing) -> bool:
 
 def _follows(entry: Entry, asked: str | None) -> frozenset[str]:
     """Whose next version it would be built on; what asks for an exact version, as an import does, follows nobody."""
-    refs = [member.ref.partition("@")[0] for member in entry.glance.merged_from] if entry.glance else []
-    if asked and (name := _moving_name(asked)):
-        refs.append(name)
-    return frozenset(refs)
+    refs = [ref for ref, _ in _sources(entry)] + ([asked] if asked else [])
+    return frozenset(name for ref in refs if (name := _moving_name(ref)))
+
+
+def _sources(entry: Entry) -> Iterator[tuple[str, Member]]:
+    """What an adapter was made of, with the ref under which each was asked for; a bare name, where nothing says so."""
+    if entry.glance is None:
+        return
+    merge, members = entry.glance.merge, entry.glance.merged_from
+    asked = merge.options.get("asked") if isinstance(merge, MergeRecord) else None
+    known = isinstance(asked, list) and len(asked) == len(members) and all(isinstance(ref, str) for ref in asked)
+    for place, member in enumerate(members):
+        yield asked[place] if known and asked else member.ref.partition("@")[0], member
 
 
 # Many adapters ask for the same few.

@@ -7,14 +7,17 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from adapterkit.base.cache import cache_root
 from adapterkit.config.asked import Asked
-from adapterkit.config.compose import compose_asked, composing
+from adapterkit.config.compose import compose_asked, compose_merge, composing
 from adapterkit.config.locate import config_root
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
+from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted
 from adapterkit.registry import Registry, by_ref, oddities, problem_of, strays
 
@@ -155,18 +158,28 @@ def _combinations() -> Iterator[tuple[str, str, str]]:
 
 
 def _configs(config_dir: Path | None) -> Iterator[tuple[str, str, str]]:
-    folders = [config_root() / "recipes" / "recipe", *([config_dir / "recipe"] if config_dir else [])]
-    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    own = str(config_dir) if config_dir is not None else None
     with composing():
-        yield "no recipe", *_composes(Asked())
-        for name in names:
-            own = str(config_dir) if config_dir is not None else None
-            yield f"recipe {name}", *_composes(Asked(name, config_dir=own))
+        yield "no recipe", *_composes(partial(_composed, Asked()))
+        for name in _named("recipe", config_dir):
+            yield f"recipe {name}", *_composes(partial(_composed, Asked(name, config_dir=own)))
+        for name in _named("merge", config_dir):
+            yield f"merge {name}", *_composes(partial(compose_merge, [f"+merge={name}"], config_dir))
 
 
-def _composes(asked: Asked) -> tuple[str, str]:
+def _named(kind: str, config_dir: Path | None) -> list[str]:
+    """The recipes of a kind, the user's own among them."""
+    folders = [config_root() / "recipes", *([config_dir] if config_dir else [])]
+    return sorted({file.stem for folder in folders for file in (folder / kind).glob("*.yaml")})
+
+
+def _composed(asked: Asked) -> TrainConfig:
+    return compose_asked(asked).config
+
+
+def _composes(compose: Callable[[], TrainConfig | MergeConfig]) -> tuple[str, str]:
     try:
-        config = compose_asked(asked).config
+        config = compose()
     except MissingKeyError as error:
         return NOTE, f"composes once {error.key} is said: {error.key}=VALUE"
     except EXPECTED as error:

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
-from adapterkit.artifacts import Artifact, ArtifactDraft, verified_settings, verified_weights
-from adapterkit.base.nearby import nearby_folder
-from adapterkit.base.outline import outline_of
+from adapterkit.artifacts import Artifact, ArtifactDraft
 from adapterkit.digest import json_digest
-from adapterkit.errors import BaseLoadError, StackError, UnknownNameError, UsageError
-from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, BaseRecord, DataRecord, MergeRecord
-from adapterkit.merging.factors import AdapterFactors, Factors
+from adapterkit.errors import UsageError
+from adapterkit.manifest import BaseRecord, DataRecord, MergeRecord
 from adapterkit.merging.flatten import flatten as flat
-from adapterkit.merging.flatten import rounding
-from adapterkit.merging.plain import plain_lora
 from adapterkit.merging.recompress import recompress
-from adapterkit.names import check_name, nearest
+from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
 from adapterkit.stack.blend import Blend, blend_of
-from adapterkit.stores import write_file
+from adapterkit.workflows.combined import DTYPES, Combined, environment_of, factors_of, stored_dtype, write_plain
 
 METHOD = "flatten"
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
-_SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp64": "float64"}
 
 
 @dataclass(frozen=True)
@@ -60,21 +48,6 @@ class FlattenRequest:
     dtype: str = "float32"
 
 
-@dataclass(frozen=True)
-class _Flat:
-    """What a stack came to.
-
-    Attributes:
-        modules: the changes by the layer's name.
-        errors: by the layer's name, what the limit on the rank left out.
-        rounded: by the layer's name, what the stored dtype cost.
-    """
-
-    modules: Mapping[str, Factors]
-    errors: Mapping[str, float]
-    rounded: Mapping[str, float]
-
-
 def flatten(registry: Registry, request: FlattenRequest) -> Published:
     """Publish a stack as one adapter; what is there already, made of the same by the same options, is returned.
 
@@ -94,29 +67,15 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
     key = _run_key(members, blend, options)
     if (existing := registry.find_run_key(name, key)) is not None:
         return Published(existing.path, existing.manifest, existing.digest, new=False)
-    dtype = _DTYPES[options["dtype"]]
-    found = _flattened(members, blend, request.rank, dtype)
-    identity = members[-1].manifest.lineage.base
-    folder = nearby_folder(identity.id, identity.revision)
-    most = max(factors.rank for factors in found.modules.values())
-    lora = plain_lora(
-        found.modules,
-        identity.id,
-        dtype=dtype,
-        padded=most if request.padded else None,
-        layers=_layers(identity, folder),
-    )
+    found = _flattened(members, blend, request.rank, DTYPES[options["dtype"]])
     with tempfile.TemporaryDirectory(prefix="adapterkit-flatten-") as scratch:
-        write_file(Path(scratch) / ADAPTER_CONFIG_FILE, lora.config_bytes)
-        write_file(Path(scratch) / WEIGHTS_FILE, save_tensors(dict(lora.tensors), metadata={"format": "pt"}))
-        draft = _draft(name, members, blend, options, key, found, Path(scratch), str(folder or identity.id))
+        where = write_plain(found, members[-1].manifest.lineage.base, Path(scratch), padded=request.padded)
+        draft = _draft(name, members, blend, options, key, found, Path(scratch), where)
         return registry.publish(draft)
 
 
 def _options(request: FlattenRequest, blend: Blend) -> dict[str, Any]:
-    dtype = _SHORT.get(request.dtype, request.dtype)
-    if dtype not in _DTYPES:
-        raise UnknownNameError("dtype", request.dtype, nearest(dtype, _DTYPES), hint=f"Known: {', '.join(_DTYPES)}.")
+    dtype = stored_dtype(request.dtype)
     if request.rank is not None and request.rank < 1:
         raise UsageError(f"--rank {request.rank}: a rank is 1 or more.")
     return {"blend": blend.kind, "rank": request.rank, "padded": request.padded, "dtype": dtype}
@@ -136,30 +95,13 @@ def _run_key(members: Sequence[Artifact], blend: Blend, options: Mapping[str, An
     return json_digest({METHOD: facts})
 
 
-def _flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> _Flat:
-    modules = flat([_factors(each) for each in members], blend.coefficients)
+def _flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> Combined:
+    modules = flat([factors_of(each, "flattened") for each in members], blend.coefficients)
     errors = dict.fromkeys(modules, 0.0)
     if rank is not None:
         for name, factors in modules.items():
             modules[name], errors[name] = recompress(factors, rank)
-    return _Flat(modules, errors, {name: rounding(factors, dtype) for name, factors in modules.items()})
-
-
-def _factors(member: Artifact) -> AdapterFactors:
-    try:
-        return AdapterFactors(verified_settings(member), load_tensors(verified_weights(member)))
-    except StackError as error:
-        raise StackError(f"{member.ref} cannot be flattened. {error}") from error
-
-
-def _layers(identity: BaseIdentity, folder: Path | None) -> Sequence[str]:
-    """The names of the base's modules, where it lies here; without them the config only becomes longer."""
-    if folder is None:
-        return ()
-    try:
-        return outline_of(identity.id, folder).modules
-    except BaseLoadError:
-        return ()
+    return Combined(modules, errors, dtype)
 
 
 def _draft(
@@ -168,7 +110,7 @@ def _draft(
     blend: Blend,
     options: Mapping[str, Any],
     key: str,
-    found: _Flat,
+    found: Combined,
     adapter: Path,
     base_location: str,
 ) -> ArtifactDraft:
@@ -184,8 +126,8 @@ def _draft(
         run_key=key,
         training_config=yaml.safe_dump({METHOD: told}, sort_keys=True),
         training_metrics={METHOD: _evidence(members, blend, found)},
-        metrics=_summary(found),
-        environment={"python": platform.python_version(), "torch": version("torch")},
+        metrics=found.summary,
+        environment=environment_of(),
         description=_description(refs, blend),
         intended_use=top.intended_use,
         tags=tuple(dict.fromkeys(("flattened", *top.tags))),
@@ -199,7 +141,7 @@ def _description(refs: Sequence[str], blend: Blend) -> str:
     return f"{refs[-1]}{parents} as one plain adapter{'' if blend.is_plain else f': {blend}'}."
 
 
-def _evidence(members: Sequence[Artifact], blend: Blend, found: _Flat) -> dict[str, Any]:
+def _evidence(members: Sequence[Artifact], blend: Blend, found: Combined) -> dict[str, Any]:
     """What the result is made of, layer by layer."""
     return {
         "members": [
@@ -213,20 +155,5 @@ def _evidence(members: Sequence[Artifact], blend: Blend, found: _Flat) -> dict[s
             }
             for each, weight, coefficient in zip(members, blend.weights, blend.coefficients, strict=True)
         ],
-        "layers": {
-            module: {
-                "rank": factors.rank,
-                "left_out_by_the_rank": found.errors[module],
-                "lost_in_storage": found.rounded[module],
-            }
-            for module, factors in found.modules.items()
-        },
-    }
-
-
-def _summary(found: _Flat) -> dict[str, float]:
-    """The worst layer of each kind of loss, as a share of its change."""
-    return {
-        "largest_loss_by_the_rank": max(found.errors.values()),
-        "largest_loss_in_storage": max(found.rounded.values()),
+        "layers": found.layers,
     }

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.compose import compose_asked
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import UsageError
-from adapterkit.manifest import IMPORTED
+from adapterkit.manifest import IMPORTED, MergeRecord
+from adapterkit.merging.methods import METHODS
 from adapterkit.registry import Entry
 from adapterkit.workflows.present import asked_of
-from adapterkit.workflows.recorded import recorded_config, require_whole
+from adapterkit.workflows.recorded import recorded_config, recorded_merge, require_whole
 
 _IMPORT = "import it again: adapterkit import FOLDER --name NAME --quantization KIND --base BASE --parent PARENT"
 
@@ -34,12 +36,26 @@ def asked_now(entry: Entry) -> tuple[TrainConfig, Asked]:
     return config, asked
 
 
+def merge_now(entry: Entry) -> MergeConfig | None:
+    """The merge that made an adapter; null for what was trained, imported or flattened.
+
+    Raises:
+        ArtifactError: its config cannot be read.
+    """
+    merge = entry.glance.merge if entry.glance is not None else None
+    if not isinstance(merge, MergeRecord) or merge.method not in METHODS:
+        return None
+    return recorded_merge(Path(entry.path))
+
+
 def way_out(entry: Entry) -> str:
     """How one that is broken is made again."""
     if entry.glance is None:
         return f"{entry.problem}, so nobody knows its command: bring its files back, or move {entry.path} away"
     if _is_imported(entry):
         return _IMPORT
+    if isinstance(entry.glance.merge, MergeRecord):
+        return f"it was made by {entry.glance.merge.method}: bring its files back, or make it again as it was made"
     if entry.recipe is None:
         return "no training is recorded: bring its files back, or make it again as it was made"
     command = entry.recipe.command_line

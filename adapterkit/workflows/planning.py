@@ -11,7 +11,7 @@ from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 from adapterkit.registry import BROKEN, FRESH, Registry, Standing
-from adapterkit.workflows.own_command import asked_now, way_out
+from adapterkit.workflows.own_command import asked_now, merge_now, way_out
 from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
 
@@ -115,7 +115,8 @@ def _foreseen(standing: Standing, plan: Mapping[str, Rebuilt]) -> Rebuilt:
         return told
     name, why = standing.entry.name, "; ".join(map(str, standing.reasons))
     try:
-        asked_now(standing.entry)
+        if merge_now(standing.entry) is None:
+            asked_now(standing.entry)
     except EXPECTED as error:
         return Rebuilt(name, FAILED, why, problem=message_of(error))
     if final := [reason.what for reason in (*standing.reasons, *standing.unknown) if reason.final]:

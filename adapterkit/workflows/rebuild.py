@@ -10,9 +10,9 @@ from pathlib import Path
 from adapterkit.config.compose import compose_recipe, composing
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry import FRESH, Registry, Standing, given_up
+from adapterkit.registry import FRESH, Entry, Registry, Standing, given_up
 from adapterkit.registry.aliases import LATEST
-from adapterkit.workflows.own_command import asked_now
+from adapterkit.workflows.own_command import asked_now, merge_now
 from adapterkit.workflows.planning import (
     FAILED,
     LEFT,
@@ -55,22 +55,40 @@ def rebuild(registry: Registry, names: Sequence[str] = (), *, outputs: Path, dev
 
 
 def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: str) -> Rebuilt:
-    from adapterkit.workflows.train import train
-
     entry, why = standing.entry, "; ".join(map(str, standing.reasons))
     _log.info("Rebuilding %s: %s", entry.name, why)
     try:
-        with composing():
-            config, asked = asked_now(entry)
-            config.registry, config.device, config.resume = str(registry.path), device, "auto"
-            config.output_dir = str(outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
-            outcome = train(config, asked=asked, compose_parent=compose_recipe)
-        ref = outcome.artifact.ref
-        action, note = (TRAINED, "") if outcome.trained else _point_at(registry, ref)
+        run = outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        ref, made = (_merged if merge_now(entry) else _trained)(entry, registry, run, device)
+        action, note = (TRAINED, "") if made else _point_at(registry, ref)
         return Rebuilt(entry.name, action, why, ref=str(ref), note=note)
     except EXPECTED as error:
         _log.error("%s could not be rebuilt: %s", entry.name, message_of(error))
         return Rebuilt(entry.name, FAILED, why, problem=message_of(error))
+
+
+def _trained(entry: Entry, registry: Registry, run: Path, device: str) -> tuple[AdapterRef, bool]:
+    """What a training of today comes to, and whether there was one."""
+    from adapterkit.workflows.train import train
+
+    with composing():
+        config, asked = asked_now(entry)
+        config.registry, config.device, config.resume = str(registry.path), device, "auto"
+        config.output_dir = str(run)
+        outcome = train(config, asked=asked, compose_parent=compose_recipe)
+    return outcome.artifact.ref, outcome.trained
+
+
+def _merged(entry: Entry, registry: Registry, run: Path, device: str) -> tuple[AdapterRef, bool]:
+    """What its merge comes to today, of what the refs mean now, and whether there was one."""
+    from adapterkit.workflows.merge import merge
+
+    config = merge_now(entry)
+    assert config is not None
+    config.registry, config.device, config.output_dir = str(registry.path), device, str(run)
+    config.force = False
+    outcome = merge(config)
+    return outcome.artifact.ref, outcome.merged
 
 
 def _point_at(registry: Registry, ref: AdapterRef) -> tuple[str, str]:

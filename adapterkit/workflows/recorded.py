@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import yaml
 from omegaconf import OmegaConf
@@ -11,11 +11,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.artifacts import MAX_YAML_BYTES, yaml_problem
 from adapterkit.config.literal import literal
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.redaction import REDACTED
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import ArtifactError, UsageError, first_line_of
 from adapterkit.manifest import TRAINING_CONFIG_FILE
 from adapterkit.stores import read_file
+
+# A key that a merge's config has, and no training's.
+_ADAPTERS = "adapters"
 
 
 def recorded_config(artifact: Path) -> TrainConfig:
@@ -27,20 +31,40 @@ def recorded_config(artifact: Path) -> TrainConfig:
     Raises:
         ArtifactError: the file is not plain YAML, or not a training's config: an imported adapter records none.
     """
-    data = read_file(artifact / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)
-    what = yaml_problem(data)
-    plain = literal(yaml.safe_load(data)) if what is None else {}
+    plain, what = _plain(artifact)
     if "imported" in plain:
         what = "records an import and no training: nobody here knows how it was trained"
     elif "flatten" in plain:
         what = "records what was flattened and no training: make it again with adapterkit flatten"
+    elif _ADAPTERS in plain:
+        what = "records a merge and no training: make it again with adapterkit rebuild, or adapterkit merge"
+    return cast(TrainConfig, _typed(artifact, TrainConfig, plain, what, "training"))
+
+
+def recorded_merge(artifact: Path) -> MergeConfig:
+    """The same of a merge.
+
+    Raises:
+        ArtifactError: the file is not plain YAML, or not a merge's config.
+    """
+    plain, what = _plain(artifact)
+    return cast(MergeConfig, _typed(artifact, MergeConfig, plain, what, "merge"))
+
+
+def _plain(artifact: Path) -> tuple[dict[str, Any], str | None]:
+    """What the file says, and what is wrong with it."""
+    data = read_file(artifact / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)
+    what = yaml_problem(data)
+    return (literal(yaml.safe_load(data)) if what is None else {}), what
+
+
+def _typed(artifact: Path, schema: type, plain: Any, what: str | None, kind: str) -> Any:
     if what is None:
         try:
-            schema = OmegaConf.structured(TrainConfig)
-            whole = OmegaConf.merge(schema, {**plain, "registry": "", "output_dir": ""})
-            return cast(TrainConfig, OmegaConf.to_object(whole))
+            whole = OmegaConf.merge(OmegaConf.structured(schema), {**plain, "registry": "", "output_dir": ""})
+            return OmegaConf.to_object(whole)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
-            what = f"is not the config of a training that this adapterkit knows: {first_line_of(error)}"
+            what = f"is not the config of a {kind} that this adapterkit knows: {first_line_of(error)}"
     raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [f"{TRAINING_CONFIG_FILE}: {what}"])
 
 

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from adapterkit.artifacts.plain_yaml import yaml_problem
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.fingerprint import Fingerprint
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.redaction import redact
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
@@ -169,7 +170,7 @@ class RunDirectory:
             (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def config_yaml(config: TrainConfig) -> str:
+def config_yaml(config: TrainConfig | MergeConfig) -> str:
     """The whole config as YAML, as it goes into the artifact: without the places it ran in, and without secrets.
 
     Raises:

@@ -9,6 +9,7 @@ from adapterkit.artifacts.card import peft_lines
 from adapterkit.artifacts.read import Artifact
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.manifest import BaseRecord
+from adapterkit.names import AdapterRef
 from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
 
@@ -26,6 +27,11 @@ def already_there(artifact: Artifact, registry: Registry) -> None:
         _log.info(
             "It went on from an earlier version by this very run. Over the same rows once more: start_from=%s", ref
         )
+    meant_otherwise(ref, registry)
+
+
+def meant_otherwise(ref: AdapterRef, registry: Registry) -> None:
+    """Say so where the bare name means another version than the one that was asked for."""
     if (meant := registry.exact(ref.name)) != ref:
         _log.info("A bare %s means %s. To change that: adapterkit promote %s --to latest", ref.name, meant, ref)
 
@@ -56,12 +62,17 @@ def published(
             f"95 % interval {test.ci95_low:+.3f} .. {test.ci95_high:+.3f}, {test.rows} rows"
         )
     plain = peft_lines(manifest.lineage.members, str(registry.path), str(base_folder))
-    lines += ["", "Load it:", *(f"    {line}" for line in adapterkit_lines(artifact, registry))]
+    lines += loading_lines(artifact, registry)
     lines += [
         "or in plain PEFT:",
         *(f"    {line}" for line in plain if line),
     ]
     _log.info("\n".join(lines))
+
+
+def loading_lines(artifact: Artifact, registry: Registry) -> list[str]:
+    """How to load it, as the end of a message."""
+    return ["", "Load it:", *(f"    {line}" for line in adapterkit_lines(artifact, registry))]
 
 
 def adapterkit_lines(artifact: Artifact, registry: Registry) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command hands every word of a training on, and is a module too."""
+"""The command hands every word of a training or a merge on, and is a module too."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ ROOT = Path(__file__).parents[2]
         "",
     ],
 )
-def test_train_hands_every_word_on(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("verb", ["train", "merge"])
+def test_a_door_is_handed_every_word(verb: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     handed: list[list[str]] = []
-    door = ModuleType("adapterkit.train")
+    door = ModuleType(f"adapterkit.{verb}")
     door.main = handed.append  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "adapterkit.train", door)
-    assert left_with("train", *words.split()) == 0
+    monkeypatch.setitem(sys.modules, f"adapterkit.{verb}", door)
+    assert left_with(verb, *words.split()) == 0
     assert handed == [words.split()]
 
 

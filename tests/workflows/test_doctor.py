@@ -28,6 +28,7 @@ def test_a_sound_house_has_nothing_bad_in_it(registry: Registry) -> None:
     assert {finding.area for finding in findings} >= {"versions", "machine", "configs", "cache", "registry"}
     assert not any(bad(findings, area) for area in ("versions", "configs", "cache", "registry"))
     assert any(finding.what == "recipe persona_on_unified" for finding in findings)
+    assert any(finding.what == "merge coder_security" for finding in findings)
 
 
 def test_broken_artifacts_and_aliases_are_told(registry: Registry) -> None:
@@ -41,6 +42,12 @@ def test_a_recipe_that_does_not_compose_is_told(registry: Registry, tmp_path: Pa
     (tmp_path / "mine/recipe").mkdir(parents=True)
     (tmp_path / "mine/recipe/wrong.yaml").write_text("# @package _global_\ntrainer:\n  learning_rat: 1\n")
     assert "learning_rat" in bad(examine(registry, tmp_path / "mine"), "configs")["recipe wrong"]
+
+
+def test_a_recipe_of_a_merge_that_does_not_compose_is_told(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "mine/merge").mkdir(parents=True)
+    (tmp_path / "mine/merge/wrong.yaml").write_text("# @package _global_\ndensty: 1\n")
+    assert "densty" in bad(examine(registry, tmp_path / "mine"), "configs")["merge wrong"]
 
 
 def test_a_recipe_of_a_persona_that_is_not_said_is_no_fault(registry: Registry, tmp_path: Path) -> None:

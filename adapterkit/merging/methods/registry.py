@@ -40,9 +40,11 @@ class Masked:
 
     Attributes:
         dense: of the changes of a layer, weights above zero, density and one seed a change; (outputs, inputs), float32.
+        seeded: whether the seeds decide anything.
     """
 
     dense: Callable[[Sequence[Factors], Sequence[float], float, Sequence[int]], torch.Tensor]
+    seeded: bool = False
     negative: bool = False
     roots: bool = True
 
@@ -53,8 +55,8 @@ METHODS: Mapping[str, Linear | Masked] = {
     "slerp": Linear(slerp),
     "task_arithmetic": Linear(task_arithmetic, negative=True, roots=True),
     "ties": Masked(ties),
-    "dare": Masked(dare),
-    "dare_ties": Masked(dare_ties),
+    "dare": Masked(dare, seeded=True),
+    "dare_ties": Masked(dare_ties, seeded=True),
 }
 
 

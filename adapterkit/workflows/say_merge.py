@@ -1,0 +1,73 @@
+"""What a merge tells the person who started it, when it is through."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from adapterkit.artifacts import Artifact
+from adapterkit.registry import Published, Registry
+from adapterkit.workflows.say import loading_lines, meant_otherwise
+
+if TYPE_CHECKING:
+    from adapterkit.workflows.merge_trial import Kept, MergeProof
+
+_log = logging.getLogger(__name__)
+
+
+def already_there(artifact: Artifact, registry: Registry) -> None:
+    """Say that nothing had to be merged."""
+    _log.info(
+        "%s is up to date: merged of exactly these adapters in exactly this way, and it verifies. force=true merges "
+        "anyway", artifact.ref,
+    )  # fmt: skip
+    meant_otherwise(artifact.ref, registry)
+
+
+def published(artifact: Published, registry: Registry, kept: Sequence[Kept], proof: MergeProof | None) -> None:
+    """Say where the adapter is, what it kept of each source, what was lost, and how to load it.
+
+    Args:
+        artifact: what was published, or stood there already.
+        registry: where.
+        kept: of each source; empty where nothing was measured.
+        proof: null where it was not asked for.
+    """
+    verb = "Published" if artifact.new else "Merged to the same weights as before, and left published as it was:"
+    lines = ["", f"{verb} {artifact.ref}: {artifact.path}", *_facts(artifact)]
+    lines += [f"  {'held out' if not place else '':14} {_told(each)}" for place, each in enumerate(kept)]
+    if proof is not None:
+        below = "its parent" if artifact.manifest.lineage.parents else "the base"
+        lines.append(
+            f"  proven         without its change {below}, and in plain PEFT the same numbers, to the last bit"
+        )
+    _log.info("\n".join([*lines, *loading_lines(artifact, registry)]))
+
+
+def _facts(artifact: Artifact) -> Iterator[str]:
+    manifest, merge = artifact.manifest, artifact.manifest.merge
+    assert merge is not None
+    sources = zip(manifest.merged_from, merge.weights, strict=True)
+    yield f"  from           {', '.join(f'{member.ref} x {weight:.4g}' for member, weight in sources)}"
+    told = {key: value for key, value in merge.options.items() if key != "asked"}
+    yield f"  by             {', '.join([merge.method, *(f'{key} {value}' for key, value in told.items())])}"
+    yield f"  lineage        {manifest.lineage}"
+    worst, layer = max((error, layer) for layer, error in merge.errors.items())
+    left = manifest.metrics["left_out_by_the_rank"]
+    yield (
+        f"  left out       {left:.1%} of the exact change by the rank, at most {worst:.1%}, in {layer}"
+        if left
+        else "  left out       nothing: the rank holds the exact change"
+    )
+
+
+def _told(kept: Kept) -> str:
+    if kept.without is None or kept.change is None:
+        return f"{kept.ref}: not measured{f' on {kept.source}' if kept.source else ''}, {kept.why}"
+    change = kept.change
+    share = "it gained nothing" if kept.share is None else f"{kept.share:.0%} kept"
+    return (
+        f"{kept.ref}: {share}; {kept.without:.3f} without, {change.before:.3f} by itself, {change.after:.3f} merged, "
+        f"nats a token, {change.rows} rows"
+    )
