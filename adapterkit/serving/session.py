@@ -145,7 +145,7 @@ def load(
     # Refused before the base is loaded, if at all.
     require_blendable(members, blend_of(len(members), blend, weights))
     recorded = members[-1].manifest.lineage.base
-    held = quantization_named(quantization) if quantization else _as_trained(recorded)
+    held = quantization_named(quantization) if quantization else as_trained(recorded)
     identity, folder = identify(ModelConfig(id=base or recorded.id, revision=recorded.revision), held)
     require_lineage([each.manifest for each in members], identity, any_quantization=quantization is not None)
     loaded = load_base(identity, folder, held, device=resolve_device(device))
@@ -171,7 +171,12 @@ def session_of(base: Base, members: Sequence[Artifact], *, any_quantization: boo
     return Session(stack.model, base.tokenizer, members[-1].manifest.lineage, stack)
 
 
-def _as_trained(recorded: BaseIdentity) -> QuantizationConfig:
+def as_trained(recorded: BaseIdentity) -> QuantizationConfig:
+    """How a base was held in training.
+
+    Raises:
+        BaseMismatchError: in a way that is not known here.
+    """
     try:
         return QuantizationConfig(**recorded.quantization)
     except TypeError as error:

@@ -1,7 +1,15 @@
 """Where bytes live: atomic primitives on a local disk."""
 
 from adapterkit.stores.create import create_file
-from adapterkit.stores.files import copy_file, explained, make_directory, read_file, sync_directory, sync_file, write_file
+from adapterkit.stores.files import (
+    copy_file,
+    explained,
+    make_directory,
+    read_file,
+    sync_directory,
+    sync_file,
+    write_file,
+)
 from adapterkit.stores.lock import adding_to, taking_from
 from adapterkit.stores.replace import replace_files
 from adapterkit.stores.staging import (

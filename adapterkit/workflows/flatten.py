@@ -33,7 +33,7 @@ from adapterkit.stack.blend import Blend, blend_of
 from adapterkit.stores import write_file
 
 METHOD = "flatten"
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 _SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp64": "float64"}
 
 
@@ -61,7 +61,7 @@ class FlattenRequest:
 
 
 @dataclass(frozen=True)
-class _Flat:
+class Flat:
     """What a stack came to.
 
     Attributes:
@@ -94,8 +94,8 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
     key = _run_key(members, blend, options)
     if (existing := registry.find_run_key(name, key)) is not None:
         return Published(existing.path, existing.manifest, existing.digest, new=False)
-    dtype = _DTYPES[options["dtype"]]
-    found = _flattened(members, blend, request.rank, dtype)
+    dtype = DTYPES[options["dtype"]]
+    found = flattened(members, blend, request.rank, dtype)
     identity = members[-1].manifest.lineage.base
     folder = nearby_folder(identity.id, identity.revision)
     most = max(factors.rank for factors in found.modules.values())
@@ -104,7 +104,7 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
         identity.id,
         dtype=dtype,
         padded=most if request.padded else None,
-        layers=_layers(identity, folder),
+        layers=layer_names(identity, folder),
     )
     with tempfile.TemporaryDirectory(prefix="adapterkit-flatten-") as scratch:
         write_file(Path(scratch) / ADAPTER_CONFIG_FILE, lora.config_bytes)
@@ -114,12 +114,31 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
 
 
 def _options(request: FlattenRequest, blend: Blend) -> dict[str, Any]:
-    dtype = _SHORT.get(request.dtype, request.dtype)
-    if dtype not in _DTYPES:
-        raise UnknownNameError("dtype", request.dtype, nearest(dtype, _DTYPES), hint=f"Known: {', '.join(_DTYPES)}.")
-    if request.rank is not None and request.rank < 1:
-        raise UsageError(f"--rank {request.rank}: a rank is 1 or more.")
+    dtype = dtype_named(request.dtype, tuple(DTYPES))
+    check_rank(request.rank)
     return {"blend": blend.kind, "rank": request.rank, "padded": request.padded, "dtype": dtype}
+
+
+def dtype_named(name: str, known: Sequence[str]) -> str:
+    """The full name of a dtype that is given in full or in short.
+
+    Raises:
+        UnknownNameError: it is none of the known ones.
+    """
+    dtype = _SHORT.get(name, name)
+    if dtype not in known:
+        raise UnknownNameError("dtype", name, nearest(dtype, known), hint=f"Known: {', '.join(known)}.")
+    return dtype
+
+
+def check_rank(rank: int | None) -> None:
+    """Refuse a limit on the rank that is none.
+
+    Raises:
+        UsageError: it is below 1.
+    """
+    if rank is not None and rank < 1:
+        raise UsageError(f"--rank {rank}: a rank is 1 or more.")
 
 
 def _run_key(members: Sequence[Artifact], blend: Blend, options: Mapping[str, Any]) -> str:
@@ -136,23 +155,36 @@ def _run_key(members: Sequence[Artifact], blend: Blend, options: Mapping[str, An
     return json_digest({METHOD: facts})
 
 
-def _flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> _Flat:
-    modules = flat([_factors(each) for each in members], blend.coefficients)
+def flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> Flat:
+    """A verified stack as one change a layer, and what a limit on the rank and a stored dtype cost.
+
+    Raises:
+        UsageError: nothing is left of the stack.
+        ArtifactError: a member is damaged.
+        StackError: a member is a DoRA.
+    """
+    modules = flat([factors_of(each) for each in members], blend.coefficients)
     errors = dict.fromkeys(modules, 0.0)
     if rank is not None:
         for name, factors in modules.items():
             modules[name], errors[name] = recompress(factors, rank)
-    return _Flat(modules, errors, {name: rounding(factors, dtype) for name, factors in modules.items()})
+    return Flat(modules, errors, {name: rounding(factors, dtype) for name, factors in modules.items()})
 
 
-def _factors(member: Artifact) -> AdapterFactors:
+def factors_of(member: Artifact, *, magnitudes: bool = False) -> AdapterFactors:
+    """A verified member's changes; with `magnitudes` a DoRA's too.
+
+    Raises:
+        ArtifactError: its files changed since it was verified.
+        StackError: it is a DoRA, and magnitudes are of no use.
+    """
     try:
-        return AdapterFactors(verified_settings(member), load_tensors(verified_weights(member)))
+        return AdapterFactors(verified_settings(member), load_tensors(verified_weights(member)), magnitudes=magnitudes)
     except StackError as error:
         raise StackError(f"{member.ref} cannot be flattened. {error}") from error
 
 
-def _layers(identity: BaseIdentity, folder: Path | None) -> Sequence[str]:
+def layer_names(identity: BaseIdentity, folder: Path | None) -> Sequence[str]:
     """The names of the base's modules, where it lies here; without them the config only becomes longer."""
     if folder is None:
         return ()
@@ -168,7 +200,7 @@ def _draft(
     blend: Blend,
     options: Mapping[str, Any],
     key: str,
-    found: _Flat,
+    found: Flat,
     adapter: Path,
     base_location: str,
 ) -> ArtifactDraft:
@@ -199,7 +231,7 @@ def _description(refs: Sequence[str], blend: Blend) -> str:
     return f"{refs[-1]}{parents} as one plain adapter{'' if blend.is_plain else f': {blend}'}."
 
 
-def _evidence(members: Sequence[Artifact], blend: Blend, found: _Flat) -> dict[str, Any]:
+def _evidence(members: Sequence[Artifact], blend: Blend, found: Flat) -> dict[str, Any]:
     """What the result is made of, layer by layer."""
     return {
         "members": [
@@ -224,7 +256,7 @@ def _evidence(members: Sequence[Artifact], blend: Blend, found: _Flat) -> dict[s
     }
 
 
-def _summary(found: _Flat) -> dict[str, float]:
+def _summary(found: Flat) -> dict[str, float]:
     """The worst layer of each kind of loss, as a share of its change."""
     return {
         "largest_loss_by_the_rank": max(found.errors.values()),

@@ -116,19 +116,15 @@ class _Weights:
         self._into, self._outline, self._stored = into, outline, StoredTensors(into.folder)
         self._layers = {name: self._layer(name) for name in self._stored}
         self.changed = changed
-        head, embedding = outline.head, self._embedding()
-        self.untied = outline.tied and head in changed
-        if self.untied and head is not None and embedding is not None:
-            self._layers.pop(f"{head}.weight", None)
-            self._source = {f"{head}.weight": embedding}
-            self._layers[f"{head}.weight"] = head
-        else:
-            self._source = {}
-        if lost := sorted(changed - set(self._layers.values())):  # type: ignore[arg-type]
+        self.untied = outline.tied and outline.head in changed
+        # A tied output layer that changes needs weights of its own, and begins with the embedding's.
+        self._source = {f"{outline.head}.weight": self._embedding()} if self.untied else {}
+        self._layers |= dict.fromkeys(self._source, outline.head)
+        if lost := sorted(changed.difference(layer for layer in self._layers.values() if layer)):
             raise ExportError(
-                f"The files of the base hold no weight for `{lost[0]}` ({len(lost)} such layers): transformers makes it "
-                "from other tensors when it loads this kind of model, and a merge would have to undo that. Flatten the "
-                "adapter instead: adapterkit flatten REF"
+                f"The files of the base hold no weight for `{lost[0]}` ({len(lost)} such layers): transformers makes "
+                "it from other tensors when it loads this kind of model, and a merge would have to undo that. Flatten "
+                "the adapter instead: adapterkit flatten REF"
             )
 
     def _layer(self, name: str) -> str | None:
@@ -139,16 +135,16 @@ class _Weights:
         prefixed = f"{self._outline.model.base_model_prefix}.{layer}"
         return next((each for each in (layer, prefixed) if each in self._outline.sizes), None)
 
-    def _embedding(self) -> str | None:
+    def _embedding(self) -> str:
+        """The stored tensor of the embedding."""
         wanted = self._outline.model.get_input_embeddings()
-        module = next((name for name, each in self._outline.model.named_modules() if each is wanted), None)
-        return next((name for name in self._stored if module and f".{module}.weight".endswith(f".{name}")), None)
+        module = next(name for name, each in self._outline.model.named_modules() if each is wanted)
+        return next(name for name in self._stored if f".{module}.weight".endswith(f".{name}"))
 
     def __iter__(self) -> Iterator[tuple[str, str | None, torch.Tensor]]:
         """Name, linear layer or null, and the tensor as the base holds it, (outputs, inputs) of a linear layer."""
         for name, layer in self._layers.items():
-            tensor = self._stored[self._source.get(name, name)]
-            tensor = self.turned(tensor, layer)
+            tensor = self.turned(self._stored[self._source.get(name, name)], layer)
             if self._into.held_as is not None:
                 tensor = held(tensor, self._into.held_as, quantized=self.is_block(layer))
             yield name, layer, tensor
