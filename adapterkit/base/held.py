@@ -31,17 +31,20 @@ def held(tensor: torch.Tensor, config: QuantizationConfig, *, quantized: bool) -
     from bitsandbytes.functional import int8_vectorwise_dequant
     from bitsandbytes.nn import Int8Params
 
-    eight: Any = Int8Params(cast, requires_grad=False, has_fp16_weights=False).to("cpu")
-    return int8_vectorwise_dequant(eight.CB, eight.SCB)
+    eight: Any = Int8Params(cast, requires_grad=False, has_fp16_weights=False)
+    eight = eight.to("cpu")  # Which quantizes it, on whatever device.
+    found: torch.Tensor = int8_vectorwise_dequant(eight.CB, eight.SCB)
+    return found
 
 
 def four_bit(weight: torch.Tensor, *, double_quant: bool) -> Any:
     """A weight as bitsandbytes holds it in NF4, a `Params4bit` on the CPU; made as transformers makes it."""
     from bitsandbytes.nn import Params4bit
 
-    return Params4bit(
+    four: Any = Params4bit(
         weight.contiguous(), requires_grad=False, compress_statistics=double_quant, quant_type="nf4"
-    ).to("cpu")  # fmt: skip
+    )  # fmt: skip
+    return four.to("cpu")
 
 
 def dequantized(weight: Any) -> torch.Tensor:

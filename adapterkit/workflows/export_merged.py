@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from adapterkit.artifacts import Artifact
-from adapterkit.base.load import Base, identify, load_base
+from adapterkit.base.load import identify, load_base
 from adapterkit.base.quantization import keep_bytes_in_place, torch_dtype
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
 from adapterkit.errors import LossError
 from adapterkit.evaluation.distance import Distance, Said, distance, said_by
 from adapterkit.evaluation.parity import PROMPTS
+from adapterkit.lineage import BaseIdentity
 from adapterkit.merging.export.merged import MergedModel, MergeInto, write_merged
 from adapterkit.merging.export.readme import fenced
 from adapterkit.merging.export.record import Losses
@@ -55,28 +56,31 @@ def merged(members: Sequence[Artifact], blend: Blend, request: ExportRequest, st
     result = write_merged(into, [factors_of(each, magnitudes=True) for each in members], blend.coefficients, staged)
     found = None
     if four_bit or request.measure:
-        base = load_base(identity, folder, trained, device=torch.device("cpu"))
-        found = _measured(base, members, blend, staged)
+        # One of the two models at a time.
+        said, tokenizer = _said(identity, folder, trained, members, blend)
+        found = _measured(said, tokenizer, staged)
     if four_bit:
         _require_accepted(result, found, request.accept_loss)
     return _written(request, into, result, found)
 
 
-def _measured(base: Base, members: Sequence[Artifact], blend: Blend, folder: Path) -> Distance:
-    """Run the stack as it was trained, and then the new model."""
-    said = _said(base, members, blend)
-    base.model.to("meta")  # Only one of the two models has its weights in memory.
+def _said(
+    identity: BaseIdentity, folder: Path, trained: QuantizationConfig, members: Sequence[Artifact], blend: Blend
+) -> tuple[Said, Any]:
+    """What the stack answers, on its base as it was trained, and the tokenizer."""
+    base = load_base(identity, folder, trained, device=torch.device("cpu"))
+    session = session_of(base, members)
+    session.blend(blend.kind, blend.weights)
+    return said_by(session.model, base.tokenizer, PROMPTS, new_tokens=_NEW_TOKENS), base.tokenizer
+
+
+def _measured(said: Said, tokenizer: Any, folder: Path) -> Distance:
+    """How far the new model is from that."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, trust_remote_code=False).eval()
     keep_bytes_in_place(model)
-    return distance(said, model, base.tokenizer)
-
-
-def _said(base: Base, members: Sequence[Artifact], blend: Blend) -> Said:
-    session = session_of(base, members)
-    session.blend(blend.kind, blend.weights)
-    return said_by(session.model, base.tokenizer, PROMPTS, new_tokens=_NEW_TOKENS)
+    return distance(said, model, tokenizer)
 
 
 def _require_accepted(result: MergedModel, found: Distance | None, accepted: float | None) -> None:

@@ -90,7 +90,7 @@ def load_low_bit(folder: Path) -> tuple[LoraSettings, dict[str, torch.Tensor]]:
     path = folder / low_bit_name(bits)
     sizes = _sizes(path, bits)
     stored = load_tensors(read_file(path, limit=_MAX_BYTES))
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for layer, (inputs, outputs) in sizes.items():
         rank, prefix = settings.rank_of(layer), f"{TENSOR_PREFIX}{layer}"
         a = _part(stored, f"{prefix}.lora_A", bits, rank, inputs, path.name)
