@@ -179,7 +179,7 @@ def test_nothing_is_written_over_and_what_fails_leaves_nothing(kin, tmp_path):
     with pytest.raises(ExportError, match="exists, and an export writes over nothing"):
         merged(kin, tmp_path, "child")
     (tmp_path / "model").rmdir()
-    with pytest.raises(StackError, match="dora@1.0.0 is a DoRA"):
+    with pytest.raises(StackError, match=r"dora@1\.0\.0 is a DoRA"):
         merged(kin, tmp_path, "dora", weights=(1, 0.5))
     with pytest.raises(UsageError, match="1 weight for a stack of 2 members"):
         merged(kin, tmp_path, "child", weights=(1,))
