@@ -25,7 +25,7 @@ def print_export(exported: Exported, as_json: bool) -> None:
         ("  blend", record.blend.kind),
         ("  size", f"{exported.bytes / 1e6:.1f} MB"),
     ]
-    if losses.by_rank:
+    if record.options.get("rank"):
         pairs.append(("  left out by --rank", _worst(losses.by_rank)))
     if losses.in_storage:
         pairs.append(("  lost in storage", _worst(losses.in_storage)))
