@@ -235,6 +235,23 @@ class KeyFileError(UsageError):
         super().__init__(f"The key file {path} {what}.{' ' + fix if fix else ''}")
 
 
+class ExportError(AdapterKitError):
+    """An adapter cannot be written in the form that was asked for."""
+
+
+class LossError(ExportError):
+    """What an export would lose was not accepted; nothing was written.
+
+    Attributes:
+        measured: the share of a layer's change that is lost, in the worst layer.
+        accepted: what would have been accepted; null where nothing was said.
+    """
+
+    def __init__(self, measured: float, accepted: float | None, what: str) -> None:
+        self.measured, self.accepted = measured, accepted
+        super().__init__(what)
+
+
 class RegistryError(AdapterKitError):
     """The registry does not hold what was asked for, or cannot take what was offered."""
 

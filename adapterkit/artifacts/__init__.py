@@ -2,7 +2,7 @@
 
 from adapterkit.artifacts.adapter_config import LoraSettings, parse_adapter_config
 from adapterkit.artifacts.assemble import canonical_config, manifest_of, write_artifact
-from adapterkit.artifacts.card import peft_lines, render_card
+from adapterkit.artifacts.card import peft_lines, render_card, stacking_lines
 from adapterkit.artifacts.checksums import Checksums, read_checksums, write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.header import Header, TensorEntry, read_header
@@ -51,6 +51,7 @@ __all__ = [
     "render_card",
     "scan_tensors",
     "sign_artifact",
+    "stacking_lines",
     "verified_settings",
     "verified_weights",
     "verify_directory",

@@ -142,14 +142,6 @@ def peft_lines(members: Sequence[LineageMember], registry: str, base_location: s
     """
     names = [peft_name(position, member.ref.name) for position, member in enumerate(members)]
     folders = [f'f"{{REGISTRY}}/{member.ref.name}/{member.ref.selector}"' for member in members]
-    load = [f'model = PeftModel.from_pretrained(base, {folders[0]}, adapter_name="{names[0]}")']
-    load += [
-        f'model.load_adapter({folder}, adapter_name="{name}")'
-        for folder, name in zip(folders[1:], names[1:], strict=True)
-    ]
-    if len(members) > 1:
-        listed = ", ".join(f'"{name}"' for name in names)
-        load.append(f"model.base_model.set_adapter([{listed}], inference_mode=True)")
     return [
         "import torch",
         "from peft import PeftModel",
@@ -160,9 +152,27 @@ def peft_lines(members: Sequence[LineageMember], registry: str, base_location: s
         "",
         "tokenizer = AutoTokenizer.from_pretrained(BASE)",
         "base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)",
-        *load,
+        *stacking_lines(folders, names),
         "model.eval()",
     ]
+
+
+def stacking_lines(folders: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The lines that put adapters on `base`, root-first, and activate all of them: `model`.
+
+    Args:
+        folders: of the adapters, as expressions of Python.
+        names: under which PEFT shall know them.
+    """
+    lines = [f'model = PeftModel.from_pretrained(base, {folders[0]}, adapter_name="{names[0]}")']
+    lines += [
+        f'model.load_adapter({folder}, adapter_name="{name}")'
+        for folder, name in zip(folders[1:], names[1:], strict=True)
+    ]
+    if len(names) > 1:
+        listed = ", ".join(f'"{name}"' for name in names)
+        lines.append(f"model.base_model.set_adapter([{listed}], inference_mode=True)")
+    return lines
 
 
 _GENERATE = (

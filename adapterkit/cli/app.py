@@ -1,7 +1,7 @@
 """The verbs in the order in which `--help` lists them, and how the command ends.
 
 Nothing here or above imports a deep-learning library, but for the verbs of `training`, `merging`, `estimating`,
-`rows`, `talking`, `stacking`, `importing` and `checkup` once they are called.
+`rows`, `talking`, `stacking`, `exporting`, `importing` and `checkup` once they are called.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import typer
 from adapterkit.cli import (
     checkup,
     estimating,
+    exporting,
     importing,
     keeping,
     looking,
@@ -56,6 +57,7 @@ app.command()(talking.chat)
 app.command()(stacking.flatten)
 app.command()(stacking.parity)
 app.command()(merging.compatible)
+app.command()(exporting.export)
 app.command(context_settings=_FORWARDED)(training.train)
 app.command(context_settings=_FORWARDED)(merging.merge)
 app.command(context_settings=_WORDS)(estimating.estimate)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from adapterkit.evaluation.answers import greedy_tokens, prompt_ids
+from adapterkit.evaluation.logits import gap, text_logits
 
 # Short, unlike one another, and about nothing that an adapter is likely to be trained on.
 PROMPTS = (
@@ -119,43 +120,24 @@ def prompt_logits(model: Any, tokenizer: Any, *, prompts: Sequence[str] = PROMPT
         prompts: each a user's message of its own.
     """
     with torch.no_grad(), torch.autocast(model.device.type, enabled=False):
-        return _logits(model, tokenizer, [prompt_ids(tokenizer, prompt) for prompt in prompts])
+        return text_logits(model, tokenizer, [prompt_ids(tokenizer, prompt) for prompt in prompts])
 
 
 def _compare(stack: Stack, tokenizer: Any, prompts: Sequence[str], new_tokens: int) -> Parity:
     with stack.without_trainee() as parent:
         answers = greedy_tokens(parent, tokenizer, prompts, max_new_tokens=new_tokens)
         texts = [[*prompt, *answer] for prompt, answer in answers]
-        logits = _logits(parent, tokenizer, texts)
+        logits = text_logits(parent, tokenizer, texts)
 
     def departure(model: Any) -> Departure:
         said = greedy_tokens(model, tokenizer, prompts, max_new_tokens=new_tokens)
         first = tuple(_first_differing(a, b) for (_, a), (_, b) in zip(answers, said, strict=True))
-        return _departure(logits, _logits(model, tokenizer, texts), first)
+        found = gap(logits, text_logits(model, tokenizer, texts))
+        return Departure(found.largest, found.mean, found.agreement, first)
 
     with stack.with_zero_delta() as model:
         zero = departure(model)
     return Parity(zero, departure(stack.model), len(prompts), len(logits))
-
-
-def _logits(model: Any, tokenizer: Any, texts: Sequence[Sequence[int]]) -> torch.Tensor:
-    """(positions of all texts, vocabulary), in the dtype that the model gives."""
-    width = max(map(len, texts))
-    ids = torch.tensor([[*text, *[tokenizer.pad_token_id] * (width - len(text))] for text in texts])
-    mask = torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts])
-    found = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), use_cache=False).logits
-    chosen: torch.Tensor = found[mask.bool().to(found.device)]
-    return chosen
-
-
-def _departure(before: torch.Tensor, after: torch.Tensor, first: tuple[int | None, ...]) -> Departure:
-    largest, total = 0.0, 0.0
-    # Row by row: a difference in float64 would be many times as large as the logits.
-    for one, other in zip(before, after, strict=True):
-        gap = (other.double() - one.double()).abs()
-        largest, total = max(largest, _number(gap.max().item())), total + gap.sum().item()
-    agreement = (before.argmax(dim=1) == after.argmax(dim=1)).double().mean().item()
-    return Departure(largest, _number(total / before.numel()), agreement, first)
 
 
 def _first_differing(before: Sequence[int], after: Sequence[int]) -> int | None:
@@ -164,10 +146,6 @@ def _first_differing(before: Sequence[int], after: Sequence[int]) -> int | None:
     shorter = min(len(before), len(after))
     end = None if len(before) == len(after) else shorter
     return next((place for place, (a, b) in enumerate(places) if a != b), end)
-
-
-def _number(value: float) -> float:
-    return value if math.isfinite(value) else math.inf
 
 
 def _finite(value: Any) -> Any:

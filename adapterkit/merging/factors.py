@@ -12,7 +12,7 @@ from adapterkit.artifacts.adapter_config import LoraSettings
 from adapterkit.errors import StackError
 from adapterkit.names import TENSOR_PREFIX
 
-_A, _B = "lora_A.weight", "lora_B.weight"
+_A, _B, _MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,24 @@ class AdapterFactors(Mapping[str, Factors]):
     one rounding of whoever stores the result. A layer's factors are made when they are asked for, and not kept.
     """
 
-    def __init__(self, settings: LoraSettings, tensors: Mapping[str, torch.Tensor]) -> None:
+    def __init__(
+        self, settings: LoraSettings, tensors: Mapping[str, torch.Tensor], *, magnitudes: bool = False
+    ) -> None:
         """Take an adapter's two files.
 
         Args:
             settings: of its adapter_config.json.
             tensors: of its weights file.
+            magnitudes: take a DoRA too: its factors are a part of its change, and `magnitude` is the rest.
 
         Raises:
             StackError: it is a DoRA, whose change depends on the base's weights and is no product of two factors.
         """
-        if "dora" in settings.variant:
+        if "dora" in settings.variant and not magnitudes:
             raise StackError(
                 "A DoRA rescales the base's own weights, so its change is no low-rank matrix and cannot be combined or "
-                "flattened. Use it on its base as it is, or train it again with adapter.use_dora=false."
+                "flattened. Use it on its base as it is, make a whole model of both (adapterkit export REF --to "
+                "merged), or train it again with adapter.use_dora=false."
             )
         self._settings, self._tensors = settings, tensors
         modules = (name.removeprefix(TENSOR_PREFIX).removesuffix(f".{_A}") for name in tensors if name.endswith(_A))
@@ -89,7 +93,12 @@ class AdapterFactors(Mapping[str, Factors]):
             raise KeyError(module)
         a, b = (self._tensors[f"{TENSOR_PREFIX}{module}.{part}"].to(torch.float64) for part in (_A, _B))
         rank, alpha = self._settings.rank_of(module), self._settings.alpha_of(module)
-        return Factors(a, b * (alpha / (math.sqrt(rank) if self._settings.variant == "rslora" else rank)))
+        return Factors(a, b * (alpha / (math.sqrt(rank) if self._settings.variant.startswith("rs") else rank)))
+
+    def magnitude(self, module: str) -> torch.Tensor | None:
+        """The norms that a DoRA gives the rows of a layer's weight, (outputs,), float64; null: it gives none."""
+        found = self._tensors.get(f"{TENSOR_PREFIX}{module}.{_MAGNITUDE}")
+        return None if found is None else found.to(torch.float64)
 
     def __iter__(self) -> Iterator[str]:
         """The layers' names, sorted."""

@@ -53,10 +53,15 @@ def norm(factors: Factors) -> float:
 
 
 def rounding(factors: Factors, dtype: torch.dtype) -> float:
-    """What storing a change in a dtype costs: the norm of the difference over that of the change.
+    """What storing a change in a dtype costs: the norm of the difference over that of the change."""
+    return difference(factors, Factors(factors.a.to(dtype), factors.b.to(dtype)))
+
+
+def difference(factors: Factors, stored: Factors) -> float:
+    """How far stored factors of the same rank are from a change: the norm of the difference over that of the change.
 
     The difference itself is written as factors, so that nothing cancels: b' a' - b a = b' (a' - a) + (b' - b) a.
     """
-    a, b = (each.to(dtype).to(each.dtype) for each in (factors.a, factors.b))
+    a, b = stored.a.to(factors.a.dtype), stored.b.to(factors.b.dtype)
     whole = norm(factors)
     return norm(stacked([Factors(a - factors.a, b), Factors(factors.a, b - factors.b)])) / whole if whole else 0.0

@@ -15,6 +15,7 @@ from peft.tuners.lora import LoraLayer
 
 from adapterkit.errors import StackError
 from adapterkit.names import TENSOR_PREFIX
+from adapterkit.stack.dense_sum import Change, dense_sum
 from adapterkit.stack.layers import lora_layers
 
 
@@ -83,19 +84,18 @@ def _merged(layer: Any, names: Sequence[str]) -> tuple[torch.Tensor, float]:
     """The weight with its changes in its own dtype, rounded once from float64, and the share that rounding took."""
     weight: torch.Tensor = layer.get_base_layer().weight
     own = _upright(layer, weight.double())
-    total = own
-    for name in names:
-        b, a = layer.lora_B[name].weight.double(), layer.lora_A[name].weight.double()
-        change = layer.scaling[name] * (b @ a)
-        total = total + change
-        if name in layer.lora_magnitude_vector:
-            # DoRA takes the norms of base and its own change, and rescales all that came before it.
-            magnitude = layer.lora_magnitude_vector[name].weight.double()
-            total = total * (magnitude / torch.linalg.vector_norm(own + change, dim=1))[:, None]
+    total = dense_sum(own, (_change(layer, name) for name in names))
     merged = total.to(weight.dtype)
     changed = torch.linalg.vector_norm(total - own).item()
     lost = torch.linalg.vector_norm(merged.double() - total).item()
     return _upright(layer, merged).contiguous(), lost / changed if changed else 0.0
+
+
+def _change(layer: Any, name: str) -> Change:
+    b, a = layer.lora_B[name].weight.double(), layer.lora_A[name].weight.double()
+    dora = name in layer.lora_magnitude_vector
+    magnitude = layer.lora_magnitude_vector[name].weight.double() if dora else None
+    return Change(layer.scaling[name] * (b @ a), magnitude)
 
 
 def _upright(layer: Any, weight: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ from adapterkit.stores.files import (
     make_directory,
     read_file,
     sync_directory,
+    sync_file,
     told_by_the_disk,
     write_file,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "staging_directory",
     "stale_staging",
     "sync_directory",
+    "sync_file",
     "taking_from",
     "told_by_the_disk",
     "write_file",

@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from adapterkit.artifacts import Artifact, verified_settings, verified_weights
 from adapterkit.base.nearby import nearby_folder
 from adapterkit.base.outline import outline_of
-from adapterkit.errors import BaseLoadError, StackError, UnknownNameError
+from adapterkit.errors import BaseLoadError, StackError, UnknownNameError, UsageError
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.merging.factors import AdapterFactors, Factors
@@ -50,6 +50,11 @@ class Combined:
         return {name: rounding(factors, self.dtype) for name, factors in self.modules.items()}
 
     @property
+    def rank(self) -> int:
+        """The largest of a layer."""
+        return max(factors.rank for factors in self.modules.values())
+
+    @property
     def left_out(self) -> float:
         """What the limit on the rank left out of all layers together, as a share of the exact change's norm.
 
@@ -80,31 +85,47 @@ class Combined:
         }
 
 
-def stored_dtype(name: str) -> str:
-    """Torch's name of a dtype that weights may be stored in, from that or a short one.
+def stored_dtype(name: str, known: Sequence[str] = tuple(DTYPES)) -> str:
+    """The full name of a dtype that weights may be stored in, from that or a short one.
+
+    Args:
+        name: `float32`, `fp32`, ...
+        known: full names, of which it has to be one.
 
     Raises:
         UnknownNameError: there is none of that name.
     """
     dtype = _SHORT.get(name, name)
-    if dtype not in DTYPES:
-        raise UnknownNameError("dtype", name, nearest(dtype, DTYPES), hint=f"Known: {', '.join(DTYPES)}.")
+    if dtype not in known:
+        raise UnknownNameError("dtype", name, nearest(dtype, known), hint=f"Known: {', '.join(known)}.")
     return dtype
 
 
-def factors_of(adapter: Artifact, doing: str) -> AdapterFactors:
+def check_rank(rank: int | None) -> None:
+    """Refuse a limit on the rank that is none.
+
+    Raises:
+        UsageError: it is below 1.
+    """
+    if rank is not None and rank < 1:
+        raise UsageError(f"--rank {rank}: a rank is 1 or more.")
+
+
+def factors_of(adapter: Artifact, doing: str, *, magnitudes: bool = False) -> AdapterFactors:
     """The changes of a published adapter, from the bytes that were verified.
 
     Args:
         adapter: without its parents.
         doing: what becomes of it, for the message: `flattened`.
+        magnitudes: take a DoRA's too.
 
     Raises:
-        StackError: it is a DoRA.
+        StackError: it is a DoRA, and magnitudes are of no use.
         ArtifactError: it is damaged.
     """
     try:
-        return AdapterFactors(verified_settings(adapter), load_tensors(verified_weights(adapter)))
+        tensors = load_tensors(verified_weights(adapter))
+        return AdapterFactors(verified_settings(adapter), tensors, magnitudes=magnitudes)
     except StackError as error:
         raise StackError(f"{adapter.ref} cannot be {doing}. {error}") from error
 
@@ -129,8 +150,8 @@ def write_plain(found: Combined, identity: BaseIdentity, folder: Path, *, padded
         found.modules,
         identity.id,
         dtype=found.dtype,
-        padded=max(factors.rank for factors in found.modules.values()) if padded else None,
-        layers=_layers(identity, base),
+        padded=found.rank if padded else None,
+        layers=layer_names(identity, base),
     )
     write_file(folder / ADAPTER_CONFIG_FILE, lora.config_bytes)
     write_file(folder / WEIGHTS_FILE, save_tensors(dict(lora.tensors), metadata={"format": "pt"}))
@@ -142,7 +163,7 @@ def environment_of() -> dict[str, Any]:
     return {"python": platform.python_version(), "torch": version("torch")}
 
 
-def _layers(identity: BaseIdentity, folder: Path | None) -> Sequence[str]:
+def layer_names(identity: BaseIdentity, folder: Path | None) -> Sequence[str]:
     """The names of the base's modules, where it lies here; without them the config only becomes longer."""
     if folder is None:
         return ()

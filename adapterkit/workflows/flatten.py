@@ -13,14 +13,21 @@ import yaml
 
 from adapterkit.artifacts import Artifact, ArtifactDraft
 from adapterkit.digest import json_digest
-from adapterkit.errors import UsageError
 from adapterkit.manifest import BaseRecord, DataRecord, MergeRecord
 from adapterkit.merging.flatten import flatten as flat
 from adapterkit.merging.recompress import recompress
 from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
 from adapterkit.stack.blend import Blend, blend_of
-from adapterkit.workflows.combined import DTYPES, Combined, environment_of, factors_of, stored_dtype, write_plain
+from adapterkit.workflows.combined import (
+    DTYPES,
+    Combined,
+    check_rank,
+    environment_of,
+    factors_of,
+    stored_dtype,
+    write_plain,
+)
 
 METHOD = "flatten"
 
@@ -67,7 +74,7 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
     key = _run_key(members, blend, options)
     if (existing := registry.find_run_key(name, key)) is not None:
         return Published(existing.path, existing.manifest, existing.digest, new=False)
-    found = _flattened(members, blend, request.rank, DTYPES[options["dtype"]])
+    found = flattened(members, blend, request.rank, DTYPES[options["dtype"]])
     with tempfile.TemporaryDirectory(prefix="adapterkit-flatten-") as scratch:
         where = write_plain(found, members[-1].manifest.lineage.base, Path(scratch), padded=request.padded)
         draft = _draft(name, members, blend, options, key, found, Path(scratch), where)
@@ -76,8 +83,7 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
 
 def _options(request: FlattenRequest, blend: Blend) -> dict[str, Any]:
     dtype = stored_dtype(request.dtype)
-    if request.rank is not None and request.rank < 1:
-        raise UsageError(f"--rank {request.rank}: a rank is 1 or more.")
+    check_rank(request.rank)
     return {"blend": blend.kind, "rank": request.rank, "padded": request.padded, "dtype": dtype}
 
 
@@ -95,7 +101,14 @@ def _run_key(members: Sequence[Artifact], blend: Blend, options: Mapping[str, An
     return json_digest({METHOD: facts})
 
 
-def _flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> Combined:
+def flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> Combined:
+    """A verified stack as one change a layer, and what a limit on the rank and a stored dtype cost.
+
+    Raises:
+        UsageError: nothing is left of the stack.
+        ArtifactError: a member is damaged.
+        StackError: a member is a DoRA.
+    """
     modules = flat([factors_of(each, "flattened") for each in members], blend.coefficients)
     errors = dict.fromkeys(modules, 0.0)
     if rank is not None:

@@ -1,0 +1,69 @@
+"""The verb that writes adapters for other programs: export."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.stacking import BlendOption, Weights
+
+
+def export(
+    ref: Ref,
+    form: Annotated[str, typer.Option("--to", help="merged (a whole model), gguf (llama.cpp), vllm or hub.")],
+    out: Annotated[Path, typer.Option("--out", help="The new folder; nothing may be there.")],
+    blend: BlendOption = None,
+    weights: Weights = None,
+    rank: Annotated[int | None, typer.Option("--rank", min=1, help="At most so much a layer; default: exact.")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option("--dtype", help="float32 (default), bfloat16 or float16; for the hub also int8 and int4."),
+    ] = None,
+    base_id: Annotated[
+        str | None, typer.Option("--base-id", help="The hub id under which others find the base.")
+    ] = None,
+    base_weights: Annotated[
+        str,
+        typer.Option("--weights", help="merged: dequantized, as the adapters were trained on them, or original."),
+    ] = "dequantized",
+    quantize: Annotated[
+        str | None, typer.Option("--quantize", help="merged: nf4 quantizes the sum; see --accept-loss.")
+    ] = None,
+    accept_loss: Annotated[
+        float | None,
+        typer.Option("--accept-loss", help="The share of a layer's change that --quantize may lose, e.g. 0.9."),
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="merged: run it beside the stack, and say how far.")
+    ] = False,
+    stacked: Annotated[bool, typer.Option("--stacked", help="hub: all members, instead of one flattened.")] = False,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Write an adapter and its parents as a whole model, or for llama.cpp, vLLM or the hub, into a new folder."""
+    from adapterkit.base.quiet import quiet_libraries
+    from adapterkit.cli.export_view import print_export
+    from adapterkit.registry import Registry
+
+    quiet_libraries()
+    story = import_module("adapterkit.workflows.export")
+    request = story.ExportRequest(
+        ref,
+        form,
+        out,
+        blend,
+        weights or None,
+        rank,
+        dtype,
+        base_id,
+        base_weights,
+        quantize,
+        accept_loss,
+        measure,
+        stacked,
+    )
+    print_export(story.export(Registry(registry), request), as_json)
