@@ -14,10 +14,9 @@ from adapterkit.data.augment import augment, check_augmentations
 from adapterkit.data.chat import chat_row
 from adapterkit.data.code_review import read_code_review
 from adapterkit.data.completion import completion_row
-from adapterkit.data.conversation import Conversation, Splits, Turn
+from adapterkit.data.conversation import Conversation, Turn
 from adapterkit.data.documents import read_documents
 from adapterkit.data.examples import example_row
-from adapterkit.data.file_rows import Shape
 from adapterkit.data.files import file_personas, read_files
 from adapterkit.data.functions import read_algorithms, read_functions
 from adapterkit.data.grounded import read_grounded
@@ -26,10 +25,12 @@ from adapterkit.data.module_imports import read_module_imports
 from adapterkit.data.preference import preference_row
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.replaying import with_replay
+from adapterkit.data.row_index import Shape
 from adapterkit.data.row_views import changed
 from adapterkit.data.sampling import thin
 from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
+from adapterkit.data.splits import Splits
 from adapterkit.data.style_pack import read_style_pack
 from adapterkit.data.synthetic.reading import read_synthetic
 from adapterkit.data.voiceless import voiceless, voiceless_package

@@ -9,7 +9,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, overload
 
 from adapterkit.data.conversation import Conversation
-from adapterkit.data.file_rows import DIGEST_BYTES, FileRows
+from adapterkit.data.file_rows import FileRows
+from adapterkit.data.row_index import DIGEST_BYTES
+from adapterkit.data.said import Said, said_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +53,20 @@ class RowView(Sequence[Conversation]):
 
     def __iter__(self) -> Iterator[Conversation]:
         """Read all."""
-        whole = len(self.indices) == len(self.rows) and bool((self.indices[1:] > self.indices[:-1]).all())
-        rows: Iterable[Conversation] = self.rows if whole else (self.rows[int(index)] for index in self.indices)
+        rows: Iterable[Conversation] = self.rows if self._whole() else (self.rows[index] for index in self._each())
         return map(self.change, rows) if self.change else iter(rows)
+
+    def said(self) -> Iterator[Said]:
+        """What each row says."""
+        if self.change:
+            return map(said_of, self)
+        return self.rows.said() if self._whole() else map(self.rows.said_in, self._each())
+
+    def _whole(self) -> bool:
+        return len(self.indices) == len(self.rows) and bool((self.indices[1:] > self.indices[:-1]).all())
+
+    def _each(self) -> Iterator[int]:
+        return map(int, self.indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +119,26 @@ def changed(rows: Sequence[Conversation], change: Change) -> Sequence[Conversati
     return tuple(map(change, rows))
 
 
+def said_rows(rows: Sequence[Conversation]) -> Iterator[Said]:
+    """What each row says."""
+    if isinstance(rows, FileRows | RowView):
+        return rows.said()
+    if isinstance(rows, RowChain):
+        return chain.from_iterable(map(said_rows, rows.parts))
+    return map(said_of, rows)
+
+
 def row_digests(rows: Sequence[Conversation]) -> NDArray[np.uint8]:
     """Digests of what each row says, uint8 (rows, 16): equal for equal turns."""
     import numpy as np
 
     if isinstance(rows, FileRows):
-        return rows.digests
+        return rows.where.digests
     if isinstance(rows, RowView) and rows.change is None:
-        return rows.rows.digests[rows.indices]
+        return rows.rows.where.digests[rows.indices]
     if isinstance(rows, RowChain):
         return np.concatenate([row_digests(part) for part in rows.parts])
-    made = b"".join(hashlib.blake2b(row.words, digest_size=DIGEST_BYTES).digest() for row in rows)
+    made = b"".join(hashlib.blake2b(row.words, digest_size=DIGEST_BYTES).digest() for row in said_rows(rows))
     return np.frombuffer(made, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
@@ -125,9 +147,9 @@ def row_weights(rows: Sequence[Conversation]) -> NDArray[np.float64]:
     import numpy as np
 
     if isinstance(rows, FileRows):
-        return rows.weights
+        return rows.where.weights
     if isinstance(rows, RowView):
-        return rows.rows.weights[rows.indices]
+        return rows.rows.where.weights[rows.indices]
     if isinstance(rows, RowChain):
         return np.concatenate([row_weights(part) for part in rows.parts])
     return np.array([row.weight for row in rows], np.float64)
@@ -145,9 +167,9 @@ def persona_of_rows(rows: Sequence[Conversation]) -> tuple[NDArray[np.int32], tu
     import numpy as np
 
     if isinstance(rows, FileRows):
-        return rows.personas, rows.names
+        return rows.where.personas, rows.where.names
     if isinstance(rows, RowView):
-        return rows.rows.personas[rows.indices], rows.rows.names
+        return rows.rows.where.personas[rows.indices], rows.rows.where.names
     names = {"": 0}
     return np.array([names.setdefault(row.origin.label, len(names)) for row in rows], np.int32), tuple(names)
 
