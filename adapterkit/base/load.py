@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import torch
 
 from adapterkit.base.heap import bound_primitives, release_freed
 from adapterkit.base.locate import locate_base
+from adapterkit.base.precision import as_computed, compute_in_float32
 from adapterkit.base.quantization import keep_bytes_in_place, loading_arguments, settings_of
 from adapterkit.base.source_digest import source_digest
 from adapterkit.base.tokenizer_digest import tokenizer_digest
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
 from adapterkit.errors import BaseLoadError, first_line_of
 from adapterkit.lineage import BaseIdentity
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,9 @@ def load_base(
     model.requires_grad_(False)
     model.eval()
     keep_bytes_in_place(model)
+    if as_computed(quantization, device) != quantization:
+        _log.info("This processor has no products in bfloat16: the base is computed in float32")
+        compute_in_float32(model)
     release_freed()
     return Base(model, load_tokenizer(identity.id, folder), identity, folder)
 

@@ -133,7 +133,8 @@ class TrainerConfig:
     batch_size: int = 8
     gradient_accumulation_steps: int = 1
     lr_scheduler: str = "cosine"
-    lr_scheduler_kwargs: dict[str, Any] | None = None
+    # Not null by default: OmegaConf cannot merge a dict into one.
+    lr_scheduler_kwargs: dict[str, Any] = field(default_factory=dict)
     warmup_ratio: float = 0.1
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0

@@ -49,7 +49,7 @@ def training_arguments(
         gradient_accumulation_steps=config.gradient_accumulation_steps,
         # The exponential one is not transformers'; see `AdapterTrainer.create_scheduler`.
         lr_scheduler_type="constant" if config.lr_scheduler == EXPONENTIAL else config.lr_scheduler,
-        lr_scheduler_kwargs=config.lr_scheduler_kwargs or {},
+        lr_scheduler_kwargs=config.lr_scheduler_kwargs,
         warmup_steps=config.warmup_ratio,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,

@@ -17,6 +17,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import TrainOutput
 
 from adapterkit.base.device import device_name
+from adapterkit.base.load import Base
 from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.checks import EXPONENTIAL
 from adapterkit.config.schema import TrainConfig, TrainerConfig
@@ -120,7 +121,7 @@ def fit(
     # Whatever is measured from here on describes what is published.
     stack.round_trainee(torch_dtype(config.adapter.dtype))
     history = [dict(entry) for entry in trainer.state.log_history]
-    where = environment(config.seed, stack.base.device, fused.engine if fused else _MODEL)
+    where = environment(config.seed, stack.base, fused.engine if fused else _MODEL)
     return Fit(trainer.state.global_step, _metrics(trainer, output, history), history, where)
 
 
@@ -216,14 +217,15 @@ def _mean_logged_loss(history: Sequence[Mapping[str, Any]], otherwise: float) ->
     return total / last if last else otherwise
 
 
-def environment(seed: int, device: torch.device, engine: str) -> dict[str, Any]:
+def environment(seed: int, base: Base, engine: str) -> dict[str, Any]:
     """What a result may depend on besides its config."""
     return {
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _VERSIONED},
         "seed": seed,
         "threads": torch.get_num_threads(),
-        "device": device_name(device),
+        "device": device_name(base.device),
         "engine": engine,
+        "computed_in": str(base.model.dtype).removeprefix("torch."),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     } | ({} if here().alone else {"ranks": here().count})

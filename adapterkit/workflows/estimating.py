@@ -13,6 +13,7 @@ from adapterkit.base.device import resolve_device
 from adapterkit.base.load import identify, load_tokenizer
 from adapterkit.base.locate import locate_base
 from adapterkit.base.outline import Outline, outline_of, stored_bytes
+from adapterkit.base.precision import as_computed
 from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
@@ -117,7 +118,8 @@ def foretell(config: TrainConfig, ground: Ground, work: Work, parents: Sequence[
     for line in (found.line, found.suggestion):
         if line is not None:
             _log.info("%s", line)
-    compiled = _fused(config, ground) and is_tiled(ground.outline, config.quantization)
+    quantization = as_computed(config.quantization, ground.device)
+    compiled = _fused(config, ground) and is_tiled(ground.outline, quantization)
     return RemainingTime(work, compiled=compiled)
 
 
@@ -183,8 +185,8 @@ def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence
     beside = {"parents": len(parents), "entries": work.entries}
     require_budget(adapter, limit, outline, **beside)
     thumb = suggested_rank(work.rows)
-    dtype = torch_dtype(config.quantization.dtype)
-    rate = measured_rate(ground.device, dtype, outline.dimensions.hidden)
+    quantization = as_computed(config.quantization, ground.device)
+    rate = measured_rate(ground.device, torch_dtype(quantization.dtype), outline.dimensions.hidden)
     fused = _fused(config, ground)
     pace = guessed_pace(outline, work.label_share, rate, fused=fused)
     return Estimate(
@@ -199,7 +201,7 @@ def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence
         memory=memory_of(
             outline,
             adapter,
-            config.quantization,
+            quantization,
             config.trainer,
             work,
             parents=sum(parents),
@@ -217,7 +219,7 @@ def _fused(config: TrainConfig, ground: Ground) -> bool:
     return is_fused(
         ground.outline,
         config.adapter,
-        config.quantization,
+        as_computed(config.quantization, ground.device),
         config.trainer,
         device=ground.device,
         sharded=here().sharded,
