@@ -14,7 +14,7 @@ from adapterkit.config.schema import DataConfig
 from adapterkit.data.encode import encode_split
 from adapterkit.data.readers import read_splits
 from adapterkit.data.template import EncodedRow
-from adapterkit.data.token_rows import lengths_of
+from adapterkit.data.token_rows import labels_counts_of, lengths_of, token_lists
 from adapterkit.errors import DataError
 from adapterkit.manifest import DataRecord
 
@@ -62,7 +62,7 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
     tokens = int(lengths_of(train).sum())
     _log.info(
         "Data: %s; %d rows to train on (%d tokens, %d learnt), %d to validate, %d to test",
-        splits.source, len(train), tokens, sum(row.labels_count for row in train), len(validation), len(test),
+        splits.source, len(train), tokens, int(labels_counts_of(train).sum()), len(validation), len(test),
     )  # fmt: skip
     if len(test) == 1:
         raise DataError(
@@ -78,8 +78,8 @@ def _digest(splits: Sequence[Sequence[EncodedRow]]) -> str:
     digest, encoder = hashlib.sha256(), msgspec.json.Encoder()
     for number, rows in enumerate(splits):
         digest.update(b"],[" if number else b"[[")
-        for place, row in enumerate(rows):
-            weight = () if row.weight == 1 else (row.weight,)
-            digest.update((b"," if place else b"") + encoder.encode((row.input_ids, row.labels, *weight)))
+        for place, (ids, labels, weight) in enumerate(token_lists(rows)):
+            row = (ids, labels) if weight == 1 else (ids, labels, weight)
+            digest.update(b"," + encoder.encode(row) if place else encoder.encode(row))
     digest.update(b"]]")
     return digest.hexdigest()
