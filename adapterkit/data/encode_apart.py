@@ -18,7 +18,7 @@ from adapterkit.data.file_rows import FileRows
 from adapterkit.data.processes import Workers
 from adapterkit.data.row_encoder import RowEncoder
 from adapterkit.data.row_views import RowView, all_of
-from adapterkit.data.said import SHAPES, Said, said_of
+from adapterkit.data.said import SHAPES, said_of
 from adapterkit.data.token_rows import TokenBatch
 from adapterkit.errors import UsageError, first_line_of
 
@@ -33,7 +33,6 @@ _WORTH_IT = 20_000
 _ROWS_AT_ONCE = 1024
 _BYTES_AT_ONCE = 4 << 20
 _MOST_WORKERS = 8
-# Each has a tokenizer and numpy in memory.
 
 
 def workers_for(rows: Sequence[Conversation]) -> int:
@@ -72,9 +71,11 @@ def encode_apart(
     whole = all_of(rows)
     descriptors = [source.descriptor for source in whole.sources]
     settings = {
-        "shape": whole.shape.__name__, "system": rows.system if isinstance(rows, RowView) else None,
-        "backend": encoder.quick.backend.to_str(), "control": encoder.quick.control.pattern,
-    }  # fmt: skip
+        "shape": next(name for name, shape in SHAPES.items() if shape is whole.shape),
+        "system": rows.system if isinstance(rows, RowView) else None,
+        "backend": encoder.quick.backend.to_str(),
+        "control": encoder.quick.control.pattern,
+    }
     news = [json.dumps(settings).encode(), _orders(encoder, set())]
     try:
         started = Workers("adapterkit.data.encode_worker", workers, news=news, descriptors=descriptors)
@@ -99,16 +100,11 @@ def _encoded(rows: FileRows | RowView, encoder: RowEncoder, first: int, started:
             left = (batch.lengths < 0).nonzero()[0]
             if len(left):
                 own = [part[place] for place in left.tolist()]
-                batch = batch.filled(encoder.batch(own, [said_in_row(rows, place) for place in own]))
+                batch = batch.filled(encoder.batch(own, [said_of(rows[place]) for place in own]))
                 if new := set(encoder.trusted()) - known:
                     workers.tell(_orders(encoder, known))
                     known |= new
             yield batch
-
-
-def said_in_row(rows: FileRows | RowView, place: int) -> Said:
-    """What one row says."""
-    return said_of(rows[place])
 
 
 def _orders(encoder: RowEncoder, known: set[tuple[str, ...]]) -> bytes:

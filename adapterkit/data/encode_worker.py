@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +23,6 @@ from adapterkit.errors import DataError
 
 # One row among those asked for.
 PLACE = np.dtype([("start", "<i8"), ("size", "<i4"), ("descriptor", "<i4")])
-LEFT_OUT = -1
 _NOTHING = Said((), [])
 
 

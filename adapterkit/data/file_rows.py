@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from adapterkit.data.conversation import Conversation
-from adapterkit.data.jsonl import parse_object, trimmed
 from adapterkit.data.lines import BLOCK
 from adapterkit.data.quarantine import BadRows
-from adapterkit.data.row_index import RowIndex, Shape, indexed, origin_of
-from adapterkit.data.said import Said, quick, said_of
+from adapterkit.data.row_index import RowIndex, indexed, row_in, said_in
+from adapterkit.data.said import Said, Shape, quick
 from adapterkit.data.sources import Source
 
 if TYPE_CHECKING:
@@ -60,12 +59,11 @@ class FileRows(Sequence[Conversation]):
         """What each row says, without its place: read likewise, in a third of the time."""
         decode = quick(self.shape)
         for index, line in enumerate(self._lines()):
-            yield decode(line) or said_of(self._made(line, index))
+            yield decode(line) or self.said_in(index)
 
     def said_in(self, index: int) -> Said:
         """What one row says."""
-        line = self.raw(index)
-        return quick(self.shape)(line) or said_of(self._made(line, index))
+        return said_in(self.raw(index), self.shape, *self.place(index))
 
     def raw(self, index: int) -> bytes:
         """The line of a row, as it stands in the file."""
@@ -96,9 +94,7 @@ class FileRows(Sequence[Conversation]):
         return first + max(1, int(np.searchsorted(same, same[0] + BLOCK)))
 
     def _made(self, line: bytes, index: int) -> Conversation:
-        path, number = self.place(index)
-        value = parse_object(path, number, trimmed(number, line))
-        return self.shape(value, origin_of(value, path, number))
+        return row_in(line, self.shape, *self.place(index))
 
 
 def index_rows(sources: Sequence[Source], shape: Shape, bad: BadRows) -> FileRows:

@@ -11,8 +11,8 @@ from adapterkit.data.duplicates import settle_duplicates
 from adapterkit.data.file_rows import FileRows, index_rows
 from adapterkit.data.jsonl import LINE_LIMIT
 from adapterkit.data.quarantine import BadRows
-from adapterkit.data.row_index import Shape
 from adapterkit.data.row_views import RowView, chosen, persona_of_rows
+from adapterkit.data.said import Shape
 from adapterkit.data.sources import SUFFIXES, Source, open_source, spooled
 from adapterkit.data.splits import Splits
 from adapterkit.data.splits_file import SplitsFile, read_splits_file

@@ -75,6 +75,10 @@ class GrowingBatch:
         self._ids += ids
         self._lengths.append(len(lead) + len(ids))
 
+    def leave_out(self) -> None:
+        """Leave a row to somebody else: its length is -1."""
+        self._lengths.append(-1)
+
     def done(self, weights: NDArray[np.float64]) -> TokenBatch:
         """All rows."""
         import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adapterkit.data import jsonl
@@ -13,7 +13,7 @@ from adapterkit.data.conversation import Conversation, Origin
 from adapterkit.data.jsonl import empty_file, parse_object, trimmed
 from adapterkit.data.lines import Line
 from adapterkit.data.quarantine import BadRows
-from adapterkit.data.said import Said, quick, said_of
+from adapterkit.data.said import Said, Shape, quick, said_of
 from adapterkit.data.sources import Source
 from adapterkit.errors import DataError
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Shape = Callable[[dict[str, Any], Origin], Conversation]
 DIGEST_BYTES = 16
 
 
@@ -72,6 +71,14 @@ class RowIndex(NamedTuple):
         after = bisect_right(self.runs, file, key=_file_of)
         return self.runs[after].first if after < len(self.runs) else len(self.starts)
 
+    def files(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The number of the file of each of these rows."""
+        import numpy as np
+
+        firsts, files = np.array([(run.first, run.file) for run in self.runs], np.int64).T
+        found: NDArray[np.int64] = files[np.searchsorted(firsts, rows, side="right") - 1]
+        return found
+
     def places(self) -> NDArray[np.int64]:
         """The place of each row in its file."""
         import numpy as np
@@ -108,36 +115,40 @@ def indexed(sources: Sequence[Source], shape: Shape, bad: BadRows) -> RowIndex:
 
 
 def _read(growing: _Growing, number: int, source: Source, shape: Shape, bad: BadRows) -> None:
-    place, decode = 0, quick(shape)
+    place = 0
     with bad.of(source.path) as aside:
         for line in source.lines(limit=jsonl.LINE_LIMIT, skip=bad.quarantined):
-            said = decode(line.content) if line.content is not None else None
-            if said is None:
-                content = trimmed(line.number, line.content or b"")
-                if not content and line.content is not None:
+            try:
+                if line.content is None:
+                    raise DataError(f"The line has {line.size:,} bytes.", path=source.path, line=line.number)
+                growing.add(number, line, place, said_in(line.content, shape, source.path, line.number))
+            except DataError as error:
+                if line.content is not None and not trimmed(line.number, line.content):
                     continue
-                try:
-                    said = _said(line, content, source.path, shape)
-                except DataError as error:
-                    aside.take(line, error)
-            if said is not None:
-                growing.add(number, line, place, said)
+                aside.take(line, error)
             place += 1
         if not place:
             raise empty_file(source.path)
         aside.close(rows=place)
 
 
-def _said(line: Line, content: bytes, path: str, shape: Shape) -> Said:
-    """What a line says that is not of the usual form.
+def said_in(line: bytes, shape: Shape, path: str, number: int) -> Said:
+    """What a line of a file says.
 
     Raises:
         DataError: it cannot be used.
     """
-    if line.content is None:
-        raise DataError(f"The line has {line.size:,} bytes.", path=path, line=line.number)
-    value = parse_object(path, line.number, content)
-    return said_of(shape(value, origin_of(value, path, line.number)))
+    return quick(shape)(line) or said_of(row_in(line, shape, path, number))
+
+
+def row_in(line: bytes, shape: Shape, path: str, number: int) -> Conversation:
+    """The conversation on a line of a file.
+
+    Raises:
+        DataError: it cannot be used.
+    """
+    value = parse_object(path, number, trimmed(number, line))
+    return shape(value, origin_of(value, path, number))
 
 
 def origin_of(value: dict[str, Any], path: str, line: int) -> Origin:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, overload
 
-from adapterkit.data.conversation import Conversation
+from adapterkit.data.conversation import Conversation, Turn
 from adapterkit.data.file_rows import FileRows
 from adapterkit.data.row_index import DIGEST_BYTES
-from adapterkit.data.said import Said, said_of
+from adapterkit.data.said import Said, said_of, with_system
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Change = Callable[[Conversation], Conversation]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +25,12 @@ class RowView(Sequence[Conversation]):
     Attributes:
         rows: the others.
         indices: which of them, in this order, int64.
-        change: made of each row when it is read, and of what it says alone; null: none.
+        system: what a turn of the system says, put before each row that has none; null: nothing.
     """
 
     rows: FileRows
     indices: NDArray[np.int64]
-    change: Change | None = None
+    system: str | None = None
 
     def __len__(self) -> int:
         """How many rows."""
@@ -48,19 +46,17 @@ class RowView(Sequence[Conversation]):
         """Read one row, or several."""
         if isinstance(index, slice):
             return tuple(self[each] for each in range(len(self))[index])
-        row = self.rows[int(self.indices[index])]
-        return self.change(row) if self.change else row
+        return _with_system(self.rows[int(self.indices[index])], self.system)
 
     def __iter__(self) -> Iterator[Conversation]:
         """Read all."""
         rows: Iterable[Conversation] = self.rows if self._whole() else (self.rows[index] for index in self._each())
-        return map(self.change, rows) if self.change else iter(rows)
+        return (_with_system(row, self.system) for row in rows)
 
     def said(self) -> Iterator[Said]:
         """What each row says."""
-        if self.change:
-            return map(said_of, self)
-        return self.rows.said() if self._whole() else map(self.rows.said_in, self._each())
+        rows = self.rows.said() if self._whole() else map(self.rows.said_in, self._each())
+        return (with_system(row, self.system) for row in rows)
 
     def _whole(self) -> bool:
         return len(self.indices) == len(self.rows) and bool((self.indices[1:] > self.indices[:-1]).all())
@@ -106,17 +102,26 @@ def chosen(rows: Sequence[Conversation], indices: NDArray[np.int64]) -> Sequence
     if isinstance(rows, FileRows):
         return RowView(rows, indices)
     if isinstance(rows, RowView):
-        return RowView(rows.rows, rows.indices[indices], rows.change)
+        return RowView(rows.rows, rows.indices[indices], rows.system)
     return tuple(rows[index] for index in indices.tolist())
 
 
-def changed(rows: Sequence[Conversation], change: Change) -> Sequence[Conversation]:
-    """All rows, with something done to each."""
+def with_system_turn(rows: Sequence[Conversation], system: str) -> Sequence[Conversation]:
+    """All rows, with a system turn before each that has none."""
     if isinstance(rows, FileRows | RowView) and len(rows):
-        view = rows if isinstance(rows, RowView) else RowView(rows, _all(len(rows)))
-        earlier = view.change
-        return RowView(view.rows, view.indices, (lambda row: change(earlier(row))) if earlier else change)
-    return tuple(map(change, rows))
+        return RowView(all_of(rows), rows.indices if isinstance(rows, RowView) else _all(len(rows)), system)
+    return tuple(_with_system(row, system) for row in rows)
+
+
+def _with_system(row: Conversation, system: str | None) -> Conversation:
+    if system is None or row.turns[0].role == "system":
+        return row
+    return replace(row, turns=(Turn("system", system), *row.turns))
+
+
+def all_of(rows: FileRows | RowView) -> FileRows:
+    """The rows that others are chosen from, or that stand for themselves."""
+    return rows.rows if isinstance(rows, RowView) else rows
 
 
 def said_rows(rows: Sequence[Conversation]) -> Iterator[Said]:
@@ -134,7 +139,7 @@ def row_digests(rows: Sequence[Conversation]) -> NDArray[np.uint8]:
 
     if isinstance(rows, FileRows):
         return rows.where.digests
-    if isinstance(rows, RowView) and rows.change is None:
+    if isinstance(rows, RowView) and rows.system is None:
         return rows.rows.where.digests[rows.indices]
     if isinstance(rows, RowChain):
         return np.concatenate([row_digests(part) for part in rows.parts])

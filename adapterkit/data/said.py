@@ -14,10 +14,12 @@ import msgspec
 
 from adapterkit.data.chat import chat_row
 from adapterkit.data.completion import completion_row
-from adapterkit.data.conversation import Conversation, canonical_words
+from adapterkit.data.conversation import Conversation, Origin, canonical_words
 from adapterkit.data.examples import example_row
 from adapterkit.data.instruction import instruction_row
 from adapterkit.data.preference import preference_row
+
+Shape = Callable[[dict[str, Any], Origin], Conversation]
 
 _ASKED = ("user", "assistant")
 _MOST_WEIGHT = 1e30
@@ -56,6 +58,13 @@ def said_of(row: Conversation) -> Said:
     """What a conversation says."""
     roles = tuple([turn.role for turn in row.turns])
     return Said(roles, [turn.content for turn in row.turns], row.origin.label, row.weight, row.rejected)
+
+
+def with_system(row: Said, system: str | None) -> Said:
+    """A row with a system turn first, unless it has one."""
+    if system is None or row.roles[:1] == ("system",):
+        return row
+    return row._replace(roles=("system", *row.roles), contents=[system, *row.contents])
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -166,7 +175,15 @@ def _decoder(form: type[_Form], said: Callable[[Any], tuple[Said | None, int]]) 
     return decoded
 
 
-_DECODERS: dict[Any, Callable[[bytes], Said | None]] = {
+# What one row of a user's own file looks like, whichever kind of file it is.
+SHAPES: dict[str, Shape] = {
+    "chat": chat_row,
+    "completion": completion_row,
+    "instruction": instruction_row,
+    "examples": example_row,
+    "preference": preference_row,
+}
+_DECODERS: dict[Shape, Callable[[bytes], Said | None]] = {
     chat_row: _decoder(_Chat, _said_chat),
     completion_row: _decoder(_Completion, _said_completion),
     instruction_row: _decoder(_Instruction, _said_instruction),
@@ -175,6 +192,6 @@ _DECODERS: dict[Any, Callable[[bytes], Said | None]] = {
 }
 
 
-def quick(shape: Callable[..., Conversation]) -> Callable[[bytes], Said | None]:
+def quick(shape: Shape) -> Callable[[bytes], Said | None]:
     """What decodes the lines of a shape: null for a line that the shape itself has to look at."""
     return _DECODERS.get(shape, lambda line: None)

@@ -46,6 +46,17 @@ class TokenBatch:
         counts: NDArray[np.int64] = before[ends] - before[ends - self.lengths]
         return counts
 
+    def filled(self, others: TokenBatch) -> TokenBatch:
+        """With other rows in place of those that were left out, whose length is below 0."""
+        import numpy as np
+
+        left = self.lengths < 0
+        at = np.repeat(np.cumsum(np.where(left, 0, self.lengths))[left], others.lengths)
+        lengths = self.lengths.copy()
+        lengths[left] = others.lengths
+        ids, labelled = np.insert(self.ids, at, others.ids), np.insert(self.labelled, at, others.labelled)
+        return TokenBatch(ids, labelled, lengths, self.weights)
+
     def lists(self) -> Iterator[tuple[list[int], list[int], float]]:
         """Ids, labels and weight of each row."""
         import numpy as np
