@@ -60,8 +60,9 @@ def _behind(cut: int, place: Place) -> Place:
 
 def is_local(backend: Any) -> bool:
     """Whether a tokenizer looks at nothing but what stands between two special tokens."""
-    settings = json.loads(backend.to_str())
-    kinds = list(_kinds(settings["pre_tokenizer"]))
+    # Its state is its settings as JSON; those of the whole tokenizer are some megabytes.
+    split = backend.pre_tokenizer
+    kinds = list(_kinds(json.loads(split.__getstate__()) if split is not None else None))
     return all(
         kind["type"] in _LOCAL or (kind["type"] == "Metaspace" and kind.get("prepend_scheme") in ("never", "always"))
         for kind in kinds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +54,13 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
         UnknownNameError: there is no such reader or persona.
     """
     splits = read_splits(config, persona)
-    train, validation, test = (
-        encode_split(split, tokenizer, config.max_length, config.on_long_row)
-        for split in (splits.train, splits.validation, splits.test)
-    )
+    with ThreadPoolExecutor(1) as beside:
+        # Mostly other processes encode, and this one waits for them.
+        digest = beside.submit(lambda: splits.digest)
+        train, validation, test = (
+            encode_split(split, tokenizer, config.max_length, config.on_long_row)
+            for split in (splits.train, splits.validation, splits.test)
+        )
     if not train:
         raise DataError(f"{splits.source} gives no training rows. Check data.train, persona and data.max_train_rows.")
     tokens = int(lengths_of(train).sum())
@@ -69,7 +73,7 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
             f"{splits.source}: the test split has one row, and a change measured on one row proves nothing. Give two "
             "or more, or none: data.test=null"
         )
-    record = DataRecord(splits.source, splits.digest, len(train), tokens, dict(splits.origins))
+    record = DataRecord(splits.source, digest.result(), len(train), tokens, dict(splits.origins))
     return TokenRows(train, validation, test, record, _digest((train, validation, test)))
 
 
