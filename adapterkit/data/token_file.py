@@ -112,7 +112,7 @@ def _write(file: IO[bytes], lengths: bytes, large: list[IO[bytes]]) -> None:
     header += b" " * (-len(header) % 8)
     digest = hashlib.sha256()
     file.write(b"0" * _DIGEST)
-    for piece in (struct.pack("<Q", len(header)), header, lengths, *chain.from_iterable(map(_pieces, large))):
+    for piece in chain((struct.pack("<Q", len(header)), header, lengths), *map(_pieces, large)):
         digest.update(piece)
         file.write(piece)
     file.seek(0)
