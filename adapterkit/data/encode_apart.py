@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from adapterkit.base.parallel import usable_cores
@@ -91,8 +92,8 @@ def _encoded(rows: FileRows | RowView, encoder: RowEncoder, first: int, started:
     known = set(encoder.trusted())
     places = _Places(rows)
     parts = list(places.parts(first))
-    with started as workers:
-        answers = workers.answers(places.of(part).tobytes() for part in parts)
+    questions = (places.of(part).tobytes() for part in parts)
+    with started as workers, closing(workers.answers(questions)) as answers:
         for part, answer in zip(parts, answers, strict=True):
             for source in all_of(rows).sources:
                 source.check()

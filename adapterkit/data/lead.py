@@ -7,6 +7,7 @@ may be cut behind a special token, and both parts tokenized alone, unless a part
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -31,16 +32,22 @@ def with_lead(order: Order, backend: Any) -> Order:
     if not isinstance(first, str):
         return order
     added = list(backend.get_added_tokens_decoder().values())
-    ends = [first.rfind(token.content) + len(token.content) for token in added if token.content in first]
-    cut = max(ends, default=0)
+    cut = _last_end(first, added)
     lead, rest = first[:cut], first[cut:]
-    if not cut or not rest or not _ends_alone(lead, added):
+    if not rest or not _ends_alone(lead, added):
         return order
     if any(piece == 0 and into < cut for span in order.spans for piece, into in span):
         return order
     spans = tuple((_behind(cut, begin), _behind(cut, end)) for begin, end in order.spans)
     ids = tuple(backend.encode(lead, add_special_tokens=False).ids)
     return replace(order, pieces=(rest, *order.pieces[1:]), spans=spans, lead=ids)
+
+
+def _last_end(text: str, added: list[Any]) -> int:
+    """Where the last added token ends of those that a tokenizer finds in a text: always the first, and the longest."""
+    names = sorted((token.content for token in added if not token.normalized), key=len, reverse=True)
+    found = re.finditer("|".join(map(re.escape, names)) or r"(?!)", text)
+    return max((each.end() for each in found), default=0)
 
 
 def _ends_alone(lead: str, added: list[Any]) -> bool:

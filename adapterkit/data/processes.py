@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO
@@ -76,7 +76,7 @@ class Workers:
         """Something that each is told before its next question."""
         self._news.append(news)
 
-    def answers(self, questions: Iterable[bytes]) -> Iterator[bytes]:
+    def answers(self, questions: Iterable[bytes]) -> Generator[bytes]:
         """The answer to each question, in their order; a few are asked ahead.
 
         Raises:
