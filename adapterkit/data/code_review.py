@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself
 from adapterkit.data.draws import number, shuffled, split_of
 from adapterkit.data.leaks import without
 from adapterkit.data.sdists import Sdist, sdist_texts
+from adapterkit.data.splits import Splits
 
 SOURCE = Sdist(
     "pylint", "4.1.4", "4c9176dc6c9f1b98b742195f01899b290369d5a27b4b41d1014c17f2f96b26f1", "GPL-2.0-or-later"

@@ -21,13 +21,8 @@ def end_of_turn(tail: str, tokenizer: PreTrainedTokenizerBase) -> int:
         tail: what the template writes behind the answer's last letter.
         tokenizer: that tells control tokens from other text.
     """
-    ended = re.compile(rf"\s*(?:{_pattern_of(tokenizer).pattern})").match(tail)
+    ended = re.compile(rf"\s*(?:{pattern_of(tokenizer).pattern})").match(tail)
     return ended.end() if ended else len(tail.rstrip()) or len(tail)
-
-
-def says_control(text: str, tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether a text holds what the tokenizer reads as a control token."""
-    return _pattern_of(tokenizer).search(text) is not None
 
 
 def refuse_forged(conversation: Conversation, text: str, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -43,7 +38,7 @@ def refuse_forged(conversation: Conversation, text: str, tokenizer: PreTrainedTo
     Raises:
         DataError: a turn holds a token that the template writes too, or that begins or ends texts.
     """
-    pattern = _pattern_of(tokenizer)
+    pattern = pattern_of(tokenizer)
     for number, turn in enumerate(conversation.turns, start=1):
         for token in dict.fromkeys(pattern.findall(turn.content)):
             said = sum(each.content.count(token) for each in conversation.turns)
@@ -55,7 +50,8 @@ def refuse_forged(conversation: Conversation, text: str, tokenizer: PreTrainedTo
                 )
 
 
-def _pattern_of(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+def pattern_of(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    """What finds the control tokens of a tokenizer in a text."""
     # What may change about a tokenizer is part of the key.
     return _pattern(tokenizer, len(tokenizer), tokenizer.bos_token, tokenizer.eos_token)
 

@@ -1,11 +1,9 @@
-"""The nouns of training data: turns, conversations, where each came from, and the three splits."""
+"""The nouns of training data: turns, conversations, and where each came from."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -68,49 +66,23 @@ class Conversation:
     @property
     def words(self) -> bytes:
         """The turns alone as canonical JSON: `[["user","hi"],["assistant","hello"]]`."""
-        # Of lists of text msgspec makes the same bytes as `canonical_json`, in a tenth of the time.
-        return _PLAIN.encode([[turn.role, turn.content] for turn in self.turns])
+        return canonical_words([(turn.role, turn.content) for turn in self.turns])
 
     @property
     def canonical(self) -> bytes:
         """All that is learned from it as canonical JSON: the words alone where there is nothing else."""
-        if self.weight == 1 and self.rejected is None:
-            return self.words
-        whole: dict[str, object] = {"turns": [[turn.role, turn.content] for turn in self.turns]}
-        if self.weight != 1:
-            whole["weight"] = float(self.weight)
-        if self.rejected is not None:
-            whole["rejected"] = self.rejected
-        return canonical_json(whole)
+        turns = [(turn.role, turn.content) for turn in self.turns]
+        return canonical_words(turns, self.weight, self.rejected)
 
 
-@dataclass(frozen=True)
-class Splits:
-    """What is trained on, what steers training, and what only the final test sees.
-
-    Rows of files are read from there each time that they are looked at: go through them in order. `source` says in a
-    few words where the rows came from; it is for people, and no part of the digest. `origins` says what they were read
-    from: `file:<path>` and `sdist:<name>-<version>` with the sha256, `folder:<path>` of a style pack with that of all
-    it holds, `package:<name>` and `python:<part>` with the version.
-    """
-
-    train: Sequence[Conversation]
-    validation: Sequence[Conversation]
-    test: Sequence[Conversation]
-    source: str
-    origins: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def digest(self) -> str:
-        """Hex sha256 of what is said in every split, in order; paths and line numbers do not enter.
-
-        It is the digest of one JSON object of all splits, which is never held as a whole.
-        """
-        digest = hashlib.sha256()
-        leads = b'{"test":[', b'],"train":[', b'],"validation":['
-        for lead, rows in zip(leads, (self.test, self.train, self.validation), strict=True):
-            digest.update(lead)
-            for number, row in enumerate(rows):
-                digest.update(b"," + row.canonical if number else row.canonical)
-        digest.update(b"]}")
-        return digest.hexdigest()
+def canonical_words(turns: Sequence[tuple[str, str]], weight: float = 1.0, rejected: str | None = None) -> bytes:
+    """Turns, each a role and what it says, as canonical JSON, with what is learned besides."""
+    if weight == 1 and rejected is None:
+        # Of lists of text msgspec makes the same bytes as `canonical_json`, in a tenth of the time.
+        return _PLAIN.encode(turns)
+    whole: dict[str, object] = {"turns": turns}
+    if weight != 1:
+        whole["weight"] = float(weight)
+    if rejected is not None:
+        whole["rejected"] = rejected
+    return canonical_json(whole)

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from adapterkit.data.conversation import Conversation, Origin, Splits
+from adapterkit.data.conversation import Conversation, Origin
 from adapterkit.data.grounding import AS_JSON, AS_TEXT, Passage, grounded_turns
 from adapterkit.data.jsonl import read_objects
 from adapterkit.data.leaks import spoken_words
+from adapterkit.data.splits import Splits
 from adapterkit.digest import sha256_file
 from adapterkit.errors import DataError, UsageError, excerpt
 from adapterkit.names import nearest

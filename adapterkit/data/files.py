@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adapterkit.config.schema import DataConfig
-from adapterkit.data.conversation import Conversation, Splits
+from adapterkit.data.conversation import Conversation
 from adapterkit.data.duplicates import settle_duplicates
-from adapterkit.data.file_rows import FileRows, Shape, index_rows
+from adapterkit.data.file_rows import FileRows, index_rows
 from adapterkit.data.jsonl import LINE_LIMIT
 from adapterkit.data.quarantine import BadRows
 from adapterkit.data.row_views import RowView, chosen, persona_of_rows
+from adapterkit.data.said import Shape
 from adapterkit.data.sources import SUFFIXES, Source, open_source, spooled
+from adapterkit.data.splits import Splits
 from adapterkit.data.splits_file import SplitsFile, read_splits_file
 from adapterkit.data.tables import dataset_lines
 from adapterkit.digest import sha256_file
@@ -70,7 +72,7 @@ def file_personas(config: DataConfig, shape: Shape) -> tuple[str, ...]:
         return tuple(sorted(read_splits_file(Path(config.splits)).personas))
     bad = BadRows(config.on_bad_row == "quarantine", config.max_bad_ratio, config.quarantine)
     rows = index_rows(_sources("train", places["train"], bad.quarantined), shape, bad)
-    return tuple(sorted(rows.names[1:]))
+    return tuple(sorted(rows.where.names[1:]))
 
 
 def _places(config: DataConfig) -> dict[str, list[Path | str]]:
@@ -142,7 +144,7 @@ def _only(
 
 
 def _check_persona(persona: str, parts: Sequence[FileRows]) -> None:
-    known = {name for part in parts for name in part.names[1:]}
+    known = {name for part in parts for name in part.where.names[1:]}
     if known and persona not in known:
         raise UnknownNameError("persona", persona, nearest(persona, sorted(known)), hint=f"The rows name {len(known)}.")
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.definitions import Definition, library_label, library_origin, read_definitions, standard_library
 from adapterkit.data.draws import split_of
 from adapterkit.data.leaks import without
+from adapterkit.data.splits import Splits
 
 PROMPT = "Write this Python function."
 INSTALL = "pip install 'adapterkit[tasks]'"

@@ -16,11 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from adapterkit.data.conversation import Conversation, Origin, Splits
+from adapterkit.data.conversation import Conversation, Origin
 from adapterkit.data.corpora import check_splits_itself
 from adapterkit.data.definitions import Definition, library_label, library_origin, read_definitions, standard_library
 from adapterkit.data.draws import number, pick, shuffled, split_of
 from adapterkit.data.grounding import AS_JSON, AS_TEXT, Passage, grounded_turns
+from adapterkit.data.splits import Splits
 
 REFUSED_IN, JSON_IN = 5, 4
 _FEWEST_WORDS, _MOST_CHARACTERS = 5, 220

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself
 from adapterkit.data.definitions import library_label, library_origin, parsed, standard_library
 from adapterkit.data.draws import number, pick, shuffled, split_of
 from adapterkit.data.leaks import without
+from adapterkit.data.splits import Splits
 
 PROMPT = "These are the modules of a program and what they import of each other."
 NOTHING = "none"

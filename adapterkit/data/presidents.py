@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from adapterkit.data.addresses import Document, read_documents
-from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.leaks import without
+from adapterkit.data.splits import Splits
 from adapterkit.errors import DataError, UnknownNameError
 from adapterkit.names import nearest
 

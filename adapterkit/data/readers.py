@@ -11,25 +11,21 @@ from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
 from adapterkit.data.augment import augment, check_augmentations
-from adapterkit.data.chat import chat_row
 from adapterkit.data.code_review import read_code_review
-from adapterkit.data.completion import completion_row
-from adapterkit.data.conversation import Conversation, Splits, Turn
+from adapterkit.data.conversation import Conversation
 from adapterkit.data.documents import read_documents
-from adapterkit.data.examples import example_row
-from adapterkit.data.file_rows import Shape
 from adapterkit.data.files import file_personas, read_files
 from adapterkit.data.functions import read_algorithms, read_functions
 from adapterkit.data.grounded import read_grounded
-from adapterkit.data.instruction import instruction_row
 from adapterkit.data.module_imports import read_module_imports
-from adapterkit.data.preference import preference_row
 from adapterkit.data.presidents import president_names, read_presidents
 from adapterkit.data.replaying import with_replay
-from adapterkit.data.row_views import changed
+from adapterkit.data.row_views import with_system_turn
+from adapterkit.data.said import SHAPES
 from adapterkit.data.sampling import thin
 from adapterkit.data.session_dance import read_session_dance
 from adapterkit.data.shakespeare import read_shakespeare, shakespeare_names
+from adapterkit.data.splits import Splits
 from adapterkit.data.style_pack import read_style_pack
 from adapterkit.data.synthetic.reading import read_synthetic
 from adapterkit.data.voiceless import voiceless, voiceless_package
@@ -70,15 +66,6 @@ def _flat(read: CorpusReader) -> Reader:
         install=config.install,
     )
 
-
-# What one row of a user's own file looks like, whichever kind of file it is.
-SHAPES: dict[str, Shape] = {
-    "chat": chat_row,
-    "completion": completion_row,
-    "instruction": instruction_row,
-    "examples": example_row,
-    "preference": preference_row,
-}
 
 READERS: dict[str, Reader] = {
     "presidents": _flat(read_presidents),
@@ -172,8 +159,4 @@ def _thinned(split: str, rows: Sequence[Conversation], limit: int | None) -> Seq
 
 
 def _finish(rows: Sequence[Conversation], system: str | None) -> Sequence[Conversation]:
-    return rows if system is None else changed(rows, partial(_with_system, system))
-
-
-def _with_system(system: str, row: Conversation) -> Conversation:
-    return row if row.turns[0].role == "system" else replace(row, turns=(Turn("system", system), *row.turns))
+    return rows if system is None else with_system_turn(rows, system)

@@ -6,9 +6,9 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from adapterkit.data.conversation import Splits
 from adapterkit.data.replay import Reservoir
 from adapterkit.data.row_views import RowChain, as_keys, row_digests
+from adapterkit.data.splits import Splits
 from adapterkit.digest import sha256_file
 
 _log = logging.getLogger(__name__)

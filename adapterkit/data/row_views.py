@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, overload
 
-from adapterkit.data.conversation import Conversation
-from adapterkit.data.file_rows import DIGEST_BYTES, FileRows
+from adapterkit.data.conversation import Conversation, Turn
+from adapterkit.data.file_rows import FileRows
+from adapterkit.data.row_index import DIGEST_BYTES
+from adapterkit.data.said import Said, said_of, with_system
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Change = Callable[[Conversation], Conversation]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +25,12 @@ class RowView(Sequence[Conversation]):
     Attributes:
         rows: the others.
         indices: which of them, in this order, int64.
-        change: made of each row when it is read, and of what it says alone; null: none.
+        system: what a turn of the system says, put before each row that has none; null: nothing.
     """
 
     rows: FileRows
     indices: NDArray[np.int64]
-    change: Change | None = None
+    system: str | None = None
 
     def __len__(self) -> int:
         """How many rows."""
@@ -46,14 +46,23 @@ class RowView(Sequence[Conversation]):
         """Read one row, or several."""
         if isinstance(index, slice):
             return tuple(self[each] for each in range(len(self))[index])
-        row = self.rows[int(self.indices[index])]
-        return self.change(row) if self.change else row
+        return _with_system(self.rows[int(self.indices[index])], self.system)
 
     def __iter__(self) -> Iterator[Conversation]:
         """Read all."""
-        whole = len(self.indices) == len(self.rows) and bool((self.indices[1:] > self.indices[:-1]).all())
-        rows: Iterable[Conversation] = self.rows if whole else (self.rows[int(index)] for index in self.indices)
-        return map(self.change, rows) if self.change else iter(rows)
+        rows: Iterable[Conversation] = self.rows if self._whole() else (self.rows[index] for index in self._each())
+        return (_with_system(row, self.system) for row in rows)
+
+    def said(self) -> Iterator[Said]:
+        """What each row says."""
+        rows = self.rows.said() if self._whole() else map(self.rows.said_in, self._each())
+        return (with_system(row, self.system) for row in rows)
+
+    def _whole(self) -> bool:
+        return len(self.indices) == len(self.rows) and bool((self.indices[1:] > self.indices[:-1]).all())
+
+    def _each(self) -> Iterator[int]:
+        return map(int, self.indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +102,35 @@ def chosen(rows: Sequence[Conversation], indices: NDArray[np.int64]) -> Sequence
     if isinstance(rows, FileRows):
         return RowView(rows, indices)
     if isinstance(rows, RowView):
-        return RowView(rows.rows, rows.indices[indices], rows.change)
+        return RowView(rows.rows, rows.indices[indices], rows.system)
     return tuple(rows[index] for index in indices.tolist())
 
 
-def changed(rows: Sequence[Conversation], change: Change) -> Sequence[Conversation]:
-    """All rows, with something done to each."""
+def with_system_turn(rows: Sequence[Conversation], system: str) -> Sequence[Conversation]:
+    """All rows, with a system turn before each that has none."""
     if isinstance(rows, FileRows | RowView) and len(rows):
-        view = rows if isinstance(rows, RowView) else RowView(rows, _all(len(rows)))
-        earlier = view.change
-        return RowView(view.rows, view.indices, (lambda row: change(earlier(row))) if earlier else change)
-    return tuple(map(change, rows))
+        return RowView(all_of(rows), rows.indices if isinstance(rows, RowView) else _all(len(rows)), system)
+    return tuple(_with_system(row, system) for row in rows)
+
+
+def _with_system(row: Conversation, system: str | None) -> Conversation:
+    if system is None or row.turns[0].role == "system":
+        return row
+    return replace(row, turns=(Turn("system", system), *row.turns))
+
+
+def all_of(rows: FileRows | RowView) -> FileRows:
+    """The rows that others are chosen from, or that stand for themselves."""
+    return rows.rows if isinstance(rows, RowView) else rows
+
+
+def said_rows(rows: Sequence[Conversation]) -> Iterator[Said]:
+    """What each row says."""
+    if isinstance(rows, FileRows | RowView):
+        return rows.said()
+    if isinstance(rows, RowChain):
+        return chain.from_iterable(map(said_rows, rows.parts))
+    return map(said_of, rows)
 
 
 def row_digests(rows: Sequence[Conversation]) -> NDArray[np.uint8]:
@@ -111,12 +138,12 @@ def row_digests(rows: Sequence[Conversation]) -> NDArray[np.uint8]:
     import numpy as np
 
     if isinstance(rows, FileRows):
-        return rows.digests
-    if isinstance(rows, RowView) and rows.change is None:
-        return rows.rows.digests[rows.indices]
+        return rows.where.digests
+    if isinstance(rows, RowView) and rows.system is None:
+        return rows.rows.where.digests[rows.indices]
     if isinstance(rows, RowChain):
         return np.concatenate([row_digests(part) for part in rows.parts])
-    made = b"".join(hashlib.blake2b(row.words, digest_size=DIGEST_BYTES).digest() for row in rows)
+    made = b"".join(hashlib.blake2b(row.words, digest_size=DIGEST_BYTES).digest() for row in said_rows(rows))
     return np.frombuffer(made, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
@@ -125,9 +152,9 @@ def row_weights(rows: Sequence[Conversation]) -> NDArray[np.float64]:
     import numpy as np
 
     if isinstance(rows, FileRows):
-        return rows.weights
+        return rows.where.weights
     if isinstance(rows, RowView):
-        return rows.rows.weights[rows.indices]
+        return rows.rows.where.weights[rows.indices]
     if isinstance(rows, RowChain):
         return np.concatenate([row_weights(part) for part in rows.parts])
     return np.array([row.weight for row in rows], np.float64)
@@ -145,9 +172,9 @@ def persona_of_rows(rows: Sequence[Conversation]) -> tuple[NDArray[np.int32], tu
     import numpy as np
 
     if isinstance(rows, FileRows):
-        return rows.personas, rows.names
+        return rows.where.personas, rows.where.names
     if isinstance(rows, RowView):
-        return rows.rows.personas[rows.indices], rows.rows.names
+        return rows.rows.where.personas[rows.indices], rows.rows.where.names
     names = {"": 0}
     return np.array([names.setdefault(row.origin.label, len(names)) for row in rows], np.int32), tuple(names)
 

@@ -23,17 +23,18 @@ class Source:
 
     Attributes:
         path: the file, as errors name it.
+        descriptor: of the open file.
     """
 
     def __init__(self, path: str, descriptor: int) -> None:
         """Take over an open descriptor; it is closed when nobody holds the source any more."""
-        self.path, self._descriptor = path, descriptor
+        self.path, self.descriptor = path, descriptor
         self._stamp = self._now()
         weakref.finalize(self, os.close, descriptor)
 
     def lines(self, *, limit: int, skip: bool = False) -> Iterator[Line]:
         """Every line: see `scan`."""
-        return scan(self._descriptor, self.path, limit=limit, skip=skip)
+        return scan(self.descriptor, self.path, limit=limit, skip=skip)
 
     def read(self, start: int, size: int) -> bytes:
         """So many bytes from an offset on.
@@ -42,17 +43,25 @@ class Source:
             DataError: the file was changed since it was opened, or cannot be read.
         """
         try:
-            content = os.pread(self._descriptor, size, start)
+            content = os.pread(self.descriptor, size, start)
         except OSError as error:
             raise DataError(f"The file cannot be read: {error}", path=self.path) from error
-        if self._now() != self._stamp or len(content) != size:
+        self.check(len(content) == size)
+        return content
+
+    def check(self, whole: bool = True) -> None:
+        """Demand that the file is as it was when it was opened, and that what was read was whole.
+
+        Raises:
+            DataError: it was changed.
+        """
+        if self._now() != self._stamp or not whole:
             raise DataError(
                 "The file changed while it was read. Start again, and write to another file meanwhile.", path=self.path
             )
-        return content
 
     def _now(self) -> tuple[int, int]:
-        status = os.fstat(self._descriptor)
+        status = os.fstat(self.descriptor)
         return status.st_size, status.st_mtime_ns
 
 

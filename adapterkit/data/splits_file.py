@@ -55,14 +55,14 @@ class SplitsFile:
         self._check_apart(places)
         wanted = sorted({place for (whose, of), found in places.items() for place in found
                          if of == split and persona in (None, whose)})  # fmt: skip
-        return np.flatnonzero(np.isin(rows.places, wanted))
+        return np.flatnonzero(np.isin(rows.where.places(), wanted))
 
     def _places(self, rows: FileRows) -> dict[tuple[str, str], list[int]]:
         """Row numbers for each persona and split, ids looked up."""
         if len(rows.sources) > 1:
             raise DataError("A splits file numbers the rows of one file: give data.train=FILE.", path=self.path)
         ids = _places_of_ids(rows, {name for *_, name in self._entries() if isinstance(name, str)})
-        count = int(rows.places[-1]) + 1
+        count = int(rows.where.places()[-1]) + 1
         found: dict[tuple[str, str], list[int]] = {}
         for persona, split, name in self._entries():
             place = ids.get(name) if isinstance(name, str) else name
@@ -128,11 +128,12 @@ def _splits(path: Path, persona: str, splits: Any) -> dict[str, tuple[int | str,
 def _places_of_ids(rows: FileRows, wanted: set[str]) -> dict[str, int]:
     """Where the rows with these ids stand."""
     found: dict[str, int] = {}
+    places = rows.where.places()
     for index in range(len(rows)) if wanted else ():
-        line, path = int(rows.lines[index]), rows.sources[0].path
+        path, line = rows.place(index)
         name = parse_object(path, line, trimmed(line, rows.raw(index))).get("id")
         if name in wanted:
             if name in found:
                 raise DataError(f"A second row has the id {excerpt(name)}.", path=path, line=line)
-            found[name] = int(rows.places[index])
+            found[name] = int(places[index])
     return found

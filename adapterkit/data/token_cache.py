@@ -61,7 +61,7 @@ def kept_rows(
 def _name(conversations: Sequence[Conversation], tokenizer: PreTrainedTokenizerBase) -> str:
     # A template may write special tokens, whose names stand outside of the tokenizer proper.
     named = {role: str(token) for role, token in tokenizer.special_tokens_map.items()}
-    words = sha256_bytes(row_digests(conversations).tobytes())
+    words = sha256_bytes(row_digests(conversations).data)
     made_by = [str(tokenizer.chat_template), named, tokenizer.backend_tokenizer.to_str()]
     return json_digest([_SCHEMA, words, *made_by]) + ".safetensors"
 

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 _DIGEST = 64
 _MOST_HEADER = 1 << 16
+_LENGTHS_AT_ONCE = 1 << 17
 _LARGE = ("ids", "labelled")
 _COLUMNS = {"lengths": ("I64", 8), "ids": ("I32", 4), "labelled": ("U8", 1)}
 
@@ -111,7 +112,7 @@ def _write(file: IO[bytes], lengths: bytes, large: list[IO[bytes]]) -> None:
     header += b" " * (-len(header) % 8)
     digest = hashlib.sha256()
     file.write(b"0" * _DIGEST)
-    for piece in (struct.pack("<Q", len(header)), header, lengths, *chain.from_iterable(map(_pieces, large))):
+    for piece in chain((struct.pack("<Q", len(header)), header, lengths), *map(_pieces, large)):
         digest.update(piece)
         file.write(piece)
     file.seek(0)
@@ -138,8 +139,13 @@ def _opened(descriptor: int, weights: NDArray[np.float64]) -> StoredRows:
     begin = _DIGEST + 8 + length
     at = {name: begin + table[name]["data_offsets"][0] for name in _COLUMNS}
     (count,) = table["lengths"]["shape"]
-    lengths = np.frombuffer(os.pread(descriptor, count * 8, at["lengths"]), np.int64)
-    if len(lengths) != len(weights) or [int(lengths.sum())] != table["ids"]["shape"] or (lengths < 0).any():
+    if count != len(weights):
+        raise ValueError("another number of rows than it should hold")
+    lengths = np.empty(count, np.int32)
+    for first in range(0, count, _LENGTHS_AT_ONCE):
+        some = os.pread(descriptor, min(_LENGTHS_AT_ONCE, count - first) * 8, at["lengths"] + first * 8)
+        lengths[first : first + _LENGTHS_AT_ONCE] = np.frombuffer(some, np.int64)
+    if [int(lengths.sum(dtype=np.int64))] != table["ids"]["shape"] or (lengths < 0).any():
         raise ValueError("other rows than it should hold")
     return StoredRows(descriptor, ids_at=at["ids"], labelled_at=at["labelled"], lengths=lengths, weights=weights)
 

@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, overload
 
 from adapterkit.data.template import IGNORED, EncodedRow
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TOKENS_AT_ONCE = 1 << 18
+_STRIDE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,24 +46,39 @@ class TokenBatch:
         counts: NDArray[np.int64] = before[ends] - before[ends - self.lengths]
         return counts
 
-    def rows(self) -> Iterator[EncodedRow]:
-        """Each row by itself."""
+    def filled(self, others: TokenBatch) -> TokenBatch:
+        """With other rows in place of those that were left out, whose length is below 0."""
+        import numpy as np
+
+        left = self.lengths < 0
+        at = np.repeat(np.cumsum(np.where(left, 0, self.lengths))[left], others.lengths)
+        lengths = self.lengths.copy()
+        lengths[left] = others.lengths
+        ids, labelled = np.insert(self.ids, at, others.ids), np.insert(self.labelled, at, others.labelled)
+        return TokenBatch(ids, labelled, lengths, self.weights)
+
+    def lists(self) -> Iterator[tuple[list[int], list[int], float]]:
+        """Ids, labels and weight of each row."""
         import numpy as np
 
         labels = np.where(self.labelled, self.ids, IGNORED).tolist()
         ids, start = self.ids.tolist(), 0
         for length, weight in zip(self.lengths.tolist(), self.weights.tolist(), strict=True):
             end = start + length
-            yield EncodedRow(tuple(ids[start:end]), tuple(labels[start:end]), weight)
+            yield ids[start:end], labels[start:end], weight
             start = end
+
+    def rows(self) -> Iterator[EncodedRow]:
+        """Each row by itself."""
+        return (EncodedRow(tuple(ids), tuple(labels), weight) for ids, labels, weight in self.lists())
 
 
 class StoredRows(Sequence[EncodedRow]):
     """Rows in a file, read when they are looked at.
 
     Attributes:
-        lengths: int64 (rows,), tokens of each.
-        labels_counts: int64 (rows,), label tokens of each.
+        lengths: int32 (rows,), tokens of each.
+        labels_counts: int32 (rows,), label tokens of each.
         weights: float64 (rows,), how much each counts.
     """
 
@@ -71,7 +88,7 @@ class StoredRows(Sequence[EncodedRow]):
         *,
         ids_at: int,
         labelled_at: int,
-        lengths: NDArray[np.int64],
+        lengths: NDArray[np.int32],
         weights: NDArray[np.float64],
     ) -> None:
         """Take over an open descriptor, and where in the file both arrays begin."""
@@ -80,8 +97,14 @@ class StoredRows(Sequence[EncodedRow]):
         self._descriptor, self._ids_at, self._labelled_at = descriptor, ids_at, labelled_at
         weakref.finalize(self, os.close, descriptor)
         self.lengths, self.weights = lengths, weights
-        self._ends = np.concatenate([[0], np.cumsum(lengths)])
-        self.labels_counts = _concatenated([batch.labels_counts for batch in self.batches()])
+        # Where every so many rows begin: the others are found from there.
+        sums = [int(lengths[first : first + _STRIDE].sum()) for first in range(0, len(lengths), _STRIDE)]
+        self._begins = [0, *accumulate(sums)]
+        self.labels_counts = np.zeros(len(lengths), np.int32)
+        first = 0
+        for batch in self.batches():
+            self.labels_counts[first : first + len(batch.lengths)] = batch.labels_counts
+            first += len(batch.lengths)
 
     def __len__(self) -> int:
         """How many rows."""
@@ -111,21 +134,23 @@ class StoredRows(Sequence[EncodedRow]):
 
         first = 0
         while first < len(self):
-            after = int(np.searchsorted(self._ends, self._ends[first] + _TOKENS_AT_ONCE, side="right")) - 1
-            after = min(max(after, first + 1), len(self))
+            ends = np.cumsum(self.lengths[first : first + _STRIDE], dtype=np.int64)
+            after = first + max(1, int(np.searchsorted(ends, _TOKENS_AT_ONCE, side="right")))
             yield self._batch(first, after)
             first = after
 
     def _batch(self, first: int, after: int) -> TokenBatch:
         import numpy as np
 
-        start, count = int(self._ends[first]), int(self._ends[after] - self._ends[first])
+        known = first - first % _STRIDE
+        start = self._begins[first // _STRIDE] + int(self.lengths[known:first].sum())
+        lengths = self.lengths[first:after].astype(np.int64)
+        count = int(lengths.sum())
         ids = self._read(self._ids_at + 4 * start, 4 * count)
         labelled = self._read(self._labelled_at + start, count)
         return TokenBatch(
-            np.frombuffer(ids, np.int32), np.frombuffer(labelled, np.uint8),
-            self.lengths[first:after], self.weights[first:after],
-        )  # fmt: skip
+            np.frombuffer(ids, np.int32), np.frombuffer(labelled, np.uint8), lengths, self.weights[first:after]
+        )
 
     def _read(self, start: int, size: int) -> bytes:
         content = os.pread(self._descriptor, size, start)
@@ -134,20 +159,30 @@ class StoredRows(Sequence[EncodedRow]):
         return content
 
 
-def lengths_of(rows: Sequence[EncodedRow]) -> NDArray[np.int64]:
-    """Tokens of each row, int64."""
+def lengths_of(rows: Sequence[EncodedRow]) -> NDArray[np.int32]:
+    """Tokens of each row, integers."""
     import numpy as np
 
-    return rows.lengths if isinstance(rows, StoredRows) else np.array([row.length for row in rows], np.int64)
+    return rows.lengths if isinstance(rows, StoredRows) else np.array([row.length for row in rows], np.int32)
 
 
-def labels_counts_of(rows: Sequence[EncodedRow]) -> NDArray[np.int64]:
-    """Label tokens of each row, int64."""
+def token_lists(rows: Sequence[EncodedRow]) -> Iterator[tuple[Sequence[int], Sequence[int], float]]:
+    """Ids, labels and weight of each row."""
+    if isinstance(rows, StoredRows):
+        for batch in rows.batches():
+            yield from batch.lists()
+        return
+    for row in rows:
+        yield row.input_ids, row.labels, row.weight
+
+
+def labels_counts_of(rows: Sequence[EncodedRow]) -> NDArray[np.int32]:
+    """Label tokens of each row, integers."""
     import numpy as np
 
     if isinstance(rows, StoredRows):
         return rows.labels_counts
-    return np.array([row.labels_count for row in rows], np.int64)
+    return np.array([row.labels_count for row in rows], np.int32)
 
 
 def weights_of(rows: Sequence[EncodedRow]) -> NDArray[np.float64]:
@@ -155,9 +190,3 @@ def weights_of(rows: Sequence[EncodedRow]) -> NDArray[np.float64]:
     import numpy as np
 
     return rows.weights if isinstance(rows, StoredRows) else np.array([row.weight for row in rows], np.float64)
-
-
-def _concatenated(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    import numpy as np
-
-    return np.concatenate([np.zeros(0, np.int64), *parts])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from adapterkit.config.schema import DataConfig
-from adapterkit.data.conversation import Splits
+from adapterkit.data.splits import Splits
 from adapterkit.errors import UsageError
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.cwe import CATALOGUE, Weakness, read_weaknesses
 from adapterkit.data.draws import number, shuffled, split_of
+from adapterkit.data.splits import Splits
 
 INSTALL = "pip install 'adapterkit[tasks]'"
 CODE = "Which weakness does this code have?"

@@ -10,7 +10,8 @@ from adapterkit.artifacts import Artifact
 from adapterkit.config.schema import DataConfig
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.encode import encode_split
-from adapterkit.data.readers import SHAPES, read_splits
+from adapterkit.data.readers import read_splits
+from adapterkit.data.said import SHAPES
 from adapterkit.data.sampling import thin
 from adapterkit.data.template import EncodedRow
 from adapterkit.errors import AdapterKitError, DataError, UsageError, first_line_of

@@ -13,10 +13,11 @@ from adapterkit.base.locate import locate_base
 from adapterkit.config.checks import check_values
 from adapterkit.config.choices import ERROR
 from adapterkit.config.schema import TrainConfig
-from adapterkit.data.conversation import Conversation, Origin, Splits
+from adapterkit.data.conversation import Conversation, Origin
 from adapterkit.data.encode import fit_split
 from adapterkit.data.lengths import fit_row
 from adapterkit.data.readers import read_splits
+from adapterkit.data.splits import Splits
 from adapterkit.data.statistics import SplitStatistics, statistics_of
 from adapterkit.data.template import encode
 from adapterkit.data.view import SeenToken, view

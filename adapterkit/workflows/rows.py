@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from adapterkit.config.schema import DataConfig
 from adapterkit.data.encode import encode_split
 from adapterkit.data.readers import read_splits
 from adapterkit.data.template import EncodedRow
-from adapterkit.data.token_rows import lengths_of
+from adapterkit.data.token_rows import labels_counts_of, lengths_of, token_lists
 from adapterkit.errors import DataError
 from adapterkit.manifest import DataRecord
 
@@ -53,23 +54,26 @@ def read_rows(config: DataConfig, persona: str | None, tokenizer: Any) -> TokenR
         UnknownNameError: there is no such reader or persona.
     """
     splits = read_splits(config, persona)
-    train, validation, test = (
-        encode_split(split, tokenizer, config.max_length, config.on_long_row)
-        for split in (splits.train, splits.validation, splits.test)
-    )
+    with ThreadPoolExecutor(1) as beside:
+        # Mostly other processes encode, and this one waits for them.
+        digest = beside.submit(lambda: splits.digest)
+        train, validation, test = (
+            encode_split(split, tokenizer, config.max_length, config.on_long_row)
+            for split in (splits.train, splits.validation, splits.test)
+        )
     if not train:
         raise DataError(f"{splits.source} gives no training rows. Check data.train, persona and data.max_train_rows.")
     tokens = int(lengths_of(train).sum())
     _log.info(
         "Data: %s; %d rows to train on (%d tokens, %d learnt), %d to validate, %d to test",
-        splits.source, len(train), tokens, sum(row.labels_count for row in train), len(validation), len(test),
+        splits.source, len(train), tokens, int(labels_counts_of(train).sum()), len(validation), len(test),
     )  # fmt: skip
     if len(test) == 1:
         raise DataError(
             f"{splits.source}: the test split has one row, and a change measured on one row proves nothing. Give two "
             "or more, or none: data.test=null"
         )
-    record = DataRecord(splits.source, splits.digest, len(train), tokens, dict(splits.origins))
+    record = DataRecord(splits.source, digest.result(), len(train), tokens, dict(splits.origins))
     return TokenRows(train, validation, test, record, _digest((train, validation, test)))
 
 
@@ -78,8 +82,8 @@ def _digest(splits: Sequence[Sequence[EncodedRow]]) -> str:
     digest, encoder = hashlib.sha256(), msgspec.json.Encoder()
     for number, rows in enumerate(splits):
         digest.update(b"],[" if number else b"[[")
-        for place, row in enumerate(rows):
-            weight = () if row.weight == 1 else (row.weight,)
-            digest.update((b"," if place else b"") + encoder.encode((row.input_ids, row.labels, *weight)))
+        for place, (ids, labels, weight) in enumerate(token_lists(rows)):
+            row = (ids, labels) if weight == 1 else (ids, labels, weight)
+            digest.update(b"," + encoder.encode(row) if place else encoder.encode(row))
     digest.update(b"]]")
     return digest.hexdigest()

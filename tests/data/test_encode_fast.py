@@ -112,8 +112,8 @@ def test_a_pattern_that_turns_out_wrong_is_given_up(byte_tokenizer, monkeypatch)
     tokenizer = byte_tokenizer(CHATML)
     rows = [talk("user: hi", f"assistant: hello {number}") for number in range(9)]
     expected = [encode(row, tokenizer) for row in rows]
-    monkeypatch.setattr("adapterkit.data.encode_fast._end_of", lambda short, whole: (0, 1))
-    monkeypatch.setattr("adapterkit.data.encode_fast._span", lambda *_: ((0, 0), (1, 1)))
+    monkeypatch.setattr("adapterkit.data.orders._end_of", lambda short, whole: (0, 1))
+    monkeypatch.setattr("adapterkit.data.orders._span", lambda *_: ((0, 0), (1, 1)))
     assert fast(rows, tokenizer) == expected
 
 

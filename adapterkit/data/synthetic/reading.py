@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapterkit.data.conversation import Conversation, Origin, Splits, Turn
+from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself
+from adapterkit.data.splits import Splits
 from adapterkit.data.synthetic.forms import Row
 from adapterkit.data.synthetic.kept import split
 from adapterkit.data.synthetic.tasks import TASKS, generate
