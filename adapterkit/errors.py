@@ -240,15 +240,10 @@ class ExportError(AdapterKitError):
 
 
 class LossError(ExportError):
-    """What an export would lose was not accepted; nothing was written.
+    """What an export would lose was not accepted. `measured`: the share of a layer's change, in the worst layer."""
 
-    Attributes:
-        measured: the share of a layer's change that is lost, in the worst layer.
-        accepted: what would have been accepted; null where nothing was said.
-    """
-
-    def __init__(self, measured: float, accepted: float | None, what: str) -> None:
-        self.measured, self.accepted = measured, accepted
+    def __init__(self, measured: float, what: str) -> None:
+        self.measured = measured
         super().__init__(what)
 
 

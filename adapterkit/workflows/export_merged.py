@@ -98,7 +98,6 @@ def _require_accepted(result: MergedModel, found: Distance | None, accepted: flo
     limit = "no loss was accepted" if accepted is None else f"--accept-loss {accepted:g} is less"
     raise LossError(
         worst,
-        accepted,
         f"Quantizing the merged weights to NF4 loses {worst:.1%} of the change in the worst layer ({layer}) and "
         f"{result.total_loss:.1%} of all of it, and {limit}. Beside the stack, logits differ by {found.mean:.3g} on "
         f"average, the divergence is {found.divergence:.3g} nats, and a token of the stack's own answers costs "

@@ -81,7 +81,7 @@ def _costs(record: ExportRecord) -> Iterator[str]:
     losses = record.losses
     if losses.worst_by_rank:
         yield f"The limit on the rank left out at most {losses.worst_by_rank:.2%} of a layer's change (Frobenius norm)."
-    if losses.in_storage:
+    if losses.worst_in_storage:
         yield f"Storage took at most {losses.worst_in_storage:.2g} of a layer's change (Frobenius norm)."
     if (found := record.distance) is not None:
         yield (
