@@ -16,8 +16,12 @@ from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.fused.block import PlainStack
 from adapterkit.training.fused.engine import FusedStack
 from adapterkit.training.fused.tiles import blocks, choice, group, pages, team
-from adapterkit.training.fused.tiles.stack import TileHead, TileStack
 from tests.training.test_fused import batch_of, model_of, stack_of
+
+if team.products() is None:
+    pytest.skip("needs a CPU with AVX-512 and bfloat16: only there do compiled passes run", allow_module_level=True)
+
+from adapterkit.training.fused.tiles.stack import TileHead, TileStack
 
 WIDER = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2}
 

@@ -20,6 +20,7 @@ from adapterkit.training.fused.tiles.factors import packed, summed
 from adapterkit.training.fused.tiles.layer import mlp_backward, mlp_forward, qkv_backward, qkv_forward
 from adapterkit.training.fused.tiles.loss import label_losses
 from adapterkit.training.fused.tiles.rows import compiled
+from adapterkit.training.fused.tiles.team import products
 
 PACK, QKV, QKV_BACKWARD, ATTEND, ATTEND_BACKWARD, MLP, MLP_BACKWARD, LABEL_LOSSES, GRADIENTS = range(9)
 PASS = 5
@@ -96,5 +97,8 @@ def _entry(stamp: int) -> Any:
     return run
 
 
+if products() is None:
+    # LLVM would end the whole process over instructions that the processor does not have.
+    raise ImportError("the compiled passes need a processor with products in bfloat16 (AVX-512)")
 _files = sorted(Path(__file__).parent.glob("*.py"))
 run = _entry(int(sha256_bytes("".join(map(sha256_file, _files)).encode())[:12], 16))
