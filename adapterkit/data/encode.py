@@ -87,7 +87,10 @@ def fit_split(
     odd: list[int] = ((lengths_of(rows) > max_length) | (labels_counts_of(rows) == 0)).nonzero()[0].tolist()
     if not odd:
         return EncodedSplit(rows)
-    fitted = {place: fit_row(conversations[place], rows[place], tokenizer, max_length, on_long_row) for place in odd}
+    longest = int(lengths_of(rows).max())
+    fitted = {
+        place: fit_row(conversations[place], rows[place], tokenizer, max_length, on_long_row, longest) for place in odd
+    }
     shortened = {place: found.row for place, found in fitted.items() if found is not None}
     dropped = [place for place in odd if place not in shortened]
     kept = sorted({*range(len(rows))} - {*dropped})

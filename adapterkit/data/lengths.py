@@ -35,6 +35,7 @@ def fit_row(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     on_long_row: str = ERROR,
+    longest: int = 0,
 ) -> FittedRow | None:
     """Make a row fit, or leave it out.
 
@@ -44,6 +45,7 @@ def fit_row(
         tokenizer: that gave them.
         max_length: the most tokens that it may have.
         on_long_row: `error`, `drop`, or `truncate_prompt`: leave out turns, and then words, from the beginning.
+        longest: tokens of the longest row of its split, which a limit has to allow to allow them all.
 
     Returns:
         The row; null where it is left out.
@@ -61,6 +63,8 @@ def fit_row(
         return None
     why = f"The row has {row.length} tokens, more than the limit of {max_length}"
     allow = f"Allow it with data.max_length={row.length}"
+    if longest > row.length:
+        allow += f" (and every row of its split with {longest})"
     if on_long_row != TRUNCATE_PROMPT:
         raise conversation.origin.error(
             f"{why}. {allow}, shorten the row, or say what becomes of rows that are too long: data.on_long_row="
