@@ -199,9 +199,9 @@ def test_the_same_training_without_a_rogue_is_published(shared, monkeypatch):
 def test_what_happens_in_the_last_evaluation_is_stopped_before_the_artifact(shared, monkeypatch):
     plain = story.compare_on_test
 
-    def compare(stack, *arguments):
+    def compare(stack, *arguments, **settings):
         write_through_numpy(stack.model)
-        return plain(stack, *arguments)
+        return plain(stack, *arguments, **settings)
 
     monkeypatch.setattr(story, "compare_on_test", compare)
     config = config_for(shared, "late")

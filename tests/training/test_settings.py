@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from adapterkit.config.groups import quantization_named
 from adapterkit.data import EncodedRow, as_dataset
 from adapterkit.errors import StackError, TrainingError
-from adapterkit.training.fused.tiles.team import products
+from adapterkit.training.fused.tiles.symbols import products
 from adapterkit.training.trainer import AdapterTrainer
 from adapterkit.workflows.train import train
 from tests.training.conftest import WEIGHTS

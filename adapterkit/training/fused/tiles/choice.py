@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from adapterkit.training.fused.tiles.blocks import columns
-from adapterkit.training.fused.tiles.team import parallel, products
+from adapterkit.training.fused.tiles.symbols import parallel, products
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from adapterkit.training.fused.tiles.factors import packed, summed
 from adapterkit.training.fused.tiles.layer import mlp_backward, mlp_forward, qkv_backward, qkv_forward
 from adapterkit.training.fused.tiles.loss import label_losses
 from adapterkit.training.fused.tiles.rows import compiled
-from adapterkit.training.fused.tiles.team import products
+from adapterkit.training.fused.tiles.symbols import products
 
 PACK, QKV, QKV_BACKWARD, ATTEND, ATTEND_BACKWARD, MLP, MLP_BACKWARD, LABEL_LOSSES, GRADIENTS = range(9)
 PASS = 5

@@ -8,55 +8,19 @@ is written does not depend on who claims what.
 from __future__ import annotations
 
 import ctypes
-import functools
 import struct
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from adapterkit.training.fused.tiles.pages import empty
-
-_BFLOAT16 = 15
-_NAMES = {
-    "product": "_ZN2at6native7cpublas6brgemmEllllllbPKN3c108BFloat16ES5_Pfb",
-    "release": "_ZN2at6native7cpublas14brgemm_releaseEb",
-    "known": "_ZN2at6native7cpublas10could_packEN3c1010ScalarTypeE",
-}
+from adapterkit.training.fused.tiles.symbols import address, parallel, products
 
 Argument = torch.Tensor | int | float | None
 Pass = tuple[Any, ...]
 
 _PASS = 5
 _YIELD = ctypes.CDLL(None).sched_yield
-
-
-@functools.cache
-def parallel() -> Callable[[int, int], None] | None:
-    """What calls `f(data)` on all of PyTorch's threads, given both addresses; null where PyTorch uses no libgomp."""
-    home = Path(torch.__file__).parent
-    for found in (*home.glob("lib/libgomp*"), *home.parent.glob("torch.libs/libgomp*")):
-        start = ctypes.CDLL(str(found)).GOMP_parallel
-        start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-        start.restype = None
-        return lambda function, data: start(function, data, torch.get_num_threads(), 0)
-    return None
-
-
-@functools.cache
-def products() -> tuple[int, int] | None:
-    """Addresses of PyTorch's product of bfloat16 blocks (`brgemm`) and of its release; null where it has none here."""
-    library = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
-    try:
-        found = ctypes.CDLL(str(library))
-        product, release, known = (getattr(found, _NAMES[name]) for name in ("product", "release", "known"))
-    except (OSError, AttributeError):
-        return None
-    known.restype, known.argtypes = ctypes.c_bool, [ctypes.c_int8]
-    if not known(_BFLOAT16):
-        return None
-    return _address(product), _address(release)
 
 
 class Team:
@@ -69,7 +33,7 @@ class Team:
         start, addresses = parallel(), products()
         assert start is not None
         assert addresses is not None
-        self._start, self._addresses, self._run = start, (*addresses, _address(_YIELD)), run.address
+        self._start, self._addresses, self._run = start, (*addresses, address(_YIELD)), run.address
         self._scratch, self._stride = torch.empty(0, dtype=torch.uint8), 0
 
     def reserve(self, size: int) -> None:
@@ -109,7 +73,3 @@ def number(argument: Argument) -> int:
     if isinstance(argument, float):
         return int.from_bytes(struct.pack("<f", argument), "little")
     return argument or 0
-
-
-def _address(function: object) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
