@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one merge, or a sweep with `--multirun`; leaves with exit code 0, 1, 2 or 75."""
     register()
     sys.argv[1:] = with_sweep_names(sys.argv[1:] if arguments is None else arguments)
-    run_door(_comparison.told_after(_job), goes_on="nothing is half published, and the same command begins again")
+    run_door(_comparison.told_after(_job), goes_on="nothing is half published; the same command starts over")
 
 
 if __name__ == "__main__":

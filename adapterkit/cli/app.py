@@ -27,6 +27,7 @@ from adapterkit.cli import (
     training,
 )
 from adapterkit.cli.output import print_json, printable
+from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError
 
 DEBUG_VARIABLE = "ADAPTERKIT_DEBUG"
@@ -54,10 +55,10 @@ app.command()(keeping.rollback)
 app.command()(keeping.gc)
 app.command()(checkup.doctor)
 app.command()(talking.chat)
-app.command()(stacking.flatten)
+app.command()(stoppable(stacking.flatten))
 app.command()(stacking.parity)
 app.command()(merging.compatible)
-app.command()(exporting.export)
+app.command()(stoppable(exporting.export))
 app.command(context_settings=_FORWARDED)(training.train)
 app.command(context_settings=_FORWARDED)(merging.merge)
 app.command(context_settings=_WORDS)(estimating.estimate)

@@ -17,30 +17,30 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.config.redaction import redact_text
+from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError
 from adapterkit.names import nearest
 
 INTERRUPTED = 75
 EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError, yaml.YAMLError, UnicodeDecodeError)
+_RESUMED = "the same command with resume=auto goes on from the last checkpoint"
 _log = logging.getLogger(__name__)
 
 
-def run_door(
-    job: Callable[[], Any], *, goes_on: str = "the same command with resume=auto goes on from the last checkpoint"
-) -> None:
+def run_door(job: Callable[[], Any], *, goes_on: str | None = None) -> None:
     """Run a Hydra job and leave with its exit code.
 
     0 fine, 1 failed, 2 wrong usage, 75 interrupted (EX_TEMPFAIL). `ADAPTERKIT_DEBUG=1` lets the traceback through.
 
     Args:
         job: the job.
-        goes_on: what to tell whoever interrupted it.
+        goes_on: what to tell whoever interrupted it, by SIGTERM too; null for a training, which listens to that itself.
     """
     # Only so does Hydra hand exceptions on; otherwise it prints a traceback of its own and exits.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with redirect_stderr(cast(TextIO, _WithoutSecrets(sys.stderr))):
-            job()
+            (job if goes_on is None else stoppable(job))()
     except EXPECTED as error:
         if os.environ.get("ADAPTERKIT_DEBUG"):
             raise
@@ -49,7 +49,7 @@ def run_door(
         sys.exit(exit_code(error))
     except KeyboardInterrupt as error:
         told = f"interrupted: {error}" if str(error) else "interrupted"
-        print(f"{told}; {goes_on}", file=sys.stderr)
+        print(f"{told}; {goes_on or _RESUMED}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

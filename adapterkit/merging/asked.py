@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
+
 from adapterkit.errors import UsageError, counted
 from adapterkit.merging.methods import METHODS, Linear, Masked, method_named
 from adapterkit.merging.options import MergeOptions
@@ -22,10 +24,14 @@ def checked(options: MergeOptions, sources: int) -> Linear | Masked:
         raise UsageError("There is nothing to merge: give at least one adapter.")
     if len(options.weights) != sources:
         raise UsageError(
-            f"There are {counted(len(options.weights), 'weight')} for {counted(sources, 'adapter')}: each takes one."
+            f"{counted(len(options.weights), 'weight')} for {counted(sources, 'adapter')}: each adapter takes one."
         )
     _check_numbers(options, method)
     _check_rank(options, method)
+    weights = weights_of(options)
+    if isinstance(method, Linear):
+        # Of changes at right angles, so that what it has against the weights alone is said now.
+        method.coefficients(weights, torch.eye(sources, dtype=torch.float64))
     return method
 
 

@@ -113,13 +113,10 @@ def compatibility(adapters: Sequence[Artifact], *, on: str = "deltas") -> Compat
 
 def _alike(part: str, sources: Sequence[_Source], values: Sequence[str], bound: Sequence[Any], fix: str) -> Check:
     """A part that has to be the same everywhere; null is not recorded, and fits."""
-    odd = [
-        (source, value)
-        for source, value, mine in zip(sources, values, bound, strict=True)
-        if mine is not None and bound[0] is not None and mine != bound[0]
-    ]
+    known = [each for each in zip(sources, values, bound, strict=True) if each[2] is not None]
+    odd = [(source, value) for source, value, mine in known if mine != known[0][2]]
     told = ", ".join(f"{source.ref} has {value}" for source, value in odd)
-    return Check(part, tuple(values), f"{told}, and {sources[0].ref} {values[0]}. {fix}" if odd else "")
+    return Check(part, tuple(values), f"{told}, and {known[0][0].ref} {known[0][1]}. {fix}" if odd else "")
 
 
 def _base(sources: Sequence[_Source]) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ _TAKES = {
     "vllm": {"rank"},
     "hub": {"rank", "stacked"},
 }
+
+_HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class ExportRequest:
             said = "weights" if option == "base_weights" else option.replace("_", "-")
             raise UsageError(f"--{said} means nothing for --to {self.form}; it belongs to {forms}.")
         check_rank(self.rank)
+        if self.base_id is not None and _HUB_ID.fullmatch(self.base_id) is None:
+            raise UsageError(f"--base-id {self.base_id!r} is no id of a base on the hub: write ORGANIZATION/NAME.")
         if self.dtype is not None:
             stored_dtype(self.dtype, FORMS[self.form])
         for kind, name, known in (

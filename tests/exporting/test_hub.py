@@ -111,6 +111,9 @@ def test_what_will_not_do_is_refused(kin, tmp_path):
         hub(kin, tmp_path, "child", stacked=True, weights=(1, 0.5))
     with pytest.raises(UnknownNameError, match="Did you mean int8"):
         hub(kin, tmp_path, "child", dtype="int88")
+    for odd in ("", 'x"; import os #', "a/b/c", "/a/folder"):
+        with pytest.raises(UsageError, match="is no id of a base on the hub"):
+            ExportRequest("child", "hub", tmp_path / "out", base_id=odd)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
-from adapterkit.errors import ArtifactError, RegistryError
+from adapterkit.errors import ArtifactError, RegistryError, UsageError
 from adapterkit.merging.export.low_bit import GROUP, Coded, decode, encode
 from adapterkit.merging.export.low_bit_file import load_low_bit, restore_low_bit, write_low_bit
 from adapterkit.merging.factors import Factors
@@ -43,6 +43,15 @@ def test_four_bits_cut_a_lonely_peak_off_where_that_pays():
     rows[0, 0] = 1.0
     plain = (rows * 7).round() / 7
     assert torch.dist(decode(encode(rows, 4), 4, GROUP), rows) < 0.9 * torch.dist(plain, rows)
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("factor", [1e39, 1e-44])
+def test_what_no_scale_can_hold_is_refused(bits, factor):
+    rows = torch.ones(2, GROUP, dtype=torch.float64)
+    rows[1] *= factor
+    with pytest.raises(UsageError, match=f"written in {bits} bits"):
+        encode(rows, bits)
 
 
 def test_every_pair_of_halves_comes_back():

@@ -20,7 +20,7 @@ TWO = (1.0, 1.0)
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (MergeOptions("ties", (1.0,)), "There are 1 weight for 2 adapters"),
+        (MergeOptions("ties", (1.0,)), "1 weight for 2 adapters"),
         (MergeOptions("ties", (1.0, math.nan)), "must be numbers"),
         (MergeOptions("ties", (1.0, math.inf)), "must be numbers"),
         (MergeOptions("ties", TWO, scale=math.nan), "must be numbers"),
@@ -34,6 +34,7 @@ TWO = (1.0, 1.0)
         (MergeOptions("average", TWO, rank="sum", on="factors"), "use rank=largest"),
         (MergeOptions("average", TWO, on="both"), "on=both"),  # type: ignore[arg-type]
         (MergeOptions("average", (1.0, 2.0)), r"An average takes all alike, .* method=weighted with normalize=true"),
+        (MergeOptions("average", (0.0, 0.0)), "An average of weights 0 is nothing"),
         (MergeOptions("weighted", (1.0, -1.0), normalize=True), "add up to zero"),
         (MergeOptions("weighted", (0.1, 0.2), normalize=False, rank=-3), "rank=-3"),
         (MergeOptions("slerp", (1.0, -1.0)), r"slerp takes no weight below zero, .* weighted, task_arithmetic"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -55,6 +56,23 @@ def test_every_part_is_looked_at(kin, refs, parts):
             result.require()
     else:
         result.require()
+
+
+@pytest.mark.parametrize("digests", [(None, "1", "2"), ("1", None, "2"), ("1", "2", None)])
+def test_two_known_tokenizers_differ_wherever_an_unknown_one_stands(kin, digests):
+    artifact = kin.registry.artifact("coder")
+    lineage = artifact.manifest.lineage
+    sources = [
+        dataclasses.replace(
+            artifact,
+            manifest=dataclasses.replace(
+                artifact.manifest,
+                lineage=dataclasses.replace(lineage, base=dataclasses.replace(lineage.base, tokenizer_digest=digest)),
+            ),
+        )
+        for digest in digests
+    ]
+    assert misfits(compatibility(sources)) == ["tokenizer"]
 
 
 def test_what_differs_and_fits_is_told(kin):

@@ -222,3 +222,9 @@ def test_it_is_stale_once_a_member_moved_on_and_says_how_it_is_made_again(tiny_b
     assert state()[0] == "stale"
     assert "child moved on: child@1.0.0 -> child@1.1.0" in state()[1]
     assert "make it again with adapterkit flatten" in printed("rebuild", "child_flat", *where, code=1)
+
+
+@pytest.mark.parametrize("name", ["child", "unified"])
+def test_a_member_gives_its_name_to_no_flat_adapter(kin, name):
+    with pytest.raises(UsageError, match=f"'{name}' would be made of {name}@1.0.0, an earlier version of itself"):
+        flatten(kin.registry, FlattenRequest("child", name))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
+from adapterkit.errors import UsageError
+
 GROUP = 64
 BITS = (8, 4)
 # In 4 bits it pays to cut off the largest number of a group, if the steps between all others become smaller by it.
@@ -32,6 +34,9 @@ def encode(rows: torch.Tensor, bits: int) -> Coded:
     Args:
         rows: (rows, features), any float; need not be contiguous.
         bits: 8 or 4.
+
+    Raises:
+        UsageError: a group is beyond what a scale can be.
     """
     features, most = rows.shape[1], 2 ** (bits - 1) - 1
     grouped = torch.nn.functional.pad(rows.to(torch.float32), (0, -features % GROUP)).unflatten(1, (-1, GROUP))
@@ -46,6 +51,11 @@ def encode(rows: torch.Tensor, bits: int) -> Coded:
         better = error < least
         scales, least = torch.where(better, tried, scales), torch.where(better, error, least)
         values = torch.where(better[:, :, None], whole, values)
+    if bool((((scales == 0) & (peaks > 0)) | ~torch.isfinite(least)).any()):
+        raise UsageError(
+            f"Some changes are too large or too small to be written in {bits} bits: their scale is beyond bfloat16. "
+            "Look at the weights of the blend, or write them in full: --dtype float32"
+        )
     flat = values.flatten(1)[:, :features].to(torch.int8)
     return Coded((flat if bits == 8 else _packed(flat)).contiguous(), scales.contiguous())
 
