@@ -33,11 +33,8 @@ _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def schedule_settings(config: TrainerConfig) -> dict[str, Any]:
-    """What is said to the schedule; a whole number of cycles as such, because restarts are counted."""
-    said = {key: value for key, value in dataclasses.asdict(config.lr_scheduler_kwargs).items() if value is not None}
-    return {
-        key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in said.items()
-    }
+    """What is said to the schedule."""
+    return {key: value for key, value in dataclasses.asdict(config.lr_scheduler_kwargs).items() if value is not None}
 
 
 def check_schedule(config: TrainerConfig) -> None:
@@ -61,5 +58,5 @@ def check_schedule(config: TrainerConfig) -> None:
             raise UsageError(f"{said} cannot be used: it takes {rule}.")
         if key == "lr_end" and value >= config.learning_rate:
             raise UsageError(f"{said} is not below trainer.learning_rate={config.learning_rate}, from which it falls.")
-        if key == "num_cycles" and name == "cosine_with_restarts" and not isinstance(value, int):
+        if key == "num_cycles" and name == "cosine_with_restarts" and not value.is_integer():
             raise UsageError(f"{said} cannot be used: restarts are counted, so it takes a whole number from 1 on.")

@@ -20,6 +20,7 @@ from adapterkit.data.processes import Workers
 from adapterkit.data.row_encoder import RowEncoder
 from adapterkit.data.row_views import RowView, all_of
 from adapterkit.data.said import SHAPES, said_of
+from adapterkit.data.sources import Source
 from adapterkit.data.token_rows import TokenBatch
 from adapterkit.errors import UsageError, first_line_of
 
@@ -95,7 +96,7 @@ def _encoded(rows: FileRows | RowView, encoder: RowEncoder, first: int, started:
     questions = (places.of(part).tobytes() for part in parts)
     with started as workers, closing(workers.answers(questions)) as answers:
         for part, answer in zip(parts, answers, strict=True):
-            for source in all_of(rows).sources:
+            for source in places.sources(part):
                 source.check()
             batch = from_bytes(answer, places.weights(part))
             left = (batch.lengths < 0).nonzero()[0]
@@ -141,6 +142,9 @@ class _Places:
         descriptors = np.array([source.descriptor for source in self._whole.sources], np.int32)
         places["descriptor"] = descriptors[where.files(indices)]
         return places
+
+    def sources(self, part: range) -> list[Source]:
+        return [self._whole.sources[file] for file in set(self._whole.where.files(self._indices(part)).tolist())]
 
     def weights(self, part: range) -> NDArray[np.float64]:
         return self._whole.where.weights[self._indices(part)]

@@ -98,14 +98,5 @@ class FileRows(Sequence[Conversation]):
 
 
 def index_rows(sources: Sequence[Source], shape: Shape, bad: BadRows) -> FileRows:
-    """Read files from end to end, check every row, and note where each lies.
-
-    Args:
-        sources: the files, in the order of their rows.
-        shape: makes a conversation of a row's object.
-        bad: takes the rows that cannot be used, or refuses them.
-
-    Raises:
-        DataError: a file has no row, or has bad ones that `bad` does not take.
-    """
+    """The rows of files, every one checked; arguments and errors as of `indexed`."""
     return FileRows(tuple(sources), shape, indexed(sources, shape, bad))

@@ -23,6 +23,7 @@ _FIXES = {
     errno.EROFS: "The file system is read-only. Choose another folder.",
     errno.ENOTDIR: "A part of this path is a file, not a folder. Choose another folder.",
 }
+_ZIP_WRITER = ("inline_container", "PytorchStreamWriter")
 # A file system that cannot flush directories says one of these; it orders its own entries, or promises nothing.
 _NOT_FLUSHABLE = {errno.EINVAL, errno.EBADF, errno.ENOTSUP}
 
@@ -37,9 +38,8 @@ def explained(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        fix = _FIXES.get(error.errno or 0, "")
         where = f" ({error.filename})" if error.filename and str(error.filename) not in doing else ""
-        raise RegistryError(f"{doing} failed: {error.strerror or error}{where}.{' ' + fix if fix else ''}") from error
+        raise RegistryError(f"{doing} failed: {_in_words(error, where)}") from error
 
 
 def told_by_the_disk(error: Exception) -> str:
@@ -48,12 +48,15 @@ def told_by_the_disk(error: Exception) -> str:
     `torch.save` tells of a disk that takes no more in a RuntimeError of its own zip writer.
     """
     if isinstance(error, OSError):
-        fix = _FIXES.get(error.errno or 0, "")
-        return f"{error.strerror or error}.{' ' + fix if fix else ''}"
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if isinstance(error, RuntimeError) and ("inline_container" in first or "PytorchStreamWriter" in first):
+        return _in_words(error)
+    if isinstance(error, RuntimeError) and any(name in str(error) for name in _ZIP_WRITER):
         return f"the disk took only a part of a file. {_FIXES[errno.ENOSPC]}"
     return str(error)
+
+
+def _in_words(error: OSError, where: str = "") -> str:
+    fix = _FIXES.get(error.errno or 0, "")
+    return f"{error.strerror or error}{where}.{' ' + fix if fix else ''}"
 
 
 def write_file(path: Path, data: bytes) -> None:

