@@ -58,5 +58,5 @@ def check_schedule(config: TrainerConfig) -> None:
             raise UsageError(f"{said} cannot be used: it takes {rule}.")
         if key == "lr_end" and value >= config.learning_rate:
             raise UsageError(f"{said} is not below trainer.learning_rate={config.learning_rate}, from which it falls.")
-        if key == "num_cycles" and name == "cosine_with_restarts" and not value.is_integer():
+        if key == "num_cycles" and name == "cosine_with_restarts" and value % 1:
             raise UsageError(f"{said} cannot be used: restarts are counted, so it takes a whole number from 1 on.")

@@ -5,8 +5,11 @@ Without this, each job would become the `latest` version of another.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
@@ -25,17 +28,25 @@ def with_sweep_names(arguments: Sequence[str]) -> list[str]:
         arguments: the command line, without the program.
 
     Returns:
-        The same arguments, `--multirun` first, since Hydra takes overrides on one side of them alone; with `suffix=...`
+        The same arguments, overrides last, since Hydra takes these on one side of all others alone; with `suffix=...`
         appended where it is needed and not given.
     """
-    if not _SWEEP & set(arguments):
-        return list(arguments)
-    given = sorted(arguments, key=lambda word: word not in _SWEEP)
+    given = _overrides_last(arguments)
+    if not _SWEEP & set(given):
+        return given
     overrides = [parsed for word in given if "=" in word and not word.startswith("-") for parsed in _parse(word)]
     if any(override.key_or_group == "suffix" for override in overrides):
         return given
     parts = [_suffix(override) for override in overrides if _tells_apart(override)]
     return [*given, f"suffix='{''.join(parts)}'"] if parts else given
+
+
+def _overrides_last(arguments: Sequence[str]) -> list[str]:
+    """As Hydra's own parser tells them apart; what that does not take is left to Hydra to refuse."""
+    with redirect_stderr(io.StringIO()), suppress(SystemExit):
+        overrides = get_args_parser().parse_intermixed_args(list(arguments)).overrides
+        return [*(word for word in arguments if word not in overrides), *overrides]
+    return list(arguments)
 
 
 def _parse(word: str) -> list[Override]:

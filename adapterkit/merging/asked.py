@@ -8,8 +8,12 @@ from collections.abc import Sequence
 import torch
 
 from adapterkit.errors import UsageError, counted
+from adapterkit.merging.masks.dropped import STEPS
 from adapterkit.merging.methods import METHODS, Linear, Masked, method_named
 from adapterkit.merging.options import MergeOptions
+
+# What is above has left float16 behind, and goes towards the end of float32 where it is multiplied.
+_MOST = 1e6
 
 
 def checked(options: MergeOptions, sources: int) -> Linear | Masked:
@@ -55,6 +59,8 @@ def weights_of(options: MergeOptions) -> tuple[float, ...]:
 def _check_numbers(options: MergeOptions, method: Linear | Masked) -> None:
     if not all(map(math.isfinite, (*options.weights, options.scale))):
         raise UsageError(f"Weights and scale must be numbers: {_shown((*options.weights, options.scale))}.")
+    if (most := max(map(abs, (*options.weights, options.scale)))) > _MOST:
+        raise UsageError(f"{most:g} is no weight that changes could be multiplied by: {_MOST:g} is the most.")
     if min(options.weights) < 0 and not method.negative:
         can = ", ".join(name for name, each in METHODS.items() if each.negative)
         raise UsageError(
@@ -63,6 +69,11 @@ def _check_numbers(options: MergeOptions, method: Linear | Masked) -> None:
         )
     if not 0 < options.density <= 1:
         raise UsageError(f"density={options.density:g} is the share of entries that is kept: above 0, and 1 at most.")
+    if isinstance(method, Masked) and method.seeded and options.density < 1 / STEPS:
+        raise UsageError(
+            f"density={options.density:g}: entries are dropped with a probability of so many in {STEPS}, so 1/{STEPS} "
+            "is the least that can be kept."
+        )
     if options.seed < 0:
         raise UsageError(f"seed={options.seed} is below zero.")
     if options.on not in ("deltas", "factors"):

@@ -8,6 +8,7 @@ import torch
 
 from adapterkit.errors import UsageError
 from adapterkit.merging.factors import Factors, stacked
+from adapterkit.merging.gram import cancelled, gram
 
 
 def flatten(members: Sequence[Mapping[str, Factors]], coefficients: Sequence[float]) -> dict[str, Factors]:
@@ -25,6 +26,8 @@ def flatten(members: Sequence[Mapping[str, Factors]], coefficients: Sequence[flo
     """
     found = {}
     for name in sorted({name for member in members for name in member}):
+        if cancelled(coefficients, gram([member.get(name) for member in members])):
+            continue
         parts = [
             member[name].scaled(coefficient)
             for member, coefficient in zip(members, coefficients, strict=True)
@@ -34,8 +37,8 @@ def flatten(members: Sequence[Mapping[str, Factors]], coefficients: Sequence[flo
             found[name] = tight
     if not found:
         raise UsageError(
-            "Nothing is left of the stack: every change is zero, by its weight or because it learned nothing. The base "
-            "alone is the same model."
+            "Nothing is left of the stack: every change is zero, by its weight or because it learned nothing, or they "
+            "cancel each other. The base alone is the same model."
         )
     return found
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
 from adapterkit.merging.factors import Factors
+
+# A sum this much smaller than its terms is the rounding of changes that cancel each other.
+_CANCELLED = 1e-7
 
 
 def gram(changes: Sequence[Factors | None]) -> torch.Tensor:
@@ -30,3 +34,15 @@ def gram(changes: Sequence[Factors | None]) -> torch.Tensor:
         for block, (j, _) in zip(row.split(ranks, dim=1), there, strict=True):
             found[i, j] = block.sum()
     return found
+
+
+def cancelled(coefficients: Sequence[float], products: torch.Tensor) -> bool:
+    """Whether a sum of changes is zero but for rounding.
+
+    Args:
+        coefficients: what each change is multiplied by.
+        products: of the changes, from `gram`.
+    """
+    given = torch.tensor(coefficients, dtype=torch.float64)
+    whole, terms = float(given @ products @ given), float(given.square() @ products.diagonal())
+    return math.sqrt(max(whole, 0.0)) <= _CANCELLED * math.sqrt(terms)

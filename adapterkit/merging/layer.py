@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-
-import torch
 
 from adapterkit.digest import json_digest
 from adapterkit.errors import UsageError
@@ -13,14 +10,11 @@ from adapterkit.merging.asked import weights_of
 from adapterkit.merging.each_factor import merged_factors
 from adapterkit.merging.factors import Factors, stacked
 from adapterkit.merging.flatten import without_zeros
-from adapterkit.merging.gram import gram
+from adapterkit.merging.gram import cancelled, gram
 from adapterkit.merging.methods import Linear, Masked, method_named
 from adapterkit.merging.options import MergeOptions
 from adapterkit.merging.recompress import recompress
 from adapterkit.merging.truncate import truncate
-
-# A sum this much smaller than its terms is the rounding of changes that cancel each other.
-_CANCELLED = 1e-7
 
 
 def merged_layer(name: str, parts: Sequence[Factors | None], options: MergeOptions) -> tuple[Factors, float] | None:
@@ -73,18 +67,11 @@ def _linear(
 ) -> tuple[Factors, float] | None:
     products = gram(parts)
     chosen = [each * options.scale for each in method.coefficients(weights, products)]
-    if _cancelled(chosen, products):
+    if cancelled(chosen, products):
         return None
     terms = [part.scaled(each) for part, each in zip(parts, chosen, strict=True) if part is not None and each]
     exact = without_zeros(stacked(terms))
     return recompress(exact, _limit(parts, options, default=exact.rank))
-
-
-def _cancelled(coefficients: Sequence[float], products: torch.Tensor) -> bool:
-    """Whether a sum is zero but for rounding."""
-    given = torch.tensor(coefficients, dtype=torch.float64)
-    whole, terms = float(given @ products @ given), float(given.square() @ products.diagonal())
-    return math.sqrt(max(whole, 0.0)) <= _CANCELLED * math.sqrt(terms)
 
 
 def _masked(

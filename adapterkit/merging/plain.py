@@ -6,14 +6,18 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts.adapter_config import MAX_RANK
-from adapterkit.errors import UsageError
+from adapterkit.errors import ExportError, UsageError
+from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.merging.factors import Factors
 from adapterkit.names import TENSOR_PREFIX
+from adapterkit.stores import write_file
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class PlainLora:
     def config_bytes(self) -> bytes:
         """adapter_config.json."""
         return json.dumps(self.config, indent=2, sort_keys=True).encode("utf-8")
+
+    def write(self, folder: Path) -> None:
+        """Write both files.
+
+        Raises:
+            RegistryError: one is there, or the disk refuses.
+        """
+        write_file(folder / ADAPTER_CONFIG_FILE, self.config_bytes)
+        write_file(folder / WEIGHTS_FILE, save_tensors(dict(self.tensors), metadata={"format": "pt"}))
 
 
 def plain_lora(
@@ -57,6 +70,7 @@ def plain_lora(
 
     Raises:
         UsageError: a layer's rank is above `padded`, or above 1,024, the most that an artifact holds.
+        ExportError: a number is beyond the dtype.
     """
     most = max(factors.rank for factors in modules.values())
     if padded is not None and most > padded:
@@ -69,8 +83,8 @@ def plain_lora(
     rank, pattern = _ranks({name: factors.rank for name, factors in given.items()})
     tensors = {}
     for name, factors in given.items():
-        tensors[f"{TENSOR_PREFIX}{name}.lora_A.weight"] = factors.a.to(dtype).contiguous()
-        tensors[f"{TENSOR_PREFIX}{name}.lora_B.weight"] = factors.b.to(dtype).contiguous()
+        tensors[f"{TENSOR_PREFIX}{name}.lora_A.weight"] = stored(factors.a, dtype, name).contiguous()
+        tensors[f"{TENSOR_PREFIX}{name}.lora_B.weight"] = stored(factors.b, dtype, name).contiguous()
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -84,6 +98,21 @@ def plain_lora(
         "alpha_pattern": dict(pattern),
     }
     return PlainLora(config, tensors)
+
+
+def stored(tensor: torch.Tensor, dtype: torch.dtype, layer: str) -> torch.Tensor:
+    """A tensor as it is stored.
+
+    Raises:
+        ExportError: a number is beyond the dtype.
+    """
+    found = tensor.to(dtype)
+    if not bool(found.isfinite().all()):
+        raise ExportError(
+            f"A weight of `{layer}` is beyond {dtype}: write it with --dtype float32 (a merge: dtype=float32), or look "
+            "at the weights by which it was multiplied."
+        )
+    return found
 
 
 def _padded(factors: Factors, rank: int) -> Factors:

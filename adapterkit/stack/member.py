@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from peft import LoraConfig, PeftConfig
 from safetensors.torch import load as load_tensors
 
+from adapterkit.artifacts.adapter_config import LoraSettings
 from adapterkit.artifacts.read import Artifact, verified_settings, verified_weights
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def read_published(artifact: Artifact) -> PublishedAdapter:
     Raises:
         ArtifactError: what lies on disk is not what was published.
     """
-    plain = verified_settings(artifact).plain
-    config: LoraConfig = PeftConfig.from_peft_type(**{**plain, "inference_mode": True})
+    config = lora_config_of(verified_settings(artifact), frozen=True)
     return PublishedAdapter(artifact, config, load_tensors(verified_weights(artifact)))
+
+
+def lora_config_of(settings: LoraSettings, *, frozen: bool) -> LoraConfig:
+    """PEFT's settings for those of an adapter_config.json that was checked."""
+    config: LoraConfig = PeftConfig.from_peft_type(**{**settings.plain, "inference_mode": frozen})
+    return config

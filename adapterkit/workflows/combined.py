@@ -12,19 +12,16 @@ from typing import Any
 
 import torch
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts import Artifact, verified_settings, verified_weights
 from adapterkit.base.nearby import nearby_folder
 from adapterkit.base.outline import outline_of
 from adapterkit.errors import BaseLoadError, StackError, UnknownNameError, UsageError
 from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.merging.factors import AdapterFactors, Factors
 from adapterkit.merging.flatten import norm, rounding
-from adapterkit.merging.plain import plain_lora
+from adapterkit.merging.plain import PlainLora, plain_lora
 from adapterkit.names import nearest
-from adapterkit.stores import write_file
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "float64": torch.float64}
 _SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp64": "float64"}
@@ -62,7 +59,8 @@ class Combined:
         """
         kept = {name: norm(factors) ** 2 for name, factors in self.modules.items()}
         exact = {name: square / max(1 - self.errors[name] ** 2, 1e-12) for name, square in kept.items()}
-        return float((1 - sum(kept.values()) / sum(exact.values())) ** 0.5) if any(self.errors.values()) else 0.0
+        left = sum(square * self.errors[name] ** 2 for name, square in exact.items())
+        return float((left / sum(exact.values())) ** 0.5)
 
     @property
     def layers(self) -> dict[str, Any]:
@@ -145,17 +143,24 @@ def write_plain(found: Combined, identity: BaseIdentity, folder: Path, *, padded
     Raises:
         UsageError: a layer's rank is above what an artifact holds.
     """
-    base = nearby_folder(identity.id, identity.revision)
-    lora = plain_lora(
-        found.modules,
-        identity.id,
-        dtype=found.dtype,
-        padded=found.rank if padded else None,
-        layers=layer_names(identity, base),
-    )
-    write_file(folder / ADAPTER_CONFIG_FILE, lora.config_bytes)
-    write_file(folder / WEIGHTS_FILE, save_tensors(dict(lora.tensors), metadata={"format": "pt"}))
-    return str(base or identity.id)
+    plain_of(found, identity, identity.id, padded=found.rank if padded else None).write(folder)
+    return str(nearby_folder(identity.id, identity.revision) or identity.id)
+
+
+def plain_of(found: Combined, identity: BaseIdentity, base_name: str, *, padded: int | None = None) -> PlainLora:
+    """What adapters came to, as PEFT reads it.
+
+    Args:
+        found: what it holds.
+        identity: its base.
+        base_name: what the file calls that.
+        padded: one rank for all layers, the missing columns being zero; null: each its own.
+
+    Raises:
+        UsageError: as `plain_lora`.
+    """
+    layers = layer_names(identity, nearby_folder(identity.id, identity.revision))
+    return plain_lora(found.modules, base_name, dtype=found.dtype, padded=padded, layers=layers)
 
 
 def environment_of() -> dict[str, Any]:

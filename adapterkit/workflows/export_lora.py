@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from safetensors.torch import save as save_tensors
 
 from adapterkit.artifacts import (
     Artifact,
@@ -16,7 +13,6 @@ from adapterkit.artifacts import (
     verified_weights,
 )
 from adapterkit.base.load import identify
-from adapterkit.base.nearby import nearby_folder
 from adapterkit.config.schema import ModelConfig
 from adapterkit.errors import ExportError, UsageError, listed
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
@@ -25,13 +21,13 @@ from adapterkit.merging.export.model_files import base_config
 from adapterkit.merging.export.readme import fenced
 from adapterkit.merging.export.record import Losses, base_name, is_public
 from adapterkit.merging.export.vllm import rank_for, vllm_problems
-from adapterkit.merging.plain import plain_lora
+from adapterkit.merging.plain import PlainLora
 from adapterkit.names import peft_name
 from adapterkit.serving.session import as_trained
 from adapterkit.stack.blend import Blend
 from adapterkit.stack.fit import require_lineage
 from adapterkit.stores import make_directory, write_file
-from adapterkit.workflows.combined import DTYPES, Combined, layer_names
+from adapterkit.workflows.combined import DTYPES, Combined, plain_of
 from adapterkit.workflows.export_request import ExportRequest, Written
 from adapterkit.workflows.flatten import flattened
 
@@ -63,20 +59,13 @@ def for_vllm(members: Sequence[Artifact], blend: Blend, request: ExportRequest, 
     dtype = request.full_dtype or "float32"
     found = flattened(members, blend, request.rank, DTYPES[dtype])
     rank = rank_for(found.rank)
-    config = _write_plain(members, request, staged, found, dtype, padded=rank)
-    shapes = {
-        f"base_model.model.{layer}.{part}": shape
-        for layer, factors in found.modules.items()
-        for part, shape in (
-            ("lora_A.weight", (rank, factors.shape[1])),
-            ("lora_B.weight", (factors.shape[0], rank)),
-        )
-    }
-    if problems := vllm_problems(config, shapes):
+    lora = _plain(members, request, found, padded=rank)
+    if problems := vllm_problems(lora.config, {name: tensor.shape for name, tensor in lora.tensors.items()}):
         raise ExportError(
             f"vLLM would not take {members[-1].ref} for what it is.{listed(problems, 5)}\n"
             "Make a whole model, which it runs like any other: adapterkit export REF --to merged"
         )
+    lora.write(staged)
     code = [f"vllm serve BASE --enable-lora --max-lora-rank {rank} --lora-modules NAME=FOLDER"]
     return Written(
         load=[f"vLLM has to be started for rank {rank} or more:", fenced("bash", code)],
@@ -104,7 +93,7 @@ def for_hub(members: Sequence[Artifact], blend: Blend, request: ExportRequest, s
         return Written(_alone(members, request), options={"dtype": members[0].manifest.adapter.dtype})
     dtype = dtype or "float32"
     found = flattened(members, blend, request.rank, DTYPES[dtype])
-    _write_plain(members, request, staged, found, dtype)
+    _plain(members, request, found).write(staged)
     return Written(
         load=_alone(members, request),
         told=[_flat_told(members)],
@@ -134,8 +123,7 @@ def _stacked(members: Sequence[Artifact], blend: Blend, request: ExportRequest, 
 def _low_bit(members: Sequence[Artifact], blend: Blend, request: ExportRequest, staged: Path, bits: int) -> Written:
     """The flattened stack in few bits, with the lines that make a plain LoRA of it again."""
     found = flattened(members, blend, request.rank, DTYPES["float32"])
-    config = _plain(members, request, found, "float32")
-    write_file(staged / ADAPTER_CONFIG_FILE, config.config_bytes)
+    write_file(staged / ADAPTER_CONFIG_FILE, _plain(members, request, found).config_bytes)
     lost = low_bit_file.write_low_bit(staged, found.modules, bits)
     name = low_bit_file.low_bit_name(bits)
     code = [
@@ -166,29 +154,11 @@ def _copy(member: Artifact, folder: Path, base: str) -> None:
     write_file(folder / WEIGHTS_FILE, verified_weights(member))
 
 
-def _write_plain(
-    members: Sequence[Artifact],
-    request: ExportRequest,
-    staged: Path,
-    found: Combined,
-    dtype: str,
-    *,
-    padded: int | None = None,
-) -> dict[str, Any]:
-    """Write a flattened stack as PEFT reads it, and return its config."""
-    lora = _plain(members, request, found, dtype, padded=padded)
-    write_file(staged / ADAPTER_CONFIG_FILE, lora.config_bytes)
-    write_file(staged / WEIGHTS_FILE, save_tensors(dict(lora.tensors), metadata={"format": "pt"}))
-    return dict(lora.config)
-
-
 def _plain(
-    members: Sequence[Artifact], request: ExportRequest, found: Combined, dtype: str, *, padded: int | None = None
-) -> Any:
+    members: Sequence[Artifact], request: ExportRequest, found: Combined, *, padded: int | None = None
+) -> PlainLora:
     identity = members[-1].manifest.lineage.base
-    layers = layer_names(identity, nearby_folder(identity.id, identity.revision))
-    name = base_name(identity, request.base_id)
-    return plain_lora(found.modules, name, dtype=DTYPES[dtype], padded=padded, layers=layers)
+    return plain_of(found, identity, base_name(identity, request.base_id), padded=padded)
 
 
 def _flat_told(members: Sequence[Artifact]) -> str:

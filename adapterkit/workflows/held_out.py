@@ -36,6 +36,11 @@ class Text:
     digest: str
     why: str = ""
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """What decides which rows the model sees: what is said, and what becomes of long rows."""
+        return self.digest, self.data.max_length, self.data.on_long_row
+
     def encoded(self, tokenizer: Any, most: int | None) -> Sequence[EncodedRow]:
         """As the model sees them, so many at most.
 

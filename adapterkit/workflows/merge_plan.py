@@ -39,9 +39,7 @@ class MergePlan:
         sources: what is merged, in order.
         parents: what all of them stand on, root-first, and the result will.
         options: how; where weights are yet to be measured, equal ones stand for them.
-        measured_weights: whether the weights follow from losses that are yet to be measured.
         text: what all sources are measured on; null: each on its own.
-        key: the run key.
     """
 
     name: str
@@ -50,9 +48,17 @@ class MergePlan:
     sources: Sequence[Artifact]
     parents: Sequence[Artifact]
     options: MergeOptions
-    measured_weights: bool
     text: Text | None
-    key: str
+
+    @property
+    def measured_weights(self) -> bool:
+        """Whether the weights follow from losses that are yet to be measured."""
+        return self.config.weights == PERFORMANCE and self.text is not None
+
+    @property
+    def key(self) -> str:
+        """The run key."""
+        return _run_key(self)
 
     @property
     def identity(self) -> BaseIdentity:
@@ -87,7 +93,7 @@ class MergePlan:
 
 
 def plan_merge(name: str, config: MergeConfig) -> MergePlan:
-    """Decide on a merge; nothing but small files is read.
+    """Decide on a merge; adapters are read and verified, and no base.
 
     Raises:
         UsageError: what is asked makes no sense.
@@ -107,11 +113,9 @@ def plan_merge(name: str, config: MergeConfig) -> MergePlan:
     compatibility(sources, on=config.on).require()
     require_room(parents, name)
     text = None if config.data is None else given_text(config.data)
-    measured = config.weights == PERFORMANCE and text is not None
-    if config.weights == PERFORMANCE and not measured:
+    if config.weights == PERFORMANCE and text is None:
         options = replace(options, weights=weights_by_gain([_recorded(each) for each in sources]))
-    plan = MergePlan(name, config, registry, sources, parents, options, measured, text, "")
-    return replace(plan, key=_run_key(plan))
+    return MergePlan(name, config, registry, sources, parents, options, text)
 
 
 def options_of(config: MergeConfig) -> MergeOptions:
@@ -195,7 +199,7 @@ def _run_key(plan: MergePlan) -> str:
         "parents": [each.manifest.weights_digest for each in plan.parents],
         "weights": PERFORMANCE if plan.measured_weights else list(plan.options.weights),
         "options": plan.counted,
-        "held_out": [plan.text.digest if plan.text else text, plan.config.held_out.max_rows],
+        "held_out": [plan.text.key if plan.text else text, plan.config.held_out.max_rows],
         "base": base.source_digest,
         "tokenizer": base.tokenizer_digest,
         "quantization": dict(base.quantization),

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from peft import LoraConfig, PeftConfig
+from peft import LoraConfig
 
 from adapterkit.artifacts import Artifact, parse_adapter_config
 from adapterkit.base.device import resolve_device
@@ -20,7 +21,8 @@ from adapterkit.config.schema import ModelConfig, QuantizationConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
-from adapterkit.errors import BaseLoadError, BaseMismatchError, StackError
+from adapterkit.errors import BaseLoadError, StackError
+from adapterkit.evaluation.logits import gap
 from adapterkit.evaluation.loss import RowLoss, mean_loss, row_losses
 from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.evaluation.parity import Parity, prompt_logits
@@ -29,12 +31,19 @@ from adapterkit.manifest import ADAPTER_CONFIG_FILE, BaseRecord
 from adapterkit.merging.performance import Measured
 from adapterkit.serving.session import as_trained
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.fit import require_lineage
+from adapterkit.stack.member import lora_config_of
 from adapterkit.stack.plain_peft import in_plain_peft
 from adapterkit.workflows.held_out import Text
 from adapterkit.workflows.merge_plan import MergePlan
 from adapterkit.workflows.parity import proven_parity
 
 _log = logging.getLogger(__name__)
+
+# What stands on the base, root-first, and how it was measured.
+_Key = tuple[Any, ...]
+# While a base stays in memory, a sweep measures what its jobs share once: the model is the one it was, or another.
+_known: WeakKeyDictionary[torch.nn.Module, dict[_Key, list[RowLoss]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -112,15 +121,15 @@ class MergeProof:
 
     Attributes:
         parity: without its change it is what it stands on.
-        plain: by how much the logits of plain PEFT differ from ours, at most: 0.0.
+        plain_positions: places at which plain PEFT gives our logits, to the last bit.
     """
 
     parity: Parity
-    plain: float
+    plain_positions: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**self.parity.to_json(), "plain_peft": {"largest": self.plain, "positions": self.parity.positions}}
+        return {**self.parity.to_json(), "plain_peft": {"largest": 0.0, "positions": self.plain_positions}}
 
 
 class Trial:
@@ -135,11 +144,11 @@ class Trial:
         self._plan, self._recorded = plan, plan.identity
         held = as_trained(self._recorded)
         identity, folder = _found(self._recorded, held)
-        if reasons := identity.differs_from(self._recorded):
-            raise BaseMismatchError(f"The base found here is not that of {plan.sources[0].ref}: {'; '.join(reasons)}.")
+        require_lineage([each.manifest for each in (*plan.parents, plan.sources[0])], identity)
         self._base, self._before = resident_base(
             identity, folder, held, device=resolve_device(plan.config.device), attn_implementation="auto"
         )
+        self._known = _known.setdefault(self._base.model, {})
 
     def sources(self, texts: Sequence[Text]) -> list[SourceLosses]:
         """Measure every source, and what it stands on, on its rows.
@@ -150,24 +159,32 @@ class Trial:
         Raises:
             DataError: a row cannot be encoded.
         """
-        without: dict[str, list[RowLoss]] = {}
-        return [self._source(*each, without) for each in zip(self._plan.sources, texts, strict=True)]
+        return [self._source(*each) for each in zip(self._plan.sources, texts, strict=True)]
 
-    def _source(self, source: Artifact, text: Text, without: dict[str, list[RowLoss]]) -> SourceLosses:
+    def _source(self, source: Artifact, text: Text) -> SourceLosses:
         ref = str(source.ref)
         if text.why:
             return SourceLosses(ref, text, (), (), ())
         rows = text.encoded(self._base.tokenizer, self._plan.config.held_out.max_rows)
         if len(rows) < 2:
             return SourceLosses(ref, replace(text, why="fewer than two rows fit data.max_length"), (), (), ())
-        _log.info("Measuring %s on %d rows of %s", ref, len(rows), text.source)
+        held = self._plan.config.held_out
+        how, below = (*text.key, held.max_rows, held.batch_size), [*map(_weights, self._plan.parents)]
+        without, alone = (*below, how), (*below, _weights(source), how)
+        if not {without, alone} <= self._known.keys():
+            _log.info("Measuring %s on %d rows of %s", ref, len(rows), text.source)
+            self._measure(source, rows, without, alone)
+        return SourceLosses(ref, text, rows, self._known[without], self._known[alone])
+
+    def _measure(self, source: Artifact, rows: Sequence[EncodedRow], without: _Key, alone: _Key) -> None:
         stack = AdapterStack(self._base)
         try:
             stack.attach([*self._plan.parents, source])
-            if text.digest not in without:
+            if without not in self._known:
                 with stack.without_trainee() as model:
-                    without[text.digest] = self._losses(model, rows)
-            return SourceLosses(ref, text, rows, without[text.digest], self._losses(stack.model, rows))
+                    self._known[without] = self._losses(model, rows)
+            if alone not in self._known:
+                self._known[alone] = self._losses(stack.model, rows)
         finally:
             stack.detach()
 
@@ -217,22 +234,21 @@ class Trial:
         change = paired_change(source.alone, self._losses(model, source.rows))
         return Kept(source.ref, source.text.source, "", mean_loss(source.without), change)
 
-    def _in_plain_peft(self, folder: Path, ours: torch.Tensor) -> float:
-        """The largest difference of a logit.
+    def _in_plain_peft(self, folder: Path, ours: torch.Tensor) -> int:
+        """At how many places it gives our logits.
 
         Raises:
-            StackError: there is one.
+            StackError: it gives others at one.
         """
         with in_plain_peft(self._base, [*(each.path for each in self._plan.parents), folder]) as model:
-            plain = prompt_logits(model, self._base.tokenizer)
-        largest = float((plain.double() - ours.double()).abs().max())
+            largest = gap(ours, prompt_logits(model, self._base.tokenizer)).largest
         if largest != 0.0:
             raise StackError(
                 f"'{self._plan.name}' gives other logits in plain PEFT than here, by up to {largest:.3g}. Nothing was "
                 "published. To publish it all the same: test_decode_parity=false"
             )
         _log.info("In plain PEFT it gives the same logits at %d places, to the last bit", len(ours))
-        return largest
+        return len(ours)
 
 
 def _found(recorded: BaseIdentity, held: QuantizationConfig) -> tuple[BaseIdentity, Path]:
@@ -247,6 +263,8 @@ def _found(recorded: BaseIdentity, held: QuantizationConfig) -> tuple[BaseIdenti
 
 
 def _settings_in(folder: Path) -> LoraConfig:
-    plain = parse_adapter_config((folder / ADAPTER_CONFIG_FILE).read_bytes()).plain
-    settings: LoraConfig = PeftConfig.from_peft_type(**{**plain, "inference_mode": False})
-    return settings
+    return lora_config_of(parse_adapter_config((folder / ADAPTER_CONFIG_FILE).read_bytes()), frozen=False)
+
+
+def _weights(adapter: Artifact) -> str:
+    return adapter.manifest.weights_digest

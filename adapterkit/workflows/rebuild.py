@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapterkit.config.compose import compose_recipe, composing
+from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import FRESH, Entry, Registry, Standing, given_up
@@ -59,7 +60,8 @@ def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: 
     _log.info("Rebuilding %s: %s", entry.name, why)
     try:
         run = outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        ref, made = (_merged if merge_now(entry) else _trained)(entry, registry, run, device)
+        merge = merge_now(entry)
+        ref, made = _merged(merge, registry, run, device) if merge else _trained(entry, registry, run, device)
         action, note = (TRAINED, "") if made else _point_at(registry, ref)
         return Rebuilt(entry.name, action, why, ref=str(ref), note=note)
     except EXPECTED as error:
@@ -79,12 +81,10 @@ def _trained(entry: Entry, registry: Registry, run: Path, device: str) -> tuple[
     return outcome.artifact.ref, outcome.trained
 
 
-def _merged(entry: Entry, registry: Registry, run: Path, device: str) -> tuple[AdapterRef, bool]:
+def _merged(config: MergeConfig, registry: Registry, run: Path, device: str) -> tuple[AdapterRef, bool]:
     """What its merge comes to today, of what the refs mean now, and whether there was one."""
     from adapterkit.workflows.merge import merge
 
-    config = merge_now(entry)
-    assert config is not None
     config.registry, config.device, config.output_dir = str(registry.path), device, str(run)
     config.force = False
     outcome = merge(config)

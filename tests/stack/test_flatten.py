@@ -10,10 +10,11 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 import adapterkit
-from adapterkit.errors import StackError, UnknownNameError, UsageError
+from adapterkit.errors import ExportError, StackError, UnknownNameError, UsageError
 from adapterkit.merging.factors import Factors
 from adapterkit.merging.flatten import flatten as flat
 from adapterkit.merging.flatten import norm, rounding, without_zeros
+from adapterkit.workflows.combined import factors_of
 from adapterkit.workflows.flatten import FlattenRequest, flatten
 from tests.driving import printed
 from tests.stack.kin import Kin, logits
@@ -228,3 +229,19 @@ def test_it_is_stale_once_a_member_moved_on_and_says_how_it_is_made_again(tiny_b
 def test_a_member_gives_its_name_to_no_flat_adapter(kin, name):
     with pytest.raises(UsageError, match=f"'{name}' would be made of {name}@1.0.0, an earlier version of itself"):
         flatten(kin.registry, FlattenRequest("child", name))
+
+
+def test_what_cancels_but_for_rounding_is_left_out(kin):
+    unified = factors_of(kin.registry.artifact("unified"), "flattened")
+    # The same change in other factors: every number of both is another one.
+    other = {name: Factors(each.a * 3, each.b / 3) for name, each in unified.items()}
+    with pytest.raises(UsageError, match="or they cancel each other"):
+        flat([unified, other], [1.0, -1.0])
+    first = next(iter(unified))
+    other[first] = other[first].scaled(0.5)
+    assert list(flat([unified, other], [1.0, -1.0])) == [first]
+
+
+def test_a_number_beyond_the_stored_dtype_is_told_with_its_layer(kin):
+    with pytest.raises(ExportError, match=r"A weight of `model\.layers\.\S+` is beyond torch\.float16"):
+        flatten(kin.registry, FlattenRequest("unified", "far", None, (1e8,), dtype="float16"))

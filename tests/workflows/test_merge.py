@@ -10,11 +10,16 @@ import torch
 from safetensors.torch import load_file
 
 import adapterkit
+from adapterkit.base.load import load_tokenizer
 from adapterkit.config.merge_schema import HeldOutConfig, MergeConfig, MethodConfig
 from adapterkit.errors import ParityError, RefNotFoundError, StackError, UnknownNameError, UsageError
+from adapterkit.evaluation.answers import prompt_ids
+from adapterkit.evaluation.parity import PROMPTS
 from adapterkit.manifest import MergeRecord
+from adapterkit.merging.factors import Factors
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.workflows import merge_trial
+from adapterkit.workflows.combined import Combined
 from adapterkit.workflows.merge import merge
 from adapterkit.workflows.recorded import recorded_merge
 from tests.stack.kin import Kin, logits
@@ -139,6 +144,13 @@ def test_it_is_the_same_bit_for_bit_on_any_number_of_threads(kin, method):
     assert len(digests) == 1
 
 
+def test_the_least_that_a_rank_left_out_is_told():
+    factors = Factors(torch.eye(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64))
+    found = Combined({"one": factors, "two": factors.scaled(2.0)}, {"one": 3e-9, "two": 0.0}, torch.float32)
+    assert found.left_out == pytest.approx(3e-9 / 5**0.5)
+    assert Combined({"one": factors}, {"one": 0.0}, torch.float32).left_out == 0.0
+
+
 def test_the_same_once_more_is_said_and_nothing_done(kin, caplog):
     caplog.set_level("INFO")
     first = merge(asked(kin, name="again"))
@@ -184,7 +196,8 @@ def test_the_proof_is_part_of_it(kin):
     proof = evidence(outcome)["decode_parity"]
     assert (proof["proven"], proof["zero"]["largest"], proof["plain_peft"]["largest"]) == (True, 0.0, 0.0)
     assert proof["child"]["largest"] > 0
-    assert proof["plain_peft"]["positions"] > 0
+    tokenizer = load_tokenizer("base", kin.base_folder)
+    assert proof["plain_peft"]["positions"] == sum(len(prompt_ids(tokenizer, prompt)) for prompt in PROMPTS)
     base = outcome.artifact.manifest.base
     assert base.fingerprint_before == base.fingerprint_after != ""
     silent = merge(asked(kin, name="silent"))

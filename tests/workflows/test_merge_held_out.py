@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,9 +13,11 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 from adapterkit.base.load import load_tokenizer
+from adapterkit.base.resident import release_resident_base
 from adapterkit.config.merge_schema import HeldOutConfig, MergeConfig, MethodConfig
 from adapterkit.config.schema import DataConfig
 from adapterkit.errors import DataError, UsageError
+from adapterkit.workflows import merge_trial
 from adapterkit.workflows.merge import merge
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import Workshop, write_chats
@@ -161,3 +164,37 @@ def test_a_synthetic_task_gives_its_test_rows(workshop):
     told = held_out(merge(asked(workshop, "task", data=data, held_out=HeldOutConfig(max_rows=4))))
     assert [each["rows"] for each in told] == [4, 4]
     assert "test rows" in told[0]["data"]
+
+
+def test_what_two_merges_share_is_measured_once(workshop, monkeypatch):
+    plain, measured = merge_trial.row_losses, []
+
+    def counted(model, rows, *arguments, **settings):
+        measured.append(len(rows))
+        return plain(model, rows, *arguments, **settings)
+
+    monkeypatch.setattr(merge_trial, "row_losses", counted)
+    release_resident_base()
+    first = merge(asked(workshop, "once"))
+    # Of each source the base alone, and with the source; then the merge on the rows of both.
+    assert measured == [3, 3, 4, 4, 3, 4]
+    second = merge(asked(workshop, "twice", method=MethodConfig("ties")))
+    assert measured[6:] == [3, 4]
+    for one, other in zip(held_out(first), held_out(second), strict=True):
+        assert one["loss_without"] == other["loss_without"]
+        assert one["loss_of_source"] == other["loss_of_source"]
+        assert one["loss_of_merge"] != other["loss_of_merge"]
+
+
+def test_rows_that_are_cut_otherwise_are_other_rows(workshop):
+    tokenizer = load_tokenizer("base", workshop.base)
+    messages = [json.loads(line)["messages"] for line in workshop.others.read_text("utf-8").splitlines()]
+    longest = max(len(tokenizer.apply_chat_template(each, return_dict=True)["input_ids"]) for each in messages)
+    whole = merge(asked(workshop, "cut", data=chats(workshop.others)))
+    fewer = dataclasses.replace(chats(workshop.others), max_length=longest - 1, on_long_row="drop")
+    cut = merge(asked(workshop, "cut", data=fewer))
+    assert cut.merged
+    assert [each["rows"] for each in (*held_out(whole), *held_out(cut))] == [4, 4, 3, 3]
+    for one, other in zip(held_out(whole), held_out(cut), strict=True):
+        assert one["loss_without"] != other["loss_without"]
+        assert one["loss_of_source"] != other["loss_of_source"]

@@ -12,6 +12,7 @@ from adapterkit.errors import ExportError, MissingExtraError
 from adapterkit.merging.export.gguf_bases import GgufBase, gguf_base, heads_of, turned_rows
 from adapterkit.merging.factors import Factors
 from adapterkit.merging.flatten import difference
+from adapterkit.merging.plain import stored
 from adapterkit.stores import explained, sync_file
 
 FILE = "adapter.gguf"
@@ -58,11 +59,11 @@ def write_gguf(
     for layer, place in _places(modules, base, config).items():
         factors = modules[layer]
         scaled = Factors(factors.a, factors.b * (factors.rank / alpha))
-        stored = Factors(_cast(scaled.a, dtype, layer), _cast(scaled.b, dtype, layer))
-        lost[layer] = difference(scaled, stored)
+        held = Factors(stored(scaled.a, dtype, layer), stored(scaled.b, dtype, layer))
+        lost[layer] = difference(scaled, held)
         kind = layer.rpartition(".")[2]
-        b = turned_rows(stored.b, heads_of(config, kind)) if kind in base.turned else stored.b
-        tensors |= {f"{place}.weight.lora_a": stored.a, f"{place}.weight.lora_b": b}
+        b = turned_rows(held.b, heads_of(config, kind)) if kind in base.turned else held.b
+        tensors |= {f"{place}.weight.lora_a": held.a, f"{place}.weight.lora_b": b}
     _write(folder / FILE, name, base.architecture, float(alpha), tensors)
     return lost
 
@@ -85,13 +86,6 @@ def _places(modules: Mapping[str, Factors], base: GgufBase, config: Mapping[str,
             )
         found[layer] = place
     return found
-
-
-def _cast(factor: torch.Tensor, dtype: torch.dtype, layer: str) -> torch.Tensor:
-    stored = factor.to(dtype)
-    if not bool(stored.isfinite().all()):
-        raise ExportError(f"A weight of `{layer}` is beyond {dtype}: write it with --dtype float32.")
-    return stored
 
 
 def _write(path: Path, name: str, architecture: str, alpha: float, tensors: Mapping[str, torch.Tensor]) -> None:

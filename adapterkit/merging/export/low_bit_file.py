@@ -24,10 +24,11 @@ from safetensors.torch import save as save_tensors
 from adapterkit.artifacts import LoraSettings, parse_adapter_config, parse_json, read_header
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
 from adapterkit.errors import ArtifactError, RegistryError
-from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
+from adapterkit.manifest import ADAPTER_CONFIG_FILE
 from adapterkit.merging.export.low_bit import BITS, GROUP, Coded, decode, encode
 from adapterkit.merging.factors import Factors
 from adapterkit.merging.flatten import difference
+from adapterkit.merging.plain import PlainLora
 from adapterkit.names import TENSOR_PREFIX
 from adapterkit.stores import move_into_place, read_file, staging_directory, write_file
 
@@ -114,9 +115,7 @@ def restore_low_bit(folder: Path, target: Path) -> Path:
     """
     settings, tensors = load_low_bit(folder)
     with staging_directory(target.absolute().parent) as staged:
-        config = json.dumps(dict(settings.plain), indent=2, sort_keys=True)
-        write_file(staged / ADAPTER_CONFIG_FILE, config.encode("utf-8"))
-        write_file(staged / WEIGHTS_FILE, save_tensors(tensors, metadata={"format": "pt"}))
+        PlainLora(settings.plain, tensors).write(staged)
         if not move_into_place(staged, target.absolute()):
             raise RegistryError(f"{target} exists, and nothing is written over. Choose another place.")
     return target

@@ -17,6 +17,7 @@ from adapterkit.errors import ExportError
 from adapterkit.merging.export.model_files import base_config, write_model_files
 from adapterkit.merging.export.shards import ShardWriter
 from adapterkit.merging.factors import AdapterFactors
+from adapterkit.merging.plain import stored as stored_as
 from adapterkit.stack.dense_sum import Change, dense_sum
 
 MOST_BYTES = 2_000_000_000
@@ -175,7 +176,7 @@ def _written(
         return {"": own}
     changed = layer is not None and layer in weights.changed
     total = dense_sum(own.double(), _changes(layer, members, coefficients)) if changed and layer else own
-    stored = total.to(into.dtype)
+    stored = stored_as(total, into.dtype, layer) if changed and layer else total.to(into.dtype)
     parts = {"": weights.turned(stored, layer)}
     if into.four_bit and weights.is_block(layer):
         packed = four_bit(stored, double_quant=into.double_quant)

@@ -27,7 +27,7 @@ class Losses:
 
     Attributes:
         by_rank: what a limit on the rank left out.
-        in_storage: what the stored dtype cost.
+        in_storage: what the stored dtype cost of what the rank left in.
     """
 
     by_rank: Mapping[str, float] = field(default_factory=dict)

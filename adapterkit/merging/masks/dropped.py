@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-_STEPS = 1 << 16
+STEPS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Dropped:
     @property
     def probability(self) -> float:
         """Of being kept."""
-        return self.level / _STEPS
+        return self.level / STEPS
 
     def __call__(self, block: torch.Tensor, rows: slice) -> torch.Tensor:
         """Some rows of the change, zero where they are dropped; the first row's number is a multiple of four."""
-        if self.level == _STEPS:
+        if self.level == STEPS:
             return block
         # A draw of the stream serves four entries.
         stream = np.random.PCG64(self.seed).advance(rows.start * block.shape[1] // 4)
@@ -43,10 +43,10 @@ class Dropped:
 
 
 def dropped(density: float, seed: int) -> Dropped:
-    """A mask with the probability that is nearest to the density among multiples of 1/65536 above zero.
+    """A mask with the probability that is nearest to the density among multiples of 1/65536.
 
     Args:
-        density: 0 < density <= 1.
+        density: 1/65536 <= density <= 1.
         seed: 0 or more.
     """
-    return Dropped(seed, max(1, round(density * _STEPS)))
+    return Dropped(seed, round(density * STEPS))
