@@ -9,9 +9,13 @@ PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --maxprocesses 4
 DEMO := $(VENV)/.installed-demo
 TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
+# The site is built apart: what builds it and what the tests need ask for different versions of one package.
+DOCS_VENV ?= .venv-docs
+DOCS_PY := $(DOCS_VENV)/bin/python
+DOCS := $(DOCS_VENV)/.installed
 DECLARED := pyproject.toml constraints.txt
 
-.PHONY: help demo test test-long lint build clean
+.PHONY: help demo test test-long lint docs build clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +23,7 @@ help:
 	@echo "make test       every test that takes seconds"
 	@echo "make test-long  the tests that take long: real training, every fault"
 	@echo "make lint       ruff (lint and format) and mypy"
+	@echo "make docs       the documentation as a site, in site/; a warning is an error"
 	@echo "make build      the sdist and the wheel, and a look inside the wheel"
 	@echo "make clean      remove what make made, the virtual environment included"
 
@@ -40,6 +45,11 @@ lint: $(DEV)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+# The pages about commands and settings are read off the program before each build.
+docs: $(DEMO) $(DOCS)
+	$(PY) -m sitegen
+	$(DOCS_PY) -m zensical build --clean --strict
+
 build: $(DEV)
 	@rm -rf dist
 	$(PY) -m build --outdir dist .
@@ -50,7 +60,7 @@ build: $(DEV)
 	done; echo "The wheel holds the configs and the recipes."
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DOCS_VENV) build dist site .pytest_cache .mypy_cache .ruff_cache
 	find adapterkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -68,6 +78,13 @@ $(DEMO): $(DECLARED) | $(PY)
 
 $(TEST): $(DECLARED) $(DEMO) | $(PY)
 	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+# The packages of the extra `docs` alone: the reference is read off the source, so that nothing has to be imported.
+$(DOCS): $(DECLARED) | $(PY)
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| $(DOCS_PY) -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
 	@touch $@
 
 $(DEV): $(DECLARED) $(TEST) | $(PY)
