@@ -6,7 +6,7 @@ repository that is read as it is written shows the TeX.
 
 from __future__ import annotations
 
-from html import escape
+from html import escape, unescape
 from xml.etree.ElementTree import Element
 
 from latex2mathml.converter import convert
@@ -41,8 +41,9 @@ class _Draw(Treeprocessor):
     def run(self, root: Element) -> None:
         for found in root.iter():
             if found.get("class") == _MARK and found.text:
-                # arithmatex writes \( ... \) within a line, and \[ ... \] on lines of their own.
-                drawn = mathml(found.text[2:-2], block=found.text.startswith("\\["))
+                # arithmatex escapes for HTML, and writes \( ... \) within a line, \[ ... \] on lines of their own.
+                tex = unescape(found.text)
+                drawn = mathml(tex[2:-2], block=tex.startswith("\\["))
                 found.text = self.md.htmlStash.store(drawn)
 
 

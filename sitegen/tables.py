@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table and an empty line; a `|` in a cell, also in code, is a letter like any other.
+    """A table and an empty line; a `|` in a cell is a letter like any other.
 
     Args:
         head: of each column.
@@ -17,4 +17,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    # In code, which is every second piece, markdown takes a `|` as it is.
+    pieces = " ".join(text.split()).split("`")
+    return "`".join(piece if place % 2 else piece.replace("|", "\\|") for place, piece in enumerate(pieces))
