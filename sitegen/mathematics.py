@@ -50,12 +50,12 @@ class _Draw(Treeprocessor):
 class MathematicsExtension(Extension):
     """Draws what arithmatex has found; it must be asked for with `generic = true`."""
 
-    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802  (markdown's name)
+    def extendMarkdown(self, md: Markdown) -> None:
         """Come after the patterns within lines (20), which find formulas, and before the tree becomes text."""
         md.registerExtension(self)
         md.treeprocessors.register(_Draw(md), "mathematics", 15)
 
 
-def makeExtension(**settings: object) -> MathematicsExtension:  # noqa: N802  (markdown's name)
+def makeExtension(**settings: object) -> MathematicsExtension:
     """What markdown calls for the extension's name."""
     return MathematicsExtension(**settings)

@@ -58,15 +58,8 @@ def _table(prefix: str, fields: list[Any], hints: dict[str, Any], said: dict[str
 def _kind(hint: Any) -> str:
     if dataclasses.is_dataclass(hint):
         return ", ".join(field.name for field in dataclasses.fields(hint))
-    return hint.__name__ if isinstance(hint, type) and hint.__module__ == "builtins" and not _args(hint) else _spelt(hint)
-
-
-def _args(hint: Any) -> tuple[Any, ...]:
-    return getattr(hint, "__args__", ())
-
-
-def _spelt(hint: Any) -> str:
-    return str(hint).replace("typing.", "").replace("NoneType", "null").replace("None", "null")
+    # As YAML and the command line say it.
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "").replace("None", "null")
 
 
 def _default(field: dataclasses.Field[Any], said: Any) -> str:

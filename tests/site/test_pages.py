@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import markdown
 import pytest
 
 import adapterkit
 from adapterkit.config.schema import TrainConfig
 from sitegen.commands import commands_page
+from sitegen.index import index_page
 from sitegen.mathematics import MathematicsError, mathml
 from sitegen.settings import settings_page
 
@@ -32,9 +34,12 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
 
 
-def test_every_public_name_has_a_reference() -> None:
-    shown = set(re.findall(r"^::: (\S+)$", "".join(page.read_text("utf-8") for page in DOCS.rglob("*.md")), re.M))
-    assert {f"adapterkit.{name}" for name in adapterkit.__all__} <= shown
+def test_every_public_name_has_a_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    pages = [index_page(), *(page.read_text("utf-8") for page in DOCS.rglob("*.md"))]
+    shown = re.findall(r"^::: adapterkit\.(\w+)$", "\n".join(pages), re.MULTILINE)
+    assert len(shown) == len(set(shown))
+    assert set(adapterkit.__all__) <= set(shown)
 
 
 def test_every_verb_is_shown_with_its_options() -> None:
@@ -63,6 +68,19 @@ def test_a_formula_is_drawn_and_told_in_words() -> None:
     drawn = mathml(r"\frac{\alpha}{r} B A", block=False)
     assert r'alttext="\frac{\alpha}{r} B A"' in drawn
     assert "<mfrac>" in drawn
+
+
+def test_formulas_are_found_in_a_page() -> None:
+    page = "$$\n\\begin{bmatrix} a & b \\end{bmatrix}, \\quad a < b\n$$\n\nIt costs $5, of `$HOME` and $x$."
+    settings = {"pymdownx.arithmatex": {"generic": True}}
+    html = markdown.markdown(
+        page, extensions=["pymdownx.arithmatex", "sitegen.mathematics"], extension_configs=settings
+    )
+    assert html.count("<math ") == 2
+    assert html.count("<mtd>") == 2
+    assert "amp;" not in html.partition("<math ")[2].partition(">")[2].partition("</math>")[0]
+    assert "It costs $5" in html
+    assert "$HOME" in html
 
 
 def test_a_formula_that_cannot_be_drawn_is_an_error() -> None:
