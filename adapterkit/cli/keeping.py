@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adapterkit.cli import proposals
 from adapterkit.cli.options import Json, Ref, RegistryOption
 
 # As `registry.KEEP`, which `--help` does not wait for.
@@ -16,7 +17,9 @@ _KEEP = 3
 
 def promote(
     ref: Ref,
-    to: Annotated[str, typer.Option("--to", metavar="ALIAS", help="Which alias to move.")] = "production",
+    to: Annotated[
+        str, typer.Option("--to", metavar="ALIAS", help="Which alias to move.", autocompletion=proposals.aliases)
+    ] = "production",
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
@@ -28,7 +31,12 @@ def promote(
 
 
 def rollback(
-    name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS]", help="The adapter; without an alias, its latest.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME[@ALIAS]", help="The adapter; without an alias, its latest.", autocompletion=proposals.refs
+        ),
+    ],
     to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: what it was before.")] = None,
     registry: RegistryOption = None,
     as_json: Json = False,

@@ -53,11 +53,13 @@ class Registry:
         """Try whether an adapter can be published here, before hours are spent on it; nothing is left behind.
 
         Raises:
-            RegistryError: the folder cannot be created or written, or a link stands in the place of the adapter's.
+            RegistryError: a folder cannot be created or written, or a link stands in the place of the adapter's.
         """
-        refuse_links(self.path / check_name(name))
-        with staging_directory(self.path):
-            pass
+        refuse_links(own := self.path / check_name(name))
+        # The adapter's own folder may be somebody else's in a registry that all write to.
+        for folder in (self.path, own) if os.path.lexists(own) else (self.path,):
+            with staging_directory(folder):
+                pass
 
     def names(self) -> list[str]:
         """The adapters that have at least one version, sorted.
