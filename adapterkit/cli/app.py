@@ -30,7 +30,14 @@ from adapterkit.cli import (
 )
 from adapterkit.cli.output import print_json, printable
 from adapterkit.cli.shells import COMPLETE_VARIABLE, answer
-from adapterkit.cli.terminal import NOBODY_READS, NobodyReadsError, flush_or_tell, write_lookalikes, write_to_nobody
+from adapterkit.cli.terminal import (
+    NOBODY_READS,
+    NobodyReadsError,
+    flush_or_tell,
+    tell_if_nobody_reads,
+    write_lookalikes,
+    write_to_nobody,
+)
 from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError
 
@@ -50,8 +57,8 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            flush_or_tell()
-            raise  # It was another pipe.
+            tell_if_nobody_reads()
+            raise
 
 
 app = typer.Typer(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from adapterkit.cli.corpus_names import CORPORA, corpus_names
 from adapterkit.cli.held import held_refs
 from adapterkit.config.choices import ON_LONG_ROW, OPTIMIZERS, STARTS
 from adapterkit.config.doors import RECIPES, default_choices, groups_of, keys_of
@@ -78,7 +80,7 @@ class Line:
 
     def _own_configs(self) -> Path | None:
         """The folder behind `--config-dir`."""
-        for word, after in zip(self.given, [*self.given[1:], ""], strict=True):
+        for word, after in pairwise([*self.given, ""]):
             if word.startswith("--config-dir="):
                 return Path(word.partition("=")[2])
             if word in ("--config-dir", "-cd") and after:
@@ -91,12 +93,16 @@ class Line:
 
     def _personas(self) -> Sequence[str]:
         """Who speaks in the data that the words choose."""
-        from adapterkit.data.readers import list_personas
-
         said = plain_file(preset_file("data", self._data(), kind="data"))
         config = DataConfig(reader=said["reader"], install=said.get("install"))
         config.train, config.splits = self._said("data.train"), self._said("data.splits")
-        return list_personas(config)
+
+        def find() -> Sequence[str]:
+            from adapterkit.data.readers import list_personas
+
+            return list_personas(config)
+
+        return corpus_names(config.reader, find) if config.reader in CORPORA else find()
 
     def _data(self) -> str:
         """The file of `conf/data/`: as a word names it, or the recipe, or else the door."""

@@ -35,7 +35,10 @@ def answer(app: Callable[..., Any]) -> NoReturn:
     except Exception:
         sys.exit(0)
     with suppress(BrokenPipeError):
-        print(_for_bash(told.getvalue(), kept) if bash else told.getvalue().rstrip("\n"), flush=True)
+        # Typer answers an empty line where nothing may stand.
+        answers = told.getvalue() if told.getvalue().strip() else ""
+        sys.stdout.write(_for_bash(answers, kept) if bash else answers)
+        sys.stdout.flush()
     sys.exit(code)
 
 
@@ -49,7 +52,8 @@ def _put_together() -> str:
             words[-1] += part
         else:
             words.append(part)
-        kept = words[-1] if is_break else kept if is_open and part else ""
+        # It goes on behind a break, but with an `@`, which readline takes for the beginning of a host's name.
+        kept = words[-1].removesuffix("@") if is_break else kept if is_open and part else ""
         is_open = is_break
     os.environ.update(COMP_WORDS="\n".join(words), COMP_CWORD=str(len(words) - 1))
     return kept
@@ -58,4 +62,5 @@ def _put_together() -> str:
 def _for_bash(answers: str, kept: str) -> str:
     lines = [line.removeprefix(kept) for line in answers.splitlines()]
     # A word that goes on must not be followed by a space, which bash only leaves out between several answers.
-    return "\n".join([*lines, f"{lines[0]}..."] if len(lines) == 1 and lines[0].endswith("=") else lines)
+    more = [f"{lines[0]}..."] if len(lines) == 1 and lines[0].endswith("=") else []
+    return "".join(f"{line}\n" for line in [*lines, *more])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import select
 import shutil
 import sys
 
@@ -23,12 +24,12 @@ def takes_colour() -> bool:
         return False
     if forced := os.environ.get("FORCE_COLOR"):
         return forced != "0"
-    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return _is_terminal() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def columns() -> int | None:
     """How many columns somebody sees at once; null in a pipe or a file, where no line is ever broken."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if _is_terminal() else None
 
 
 def write_lookalikes() -> None:
@@ -52,10 +53,27 @@ def flush_or_tell() -> None:
         raise NobodyReadsError from error
 
 
+def tell_if_nobody_reads() -> None:
+    """Find out whether it was standard output that broke, and not another pipe or a socket.
+
+    Raises:
+        NobodyReadsError: it was.
+    """
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
+        raise NobodyReadsError
+
+
 def write_to_nobody() -> None:
     """Let what is left in the buffer go nowhere, so that the interpreter's own flush at the end does not complain."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _is_terminal() -> bool:
+    """A process may be started without a standard output at all."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _lookalike(error: UnicodeError) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.meant import meant_by
+from adapterkit.config.meant import advised, meant_by
 from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError
 
@@ -116,8 +116,7 @@ def message_of(error: Exception) -> str:
         cause = cause.__cause__
     # Where Hydra looked is no help to somebody who misspelt a name; the options that it lists before are.
     said = "\n".join(texts).partition("\nConfig search path:")[0]
-    # Hydra proposes `+key=...` for every unknown key, which the typed config then refuses.
-    lines = [line for line in said.splitlines() if not line.startswith("To append to your config")]
+    lines = [line for line in map(advised, said.splitlines()) if line]
     lines += [f"Did you mean {', '.join(meant)}?"] if meant else []
     return "\n".join(lines).replace("\t", "  ").strip()
 

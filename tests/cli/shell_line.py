@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import select
 import shlex
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr
 from pathlib import Path
+from unittest.mock import patch
+
+from tests.driving import printed
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "adapterkit"]
@@ -22,11 +27,16 @@ def asked(folder: Path, shell: str, **question: str) -> subprocess.CompletedProc
 
 
 def proposed(folder: Path, line: str) -> list[str]:
-    """What fish is answered for a line up to the cursor; nothing else is said, and the exit code is 0."""
-    question = {"_TYPER_COMPLETE_ARGS": f"adapterkit {line}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    done = asked(folder, "fish", **question)
-    assert (done.returncode, done.stderr) == (0, "")
-    return [answer.partition("\t")[0] for answer in done.stdout.splitlines()]
+    """What fish is answered in this process for a line up to the cursor; nothing else is said, and it leaves with 0."""
+    question = {
+        "_ADAPTERKIT_COMPLETE": "complete_fish", "_TYPER_COMPLETE_ARGS": f"adapterkit {line}",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }  # fmt: skip
+    told = io.StringIO()
+    with chdir(folder), patch.dict(os.environ, question), redirect_stderr(told):
+        answers = printed()
+    assert told.getvalue() == ""
+    return [answer.partition("\t")[0] for answer in answers.splitlines()]
 
 
 class Bash:

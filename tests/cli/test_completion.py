@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
         ("train +recipe=persona_on_unified persona=linc", ["persona=lincoln"]),
         ("train data=shakespeare persona=haml", ["persona=hamlet"]),
         ("train data=chat data.train=chats.jsonl persona=", ["persona=ann", "persona=bob"]),
-        ("train --config-dir mine +recipe=my", ["+recipe=mine"]),
+        ("train --config-dir mine +recipe=mi", ["+recipe=mine"]),
         ("estimate --json +recipe=unif", ["+recipe=unified"]),
         ("data stats quantization=int", ["quantization=int8"]),
         ("merge +merge=two", ["+merge=two_voices"]),
@@ -75,14 +75,11 @@ def test_options_are_proposed_with_what_they_are_for(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["show un", "train parent=un", "train persona=", "train data=chat persona=a", "nonsense "]
+    "line", ["show un", "train parent=un", "train persona=", "train data=chat persona=a", "nonsense x"]
 )
 def test_what_is_broken_is_no_answer_and_no_error(tmp_path: Path, line: str) -> None:
     (tmp_path / "adapters").write_text("no folder")
-    if "persona=" not in line or "chat" in line:
-        assert proposed(tmp_path, line) == []
-    else:
-        proposed(tmp_path, line)
+    assert (proposed(tmp_path, line) == []) == (line != "train persona=")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +87,9 @@ def test_what_is_broken_is_no_answer_and_no_error(tmp_path: Path, line: str) -> 
     [
         (["train", "+recipe", "=", "uni"], 4, ["unified"]),
         (["train", "+recipe", "="], 3, ["grounded", "persona_on_unified"]),
-        (["show", "unified", "@", "pro"], 4, ["production"]),
-        (["train", "parent", "=", "unified", "@", "1"], 6, ["1.0.0"]),
+        (["show", "unified", "@"], 3, ["@latest", "@production", "@1.0.0"]),
+        (["show", "unified", "@", "pro"], 4, ["@production"]),
+        (["train", "parent", "=", "unified", "@", "1"], 6, ["@1.0.0"]),
         (["train", "trainer.max_steps"], 2, ["trainer.max_steps=", "trainer.max_steps=..."]),
         (["show", "--registry", "=", "adapters", "persona_l"], 5, ["persona_lincoln"]),
     ],
