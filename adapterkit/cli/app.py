@@ -66,7 +66,7 @@ app = typer.Typer(
     name="adapterkit",
     help="Families of LoRA adapters on one frozen base: list, verify, sign, train, merge and talk to them.",
     no_args_is_help=True,
-    # Help and errors as plain text: half the start-up time was rich, and a pipe wants no boxes.
+    # Help and errors as plain text: rich takes as long to come as all else that help needs, and a pipe wants no boxes.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -80,9 +80,10 @@ def _groups(door: str) -> Iterator[tuple[str, str]]:
 
 def _keys(door: str) -> Iterator[tuple[str, str]]:
     """One row for the keys of no table, and one for each table."""
-    tables = groupby(sorted(keys_of(door), key=_table), key=_table)
-    for table, keys in tables:
-        yield f"{table}KEY" if table else "KEY", ", ".join(key.removeprefix(table) for key in keys)
+    keys = [key for key in keys_of(door) if key not in groups_of(door)]
+    tables = groupby(sorted(keys, key=_table), key=_table)
+    for table, own in tables:
+        yield f"{table}KEY", ", ".join(key.removeprefix(table) for key in own)
 
 
 def _table(key: str) -> str:

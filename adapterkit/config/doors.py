@@ -45,7 +45,8 @@ def _fields(door: str) -> list[str]:
 
 def _leaves(schema: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     for field in dataclasses.fields(schema):
-        if dataclasses.is_dataclass(field.default_factory):
-            yield from _leaves(field.default_factory, f"{prefix}{field.name}.")
+        table: Any = field.default_factory
+        if dataclasses.is_dataclass(table):
+            yield from _leaves(table, f"{prefix}{field.name}.")
         else:
             yield f"{prefix}{field.name}", str(field.type)

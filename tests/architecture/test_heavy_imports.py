@@ -14,8 +14,8 @@ from adapterkit.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 HEAVY = (
-    "torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets", "matplotlib", "hydra", "numpy", "omegaconf",
-    "rich", "scipy", "tqdm", "cryptography", "jinja2", "adapterkit.data.readers",
+    "torch", "transformers", "peft", "bitsandbytes", "accelerate", "datasets", "matplotlib", "hydra", "numpy", "scipy",
+    "omegaconf", "rich", "cryptography", "jinja2", "adapterkit.data.readers",
 )  # fmt: skip
 MARK = "imported:"
 REPORT = f"import sys; print({MARK!r}, *[name for name in {HEAVY} if name in sys.modules])"
