@@ -11,7 +11,7 @@ TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
 DECLARED := pyproject.toml constraints.txt
 
-.PHONY: help demo test test-long lint build clean
+.PHONY: help demo test test-long lint build package-test clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,7 +19,8 @@ help:
 	@echo "make test       every test that takes seconds"
 	@echo "make test-long  the tests that take long: real training, every fault"
 	@echo "make lint       ruff (lint and format) and mypy"
-	@echo "make build      the sdist and the wheel, and a look inside the wheel"
+	@echo "make build      the sdist and the wheel, and a look inside both"
+	@echo "make package-test  both installed and tested away from the checkout, with every extra"
 	@echo "make clean      remove what make made, the virtual environment included"
 
 demo: $(DEMO)
@@ -43,11 +44,11 @@ lint: $(DEV)
 build: $(DEV)
 	@rm -rf dist
 	$(PY) -m build --outdir dist .
-	@held=$$($(PY) -m zipfile -l dist/*.whl); \
-	for wanted in 'adapterkit/conf/train\.yaml' 'adapterkit/recipes/recipe/[^/]*\.yaml'; do \
-		printf '%s\n' "$$held" | grep -q "^$$wanted " || \
-			{ echo "The wheel lacks $$wanted: see [tool.hatch.build] in pyproject.toml."; exit 1; }; \
-	done; echo "The wheel holds the configs and the recipes."
+	$(PY) -m twine check --strict dist/*
+	$(PY) .ci/look_inside.py dist
+
+package-test: build
+	.ci/package --borrow $(VENV)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
