@@ -1,0 +1,88 @@
+"""A process with everything imported, that forks a child for each command of a page, so that none takes time to start.
+
+It is started as a program with the address of its socket and the path of the program that stands for Python, and lives
+until its stdin ends. A command comes with the folder, the environment, and the three open files of whoever asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import pkgutil
+import select
+import socket
+import struct
+import sys
+from typing import Any
+
+import adapterkit
+from tests.documents.programs import run
+
+# They warn when they are imported a second time, as `python -m` does with a module that it runs.
+_RUN_AS_PROGRAMS = ("__main__", "adapterkit.train", "adapterkit.merge", "adapterkit.workflows.rerun")
+_OTHERS = ("transformers.models.llama.modeling_llama", "torch.distributed", "tensorboard", "gguf", "typer")
+
+
+def main(address: str, python: str) -> None:
+    """Answer until the input ends."""
+    _warm()
+    # What a child starts of its own is to come here, too.
+    sys.executable = python
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen(16)
+        print("ready", flush=True)
+        while True:
+            ready, _, _ = select.select([listening, sys.stdin], [], [])
+            if sys.stdin in ready:
+                return
+            connection, _ = listening.accept()
+            if not os.fork():
+                listening.close()
+                _attend(connection)
+            connection.close()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+
+def _warm() -> None:
+    for module in pkgutil.walk_packages(adapterkit.__path__, "adapterkit."):
+        if not module.name.endswith(_RUN_AS_PROGRAMS):
+            importlib.import_module(module.name)
+    for name in _OTHERS:
+        importlib.import_module(name)
+
+
+def _attend(connection: socket.socket) -> None:
+    """Run one command in a child, and tell how it ended. Leaves the process."""
+    head, files, _, _ = socket.recv_fds(connection, 4, 3)
+    (size,) = struct.unpack("!I", head)
+    with connection.makefile("rb") as asked:
+        wanted = json.loads(asked.read(size))
+    child = os.fork()
+    if not child:
+        connection.close()
+        _become(wanted, files)
+    connection.sendall(f"{child}\n".encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    connection.sendall(f"{code}\n".encode())
+    os._exit(0)
+
+
+def _become(wanted: dict[str, Any], files: list[int]) -> None:
+    """Run the program in the place of whoever asked. Leaves as a program does, with all that it does at its end."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(wanted["folder"])
+    os.environ.clear()
+    os.environ.update(wanted["environment"])
+    run(wanted["program"], wanted["words"])
+    sys.exit()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
