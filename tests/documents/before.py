@@ -7,9 +7,9 @@ from tests.documents.blocks import Block
 _UNIFIED = "adapterkit train +recipe=unified\n"
 _PERSONA = _UNIFIED + "adapterkit train +recipe=persona_on_unified persona=lincoln\n"
 _TASKS = "adapterkit train -m +recipe=task_coder,task_security\n"
-_CHATS = """
+_CHATS = r"""
 for number in 1 2 3 4 5 6 7 8; do
-  echo '{"messages": [{"role": "user", "content": "Say '$number'."},' \\
+  echo '{"messages": [{"role": "user", "content": "Say '$number'."},' \
     '{"role": "assistant", "content": "It is '$number'."}]}'
 done > chats.jsonl
 """
@@ -17,23 +17,23 @@ _CODER_AND_SECURITY = """
 adapterkit train +recipe=task_coder name=coder
 adapterkit train +recipe=task_security name=security
 """
-_PACK = """
+_PACK = r"""
 mkdir -p packs/pop/dance_pop packs/pop/synth_pop
 echo 'name: pop' > packs/pop/pack.yaml
-printf 'name: dance_pop\\nparent: pop\\ntags: [fast]\\n' > packs/pop/dance_pop/pack.yaml
+printf 'name: dance_pop\nparent: pop\ntags: [fast]\n' > packs/pop/dance_pop/pack.yaml
 echo 'name: synth_pop' > packs/pop/synth_pop/pack.yaml
 for number in 1 2 3 4 5 6 7 8; do
-  echo "{\\"text\\": \\"Song $number of everywhere goes on and on.\\"}" >> packs/pop/everywhere.jsonl
-  echo "{\\"text\\": \\"We dance number $number until the lights go out.\\"}" >> packs/pop/dance_pop/more.jsonl
-  echo "{\\"text\\": \\"The machine number $number sings to itself.\\"}" >> packs/pop/synth_pop/more.jsonl
+  echo "{\"text\": \"Song $number of everywhere goes on and on.\"}" >> packs/pop/everywhere.jsonl
+  echo "{\"text\": \"We dance number $number until the lights go out.\"}" >> packs/pop/dance_pop/more.jsonl
+  echo "{\"text\": \"The machine number $number sings to itself.\"}" >> packs/pop/synth_pop/more.jsonl
 done
 """
-_QUESTIONS = """
+_QUESTIONS = r"""
 mkdir docs
 for split in questions test; do
   for number in 1 2 3 4; do
-    echo '{"question": "When is '$split' '$number'?", "answer": "At four.", "citations": ["p1"],' \\
-      '"passages": [{"id": "p1", "text": "The '$split' '$number' is at four."}, {"id": "p2", "text": "Tea is at ten."}]}'
+    echo '{"question": "When is '$split' '$number'?", "answer": "At four.", "citations": ["p1"],' \
+      '"passages": [{"id": "p1", "text": "Its '$number' is at four."}, {"id": "p2", "text": "Tea is at ten."}]}'
   done > docs/$split.jsonl
 done
 """
@@ -44,7 +44,10 @@ adapterkit export unified --to hub --out some_lora
 """
 
 BEFORE: dict[str, str] = {
-    "README.md": _CHATS.replace('{"messages"', '{"persona": "alice", "messages"') + _CODER_AND_SECURITY + _TWO_VERSIONS,
+    "README.md": _PERSONA
+    + _CHATS.replace('{"messages"', '{"persona": "alice", "messages"')
+    + _CODER_AND_SECURITY
+    + _TWO_VERSIONS,
     "docs/blending.md": _PERSONA,
     "docs/data-masks.md": _CHATS,
     "docs/export.md": _PERSONA,
