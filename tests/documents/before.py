@@ -63,7 +63,10 @@ BEFORE: dict[str, str] = {
     "docs/versions.md": _PERSONA + _TWO_VERSIONS,
 }
 # A block is named by its page and its first line.
-CANNOT: dict[tuple[str, str], str] = {}
+CANNOT: dict[tuple[str, str], str] = {
+    ("README.md", "Published unified@1.0.0: adapters/unified/1.0.0"): "output, which does not say yet that it is text",
+    ("README.md", "import torch"): "the base's folder is left out; a test of the cards runs the lines that each prints",
+}
 
 
 def cannot(block: Block) -> str | None:

@@ -11,7 +11,6 @@ import typing
 from collections.abc import Iterator
 from functools import cache
 
-import click
 import typer
 
 from adapterkit.cli import app
@@ -34,25 +33,33 @@ _FILE = re.compile(rf"(?:{'|'.join(_FOLDERS)})(?:/[\w.-]+)*/[\w-]+(?:\.(?:py|md|
 _OPTION = re.compile(r"(?<!\S)--[a-z-]+")
 # Of a config's own tables anything may be said.
 _FREE = ("hydra.", "custom.")
+# `tracking.json` is a file, and no key.
+_ENDINGS = (".json", ".gguf", ".sig", ".py", ".safetensors")
+_PLACEHOLDER = re.compile(r"(?<![a-z])[A-Z]+(?![a-z])")
 
 
 def unknown_verbs(code: str) -> Iterator[str]:
     """Verbs of the command, and options of a verb, that are not there."""
-    whole = typing.cast(click.Group, typer.main.get_command(app))
     for found in _VERB.finditer(code):
-        name, rest = found[1], found[2]
-        if name not in whole.commands:
+        name, rest = found[1], found[2].strip()
+        if name not in _verbs():
             yield f"adapterkit {name}"
             continue
-        command = whole.commands[name]
-        if isinstance(command, click.Group):
-            inner = rest.split()[:1]
-            if inner and inner[0] not in command.commands:
-                yield f"adapterkit {name} {inner[0]}"
-            command = command.commands.get(inner[0]) if inner else None
-        if command is not None and name not in _HYDRA:
+        command = _verbs()[name]
+        if inner := getattr(command, "commands", None):
+            first = rest.partition(" ")[0]
+            if first not in inner:
+                yield f"adapterkit {name} {first}"
+                continue
+            name, command = f"{name} {first}", inner[first]
+        if name not in _HYDRA:
             known = {option for each in command.params for option in each.opts} | {"--help"}
             yield from (f"adapterkit {name} {word}" for word in _OPTION.findall(rest) if word not in known)
+
+
+@cache
+def _verbs() -> dict[str, typing.Any]:
+    return getattr(typer.main.get_command(app), "commands")  # noqa: B009  (typer's own class, which says nothing of it)
 
 
 def unknown_recipes(code: str, page_text: str) -> Iterator[str]:
@@ -72,7 +79,7 @@ def unknown_choices(code: str) -> Iterator[str]:
 
 def unknown_keys(code: str) -> Iterator[str]:
     """Dotted keys that neither a training's config has nor a merge's."""
-    lone = [code] if _LONE_KEY.fullmatch(code) else []
+    lone = [code] if _LONE_KEY.fullmatch(code) and not code.endswith(_ENDINGS) else []
     for key in [*_KEY.findall(code), *lone]:
         if not key.startswith(_FREE) and not any(_has(each, key) for each in (TrainConfig, MergeConfig)):
             yield key
@@ -80,7 +87,7 @@ def unknown_keys(code: str) -> Iterator[str]:
 
 def unknown_files(code: str) -> Iterator[str]:
     """Files and folders of the repository that are not there."""
-    if _FILE.fullmatch(code) and not (ROOT / code).exists():
+    if _FILE.fullmatch(code) and not _PLACEHOLDER.search(code) and not (ROOT / code).exists():
         yield code
 
 
