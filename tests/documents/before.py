@@ -41,6 +41,7 @@ _TWO_VERSIONS = """
 adapterkit promote persona_lincoln@1.0.0
 adapterkit train +recipe=persona_on_unified persona=lincoln seed=1
 adapterkit export unified --to hub --out some_lora
+cp -r some_lora other_lora
 """
 
 BEFORE: dict[str, str] = {
@@ -54,8 +55,9 @@ BEFORE: dict[str, str] = {
     "docs/merge-door.md": _CODER_AND_SECURITY + _TASKS,
     "docs/merging.md": _CODER_AND_SECURITY,
     "docs/presets.md": _CHATS,
+    "docs/ranks.md": _UNIFIED,
     "docs/reading.md": _CHATS,
-    "docs/styles.md": _PACK,
+    "docs/styles.md": _PACK + "adapterkit train +recipe=style_parent\n",
     "docs/synthetic.md": "adapterkit train +recipe=task_security\n",
     "docs/task-data.md": _QUESTIONS,
     "docs/trust.md": _PERSONA,

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from tests.documents.before import BEFORE, cannot
 from tests.documents.blocks import ROOT, Block, blocks_of
 
 _MUST_FAIL = re.compile(r"(?P<command>.*\S)\s+# exit code (?P<code>\d+)")
-_EXPORTED = ".exported"
 # Says which command of the page it was; `set -e` alone says nothing.
 _PREAMBLE = """set -euo pipefail; trap 'echo "exit code $?: $BASH_COMMAND" >&2' ERR"""
 
@@ -44,14 +44,13 @@ def _say(what: str) -> None:
 
 
 def _run_bash(script: str) -> None:
-    code = f"{_PREAMBLE}\n{expecting(script)}\nenv -0 > {_EXPORTED}\n"
-    done = subprocess.run(["bash", "-c", code], stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    exported = Path(_EXPORTED)
-    pairs = (entry.partition(b"=") for entry in exported.read_bytes().split(b"\0") if entry)
-    os.environb.update({key: value for key, _, value in pairs})
-    exported.unlink()
+    with tempfile.NamedTemporaryFile() as exported:
+        code = f"{_PREAMBLE}\n{expecting(script)}\nenv -0 > {exported.name}\n"
+        done = subprocess.run(["bash", "-c", code], stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        pairs = (entry.partition(b"=") for entry in exported.read().split(b"\0") if entry)
+        os.environb.update({key: value for key, _, value in pairs})
 
 
 def expecting(script: str) -> str:
