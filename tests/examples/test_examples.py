@@ -91,7 +91,7 @@ def tiny(example: str, base: Path, folder: Path) -> list[str]:
         words.remove("persona=lincoln")
     if example == "resume":
         # Enough steps for the signal to find it training.
-        words += ["trainer.max_steps=200", "trainer.save_steps=20"]
+        words += ["trainer.max_steps=60", "trainer.save_steps=10"]
     return words
 
 
@@ -101,7 +101,10 @@ def test_every_example_is_run_and_is_a_page() -> None:
         assert len(path.read_text("utf-8").splitlines()) < 60, path
 
 
-@pytest.mark.parametrize("example", SAID)
+# Most train twice and more, in a process that imports everything anew: the shortest alone is run by `make test`.
+@pytest.mark.parametrize(
+    "example", [pytest.param(name, marks=[] if name == "own_data" else pytest.mark.long) for name in SAID]
+)
 def test_an_example_on_a_tiny_base(example: str, tiny_base_dir: Path, tmp_path: Path) -> None:
     run(example, tmp_path, *tiny(example, tiny_base_dir, tmp_path))
 
