@@ -9,9 +9,15 @@ PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --maxprocesses 4
 DEMO := $(VENV)/.installed-demo
 TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
+BENCH := $(VENV)/.installed-bench
 DECLARED := pyproject.toml constraints.txt
 
-.PHONY: help demo test test-long lint build clean
+# What `make results` measures: names by commas, or all of it.
+ONLY ?= all
+# Mutants that `make quality` draws of every room.
+DRAWN ?= 60
+
+.PHONY: help demo test test-long lint build quality results clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +26,8 @@ help:
 	@echo "make test-long  the tests that take long: real training, every fault"
 	@echo "make lint       ruff (lint and format) and mypy"
 	@echo "make build      the sdist and the wheel, and a look inside the wheel"
+	@echo "make quality    coverage, a sample of mutants, and the shape of the source, in one table"
+	@echo "make results    measure everything in docs/results.md again (hours), or ONLY=merge,reading"
 	@echo "make clean      remove what make made, the virtual environment included"
 
 demo: $(DEMO)
@@ -49,8 +57,18 @@ build: $(DEV)
 			{ echo "The wheel lacks $$wanted: see [tool.hatch.build] in pyproject.toml."; exit 1; }; \
 	done; echo "The wheel holds the configs and the recipes."
 
+# Every test is run, for the coverage; only the others are timed, as `make test` runs them.
+quality: $(DEV)
+	$(PYTEST) -m "not long" --dist loadfile --junitxml=suite.xml
+	$(PYTEST) --dist load --cov --cov-report=json:coverage.json --cov-report=
+	$(PY) -m tests.quality mutate --drawn $(DRAWN)
+	$(PY) -m tests.quality report
+
+results: $(BENCH)
+	$(PY) benchmarks/results.py --measure $(ONLY)
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist mutants coverage.json suite.xml .coverage .pytest_cache .mypy_cache .ruff_cache
 	find adapterkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -72,4 +90,8 @@ $(TEST): $(DECLARED) $(DEMO) | $(PY)
 
 $(DEV): $(DECLARED) $(TEST) | $(PY)
 	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(BENCH): $(DECLARED) $(TEST) | $(PY)
+	$(PIP_INSTALL) --editable '.[bench]'
 	@touch $@
