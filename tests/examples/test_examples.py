@@ -49,8 +49,8 @@ SAID = {
         r"plain PEFT differs by \d\.\de-\d+ at most",
     ],
     "own_data": [
-        r"refused: .*train\.jsonl, line 13: No message is the assistant's",
-        r"4 held-out rows: \d\.\d+ -> \d\.\d+ nats a token",
+        r"refused: .*train\.jsonl, line 37: No message is the assistant's",
+        r"12 held-out rows: \d\.\d+ -> \d\.\d+ nats a token",
         r"base: ",
         r"library: ",
     ],
