@@ -79,7 +79,6 @@ def _attend(connection: socket.socket) -> None:
     connection.sendall(f"{child}\n".encode())
     _, status, used = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    open("/tmp/w/blocks_times.log", "a").write(f"{used.ru_utime+used.ru_stime:.2f} {code} {wanted[chr(39)*0+'program']} {' '.join(wanted['words'])}\n")
     connection.sendall(f"{code}\n".encode())
     os._exit(0)
 
