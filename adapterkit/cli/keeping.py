@@ -43,12 +43,10 @@ def rollback(
 ) -> None:
     """Point an alias back at the version before. No version is touched; the next one published is latest again."""
     from adapterkit.cli.moves import print_moved, which_alias
-    from adapterkit.names import Version
     from adapterkit.registry import Registry
 
     ref = which_alias(name)
-    version = Version.parse(to) if to is not None else None
-    print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=version), as_json)
+    print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=to), as_json)
 
 
 def gc(

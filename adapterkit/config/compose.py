@@ -125,7 +125,7 @@ def compose_asked(asked: Asked) -> Composition:
         UsageError: as `typed`; or the folder of configs is not there any more.
     """
     arguments = [*asked.command, *_search(asked.config_dir)]
-    composed = compose(PRIMARY, [*arguments, "output_dir=''"])
+    composed = _composed(PRIMARY, arguments)
     plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
     told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
     shared = not _NAMES_A_PERSONA.search(told)
@@ -146,24 +146,19 @@ def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tup
     """
     own = _relative(config_dir.absolute()) if config_dir else None
     arguments = [*words, *_search(own)]
-    # The default of output_dir asks Hydra's running job, and there is none.
-    config = typed(compose(PRIMARY, [*arguments, "output_dir=''"]))
+    config = typed(_composed(PRIMARY, arguments))
     return config, asked_for(words, _files(arguments), config_dir=own, suffix=config.suffix)
 
 
 def compose_merge(words: Sequence[str], config_dir: Path | None = None) -> MergeConfig:
-    """The config that a merge's command line means; inside `composing`.
-
-    Args:
-        words: overrides in Hydra's grammar, as one writes them behind `adapterkit merge`.
-        config_dir: the user's own folder of configs.
-
-    Raises:
-        HydraException: a word is no override, or there is no such recipe, group or key.
-        UsageError: as `typed`; or there is no such folder of configs.
-    """
+    """The config that a merge's command line means; inside `composing`. Arguments and errors as `compose_command`."""
     own = _relative(config_dir.absolute()) if config_dir else None
-    return typed_merge(compose(MERGE, [*words, *_search(own), "output_dir=''"]))
+    return typed_merge(_composed(MERGE, [*words, *_search(own)]))
+
+
+def _composed(primary: str, arguments: Sequence[str]) -> DictConfig:
+    # The default of output_dir asks Hydra's running job, and there is none.
+    return compose(primary, [*arguments, "output_dir=''"])
 
 
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:
@@ -183,7 +178,7 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
     arguments = [f"+recipe={recipe}"]
     try:
         # The default of output_dir asks Hydra's running job, which is the child's.
-        composed = compose(PRIMARY, [*arguments, *_search(asked.config_dir), "output_dir=''"])
+        composed = _composed(PRIMARY, [*arguments, *_search(asked.config_dir)])
     except MissingConfigException:
         return None
     plain = _plain(typed(composed))

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.config.meant import advised, meant_by
 from adapterkit.config.stopping import stoppable
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, UsageError
 
 INTERRUPTED = 75
 EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError, yaml.YAMLError, UnicodeDecodeError)
@@ -92,6 +92,19 @@ def told_in_sweeps() -> Iterator[None]:
         if hydra.mode == RunMode.MULTIRUN:
             _log.error("Job %s failed: %s", hydra.job.num, message_of(error))
         raise
+
+
+@contextmanager
+def as_usage_error() -> Iterator[None]:
+    """Say what cannot be composed as an error of our own family, for whoever calls from Python.
+
+    Raises:
+        UsageError: Hydra or OmegaConf raised theirs.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(message_of(error)) from error
 
 
 def exit_code(error: Exception) -> int:

@@ -123,7 +123,7 @@ class Registry:
         """
         return promote(self, ref, alias)
 
-    def rollback(self, name: str, alias: str = LATEST, *, to: Version | None = None) -> Moved:
+    def rollback(self, name: str, alias: str = LATEST, *, to: Version | str | None = None) -> Moved:
         """Point an alias back at the version that it meant before. No version is touched.
 
         A `latest` that was rolled back stays where it is until something newer is published.
@@ -134,7 +134,7 @@ class Registry:
             to: go back to this version; null: to the one before.
 
         Raises:
-            UsageError: there is nothing to go back to.
+            UsageError: there is nothing to go back to, or `to` is no version.
             AdapterKitError: as `promote`.
         """
         return rollback(self, name, alias, to)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from artifacts.samples import draft_of, write_adapter
 
+import adapterkit
 from adapterkit.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,14 @@ def heavy_after(code: str, folder: Path) -> set[str]:
 
 def test_importing_the_package_imports_nothing_heavy(tmp_path: Path) -> None:
     assert heavy_after("import adapterkit", tmp_path) == set()
+
+
+def test_every_public_name_is_listed_and_leads_somewhere(tmp_path: Path) -> None:
+    # In a process of its own: what others have imported would be listed anyway.
+    assert heavy_after("import adapterkit; assert {*adapterkit.__all__} <= {*dir(adapterkit)}", tmp_path) == set()
+    assert all(getattr(adapterkit, name) is not None for name in adapterkit.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        _ = adapterkit.lod
 
 
 @pytest.mark.parametrize(
