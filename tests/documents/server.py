@@ -77,7 +77,7 @@ def _attend(connection: socket.socket) -> None:
         connection.close()
         _become(wanted, files)
     connection.sendall(f"{child}\n".encode())
-    _, status, used = os.wait4(child, 0)
+    _, status, _ = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
     connection.sendall(f"{code}\n".encode())
     os._exit(0)
