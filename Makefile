@@ -9,9 +9,19 @@ PYTEST := $(PY) -m pytest --numprocesses $(WORKERS) --maxprocesses 4
 DEMO := $(VENV)/.installed-demo
 TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
+BENCH := $(VENV)/.installed-bench
+# The site is built apart: what builds it and what the tests need ask for different versions of one package.
+DOCS_VENV ?= .venv-docs
+DOCS_PY := $(DOCS_VENV)/bin/python
+DOCS := $(DOCS_VENV)/.installed
 DECLARED := pyproject.toml constraints.txt
 
-.PHONY: help demo test test-long lint build clean
+# What `make results` measures: names by commas, or all of it.
+ONLY ?= all
+# Mutants that `make quality` draws of every room.
+DRAWN ?= 60
+
+.PHONY: help demo test test-long lint docs build package-test quality results clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,7 +29,11 @@ help:
 	@echo "make test       every test that takes seconds"
 	@echo "make test-long  the tests that take long: real training, every fault"
 	@echo "make lint       ruff (lint and format) and mypy"
-	@echo "make build      the sdist and the wheel, and a look inside the wheel"
+	@echo "make docs       the documentation as a site, in site/; a warning is an error"
+	@echo "make build      the sdist and the wheel, and a look inside both"
+	@echo "make package-test  both installed and tested away from the checkout, with every extra"
+	@echo "make quality    coverage, a sample of mutants, and the shape of the source, in one table"
+	@echo "make results    measure everything in docs/results.md again (hours), or ONLY=merge,reading"
 	@echo "make clean      remove what make made, the virtual environment included"
 
 demo: $(DEMO)
@@ -40,17 +54,33 @@ lint: $(DEV)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+# The pages about commands and settings are read off the program before each build.
+docs: $(DEMO) $(DOCS)
+	$(PY) -m sitegen
+	$(DOCS_PY) -m zensical build --clean --strict
+
 build: $(DEV)
 	@rm -rf dist
 	$(PY) -m build --outdir dist .
-	@held=$$($(PY) -m zipfile -l dist/*.whl); \
-	for wanted in 'adapterkit/conf/train\.yaml' 'adapterkit/recipes/recipe/[^/]*\.yaml'; do \
-		printf '%s\n' "$$held" | grep -q "^$$wanted " || \
-			{ echo "The wheel lacks $$wanted: see [tool.hatch.build] in pyproject.toml."; exit 1; }; \
-	done; echo "The wheel holds the configs and the recipes."
+	$(PY) -m twine check --strict dist/*
+	$(PY) .ci/look_inside.py dist
+
+package-test: build
+	.ci/package --borrow $(VENV)
+
+# Every test is run, for the coverage; only the others are timed, as `make test` runs them.
+quality: $(DEV)
+	$(PYTEST) -m "not long" --dist loadfile --junitxml=suite.xml
+	$(PYTEST) --dist load --cov --cov-report=json:coverage.json --cov-report=
+	$(PY) -m tests.quality mutate --drawn $(DRAWN)
+	$(PY) -m tests.quality report
+
+results: $(BENCH)
+	$(PY) benchmarks/results.py --measure $(ONLY)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DOCS_VENV) build dist site mutants coverage.json suite.xml .coverage
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find adapterkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -70,6 +100,17 @@ $(TEST): $(DECLARED) $(DEMO) | $(PY)
 	$(PIP_INSTALL) --editable '.[test]'
 	@touch $@
 
+# The packages of the extra `docs` alone: the reference is read off the source, so that nothing has to be imported.
+$(DOCS): $(DECLARED) | $(PY)
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(PY) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| $(DOCS_PY) -m pip install --quiet --disable-pip-version-check --requirement /dev/stdin
+	@touch $@
+
 $(DEV): $(DECLARED) $(TEST) | $(PY)
 	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+$(BENCH): $(DECLARED) $(TEST) | $(PY)
+	$(PIP_INSTALL) --editable '.[bench]'
 	@touch $@

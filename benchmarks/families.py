@@ -1,6 +1,6 @@
 """What every recipe gains: test loss on rows never trained on, and answers that a program checks.
 
-python benchmarks/families.py --registry kept --json families.json --write docs/results.md
+python benchmarks/families.py --registry kept --json families.json
 python benchmarks/families.py --only lincoln,style_reel        (their parents are trained on the way)
 
 Every family is trained by the command in its recipe's header, in a process of its own. The loss is that of the test
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from family_scores import real_set_gain, synthetic_gain
-from family_table import printed, written
+from family_table import printed
 from reporting import write_report
 
 from adapterkit import Registry
@@ -101,13 +101,12 @@ FAMILIES = [
 
 
 def main() -> None:
-    """Train what is asked for, print a table, and write JSON and Markdown where asked."""
+    """Train what is asked for, print a table, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="labels, parted by commas; all when not given")
     parser.add_argument("--registry", type=Path, help="kept and used again; a temporary one when not given")
     parser.add_argument("--questions", type=int, default=60, help="answers that are checked, of each kind")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--write", type=Path, help="the Markdown file with the table")
     parser.add_argument("--quick", action="store_true", help="one step of one family: shows that it runs, no more")
     arguments = parser.parse_args()
     labels = ["unified"] if arguments.quick else arguments.only.split(",") if arguments.only else []
@@ -126,8 +125,6 @@ def main() -> None:
     print(printed(results))
     ratios = {row["family"]: row["after"] / row["before"] for row in results if "after" in row}
     write_report(arguments.json, results, ratios, _VERSIONED)
-    if arguments.write:
-        arguments.write.write_text(written(results, _VERSIONED), encoding="utf-8")
 
 
 def measured(family: Family, where: Path, questions: int, *, quick: bool) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from typing import Any
 def write_report(
     path: Path | None, results: Sequence[Mapping[str, Any]], ratios: Mapping[str, float], packages: Sequence[str]
 ) -> None:
-    """Write `{"machine", "versions", "results", "ratios"}`; nothing without a path."""
+    """Write `{"command", "measured", "machine", "versions", "results", "ratios"}`; nothing without a path."""
     if path is None:
         return
     report = {
+        "command": " ".join(["python", *_without_json(sys.argv)]),
+        "measured": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": machine(),
         "versions": {name: installed(name) for name in ("adapterkit", *packages)}
         | {"python": platform.python_version()},
@@ -28,6 +32,16 @@ def write_report(
         "ratios": dict(ratios),
     }
     path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _without_json(words: Sequence[str]) -> list[str]:
+    """What was asked for, apart from where to write it; the script as seen from the top of the repository."""
+    script = f"benchmarks/{Path(words[0]).name}"
+    asked = list(words[1:])
+    if "--json" in asked:
+        at = asked.index("--json")
+        del asked[at : at + 2]
+    return [script, *asked]
 
 
 def machine() -> dict[str, Any]:
@@ -42,12 +56,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def seconds_of_process(command: Sequence[str], *, runs: int) -> tuple[float, float, float]:
+def seconds_of_process(
+    command: Sequence[str], *, runs: int, env: Mapping[str, str] | None = None
+) -> tuple[float, float, float]:
     """Run a command as a whole process several times; minimum, median and maximum of its wall time."""
     times = []
     for _ in range(runs):
         start = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=env)
         times.append(time.perf_counter() - start)
     return min(times), statistics.median(times), max(times)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 from adapterkit.config.asked import MERGE, PRIMARY, Asked, asked_for, in_quotes, leaf_overrides
 from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
+from adapterkit.config.meant import keys_like
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
-from adapterkit.errors import MissingKeyError, UsageError, first_line_of
+from adapterkit.errors import MissingKeyError, UnknownNameError, UsageError, first_line_of
 from adapterkit.names import as_name
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
@@ -49,22 +50,35 @@ def typed(config: DictConfig) -> TrainConfig:
         told = "This recipe trains one voice, and this data proposes none: say whose with persona=NAME."
         raise MissingKeyError("persona", told)
     _require_whole_names(config)
-    return cast(TrainConfig, _object_of(config))
+    return cast(TrainConfig, _object_of(config, "train"))
 
 
 def typed_merge(config: DictConfig) -> MergeConfig:
     """The typed form of a merge's composed config; raises what `typed` raises."""
     _require_whole_names(config)
-    return cast(MergeConfig, _object_of(config))
+    return cast(MergeConfig, _object_of(config, "merge"))
 
 
-def _object_of(config: DictConfig) -> Any:
+def _object_of(config: DictConfig, door: str) -> Any:
     try:
-        return OmegaConf.to_object(config)
+        found = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
         raise UsageError(f"A mandatory key has no value: {first_line_of(error)} Set it on the command line.") from error
     except OmegaConfBaseException as error:
         raise UsageError(first_line_of(error)) from error
+    _require_known(found, door)
+    return found
+
+
+def _require_known(found: Any, door: str, prefix: str = "") -> None:
+    """Refuse a key that only a `+` could bring in, such as a misspelt `+recipie=unified`: nothing would look at it."""
+    known = [field.name for field in fields(found)]
+    for name, value in vars(found).items():
+        if name not in known:
+            close = keys_like(prefix + name, door)
+            raise UnknownNameError("key", prefix + name, close, hint="A + in front is for recipes alone.")
+        if is_dataclass(value):
+            _require_known(value, door, f"{prefix}{name}.")
 
 
 def asked_of_job(config: TrainConfig) -> Asked:
@@ -111,7 +125,7 @@ def compose_asked(asked: Asked) -> Composition:
         UsageError: as `typed`; or the folder of configs is not there any more.
     """
     arguments = [*asked.command, *_search(asked.config_dir)]
-    composed = compose(PRIMARY, [*arguments, "output_dir=''"])
+    composed = _composed(PRIMARY, arguments)
     plain = cast(dict[str, Any], OmegaConf.to_container(composed, resolve=False))
     told = str([value for key, value in plain.items() if key not in _OF_A_PERSONA])
     shared = not _NAMES_A_PERSONA.search(told)
@@ -132,24 +146,19 @@ def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tup
     """
     own = _relative(config_dir.absolute()) if config_dir else None
     arguments = [*words, *_search(own)]
-    # The default of output_dir asks Hydra's running job, and there is none.
-    config = typed(compose(PRIMARY, [*arguments, "output_dir=''"]))
+    config = typed(_composed(PRIMARY, arguments))
     return config, asked_for(words, _files(arguments), config_dir=own, suffix=config.suffix)
 
 
 def compose_merge(words: Sequence[str], config_dir: Path | None = None) -> MergeConfig:
-    """The config that a merge's command line means; inside `composing`.
-
-    Args:
-        words: overrides in Hydra's grammar, as one writes them behind `adapterkit merge`.
-        config_dir: the user's own folder of configs.
-
-    Raises:
-        HydraException: a word is no override, or there is no such recipe, group or key.
-        UsageError: as `typed`; or there is no such folder of configs.
-    """
+    """The config that a merge's command line means; inside `composing`. Arguments and errors as `compose_command`."""
     own = _relative(config_dir.absolute()) if config_dir else None
-    return typed_merge(compose(MERGE, [*words, *_search(own), "output_dir=''"]))
+    return typed_merge(_composed(MERGE, [*words, *_search(own)]))
+
+
+def _composed(primary: str, arguments: Sequence[str]) -> DictConfig:
+    # The default of output_dir asks Hydra's running job, and there is none.
+    return compose(primary, [*arguments, "output_dir=''"])
 
 
 def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[TrainConfig, Asked] | None:
@@ -169,7 +178,7 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
     arguments = [f"+recipe={recipe}"]
     try:
         # The default of output_dir asks Hydra's running job, which is the child's.
-        composed = compose(PRIMARY, [*arguments, *_search(asked.config_dir), "output_dir=''"])
+        composed = _composed(PRIMARY, [*arguments, *_search(asked.config_dir)])
     except MissingConfigException:
         return None
     plain = _plain(typed(composed))

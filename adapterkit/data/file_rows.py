@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from adapterkit.data.conversation import Conversation
+from adapterkit.data.lazy_rows import LazyRows
 from adapterkit.data.lines import BLOCK
 from adapterkit.data.quarantine import BadRows
 from adapterkit.data.row_index import RowIndex, indexed, row_in, said_in
@@ -22,7 +23,7 @@ _MOST_AT_ONCE = BLOCK // 2
 
 
 @dataclass(frozen=True, eq=False)
-class FileRows(Sequence[Conversation]):
+class FileRows(LazyRows):
     """Rows of one file or several, in order.
 
     Attributes:
@@ -39,17 +40,9 @@ class FileRows(Sequence[Conversation]):
         """How many rows."""
         return len(self.where.starts)
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Conversation, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> Conversation | tuple[Conversation, ...]:
-        """Read one row, or several."""
-        if isinstance(index, slice):
-            return tuple(self[each] for each in range(len(self))[index])
-        return self._made(self.raw(index := range(len(self))[index]), index)
+    def row_at(self, index: int) -> Conversation:
+        """Read one row."""
+        return self._made(self.raw(index), index)
 
     def __iter__(self) -> Iterator[Conversation]:
         """Read all, a block of the file at a time."""

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from adapterkit.data.conversation import Conversation, Turn
 from adapterkit.data.file_rows import FileRows
+from adapterkit.data.lazy_rows import LazyRows
 from adapterkit.data.row_index import DIGEST_BYTES
 from adapterkit.data.said import Said, said_of, with_system
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class RowView(Sequence[Conversation]):
+class RowView(LazyRows):
     """Chosen rows of others.
 
     Attributes:
@@ -36,16 +37,8 @@ class RowView(Sequence[Conversation]):
         """How many rows."""
         return len(self.indices)
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Conversation, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> Conversation | tuple[Conversation, ...]:
-        """Read one row, or several."""
-        if isinstance(index, slice):
-            return tuple(self[each] for each in range(len(self))[index])
+    def row_at(self, index: int) -> Conversation:
+        """Read one row."""
         return _with_system(self.rows[int(self.indices[index])], self.system)
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -66,7 +59,7 @@ class RowView(Sequence[Conversation]):
 
 
 @dataclass(frozen=True, eq=False)
-class RowChain(Sequence[Conversation]):
+class RowChain(LazyRows):
     """Rows one after the other."""
 
     parts: tuple[Sequence[Conversation], ...]
@@ -75,21 +68,12 @@ class RowChain(Sequence[Conversation]):
         """How many rows."""
         return sum(map(len, self.parts))
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Conversation, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> Conversation | tuple[Conversation, ...]:
-        """Read one row, or several."""
-        if isinstance(index, slice):
-            return tuple(self[each] for each in range(len(self))[index])
-        place = range(len(self))[index]
+    def row_at(self, index: int) -> Conversation:
+        """Read one row."""
         for part in self.parts:
-            if place < len(part):
-                return part[place]
-            place -= len(part)
+            if index < len(part):
+                return part[index]
+            index -= len(part)
         raise IndexError(index)
 
     def __iter__(self) -> Iterator[Conversation]:

@@ -44,9 +44,12 @@ def strike(trial: Trial, steps: list[tuple[str, int]], injected: Injected) -> li
 
 
 @pytest.mark.parametrize("operation", SAMPLE)
-def test_a_sample_does_no_harm(trial: Callable[[str], Trial], injected: Injected, operation: str) -> None:
-    made = trial(operation)
+def test_a_sample_does_no_harm(
+    trial: Callable[[str], Trial], injected: Injected, record_property: Callable[[str, object], None], operation: str
+) -> None:
+    made, before = trial(operation), injected.total()
     assert strike(made, some_of(plan(made), SAMPLE[operation]), injected) == []
+    record_property("faults", injected.total() - before)
 
 
 @pytest.mark.parametrize(
@@ -85,13 +88,16 @@ def test_what_once_did_harm_does_none(
 
 
 @pytest.mark.long
-def test_no_fault_at_any_call_does_harm(trial: Callable[[str], Trial], injected: Injected) -> None:
+def test_no_fault_at_any_call_does_harm(
+    trial: Callable[[str], Trial], injected: Injected, record_property: Callable[[str, object], None]
+) -> None:
     before = injected.total()
     problems = []
     for operation in OPERATIONS:
         made = trial(operation)
         problems += strike(made, plan(made), injected)
     assert problems == []
+    record_property("faults", injected.total() - before)
     assert injected.total() - before >= AT_LEAST
 
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,12 @@ def interrupted_until_done(
     ],
 )
 def test_an_interrupted_training_comes_to_the_weights_of_one_left_alone(
-    shared: Workshop, trainings: Trainings, left_alone: tuple[str, float], number: int, times: int
+    shared: Workshop,
+    trainings: Trainings,
+    left_alone: tuple[str, float],
+    record_property: Callable[[str, object], None],
+    number: int,
+    times: int,
 ) -> None:
     (expected, seconds), draw, count, runs = left_alone, random.Random(times), 0, 0
     while count < times:
@@ -140,4 +145,5 @@ def test_an_interrupted_training_comes_to_the_weights_of_one_left_alone(
         count, runs = count + more, runs + 1
     assert runs
     assert shared.registry.verify("unified").ok
-    print(f"{count} interruptions over {runs} trainings")
+    record_property(signal.Signals(number).name, count)
+    record_property("trainings", runs)

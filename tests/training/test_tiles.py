@@ -19,7 +19,7 @@ from adapterkit.training.fused.tiles import blocks, choice, group, pages, team
 from tests.training.test_fused import batch_of, model_of, stack_of
 
 if team.products() is None:
-    pytest.skip("needs a CPU with AVX-512 and bfloat16: only there do compiled passes run", allow_module_level=True)
+    pytest.skip("needs a CPU with a matrix unit (AMX): only there do compiled passes run", allow_module_level=True)
 
 from adapterkit.training.fused.tiles.stack import TileHead, TileStack
 

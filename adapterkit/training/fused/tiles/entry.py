@@ -99,6 +99,6 @@ def _entry(stamp: int) -> Any:
 
 if products() is None:
     # LLVM would end the whole process over instructions that the processor does not have.
-    raise ImportError("the compiled passes need a processor with products in bfloat16 (AVX-512)")
+    raise ImportError("the compiled passes need a processor with a matrix unit (AMX)")
 _files = sorted(Path(__file__).parent.glob("*.py"))
 run = _entry(int(sha256_bytes("".join(map(sha256_file, _files)).encode())[:12], 16))

@@ -1,0 +1,205 @@
+"""What docs/results.md holds: each benchmark, with the columns and the figures that are shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Section:
+    """One benchmark on the page.
+
+    Attributes:
+        name: of its JSON file in benchmarks/measured.
+        title: of the section.
+        words: what is run, behind `python benchmarks/`.
+        about: what the table shows.
+        columns: heading -> format of a row of `results`; a row that lacks what is asked for is left out.
+        figures: what stands in the first table: told -> format of `ratios`, named `ratios`, and of `results`.
+        plot: the name of a drawing in `results_plots`; empty for none.
+    """
+
+    name: str
+    title: str
+    words: str
+    about: str
+    columns: Mapping[str, str]
+    figures: Mapping[str, str] = field(default_factory=dict)
+    plot: str = ""
+
+
+_LOSSES = {
+    "family": "{family}", "rows trained on": "{rows}", "without": "{before:.3f}", "with": "{after:.3f}",
+    "change a row, 95 % interval": "{change:+.3f} ({ci95_low:+.3f} .. {ci95_high:+.3f})", "test rows": "{test_rows}",
+    "command": "`python -m adapterkit.train {words}`",
+}  # fmt: skip
+_SCORES = {
+    "family": "{family}", "base": "{score[before]:.2f}", "adapter": "{score[after]:.2f}",
+    "change an answer, 95 % interval": "{score[change]:+.2f} ({score[ci95_low]:+.2f} .. {score[ci95_high]:+.2f})",
+    "one answer": "{score[constant]:.2f}", "questions": "{score[rows]}",
+}  # fmt: skip
+
+SECTIONS = (
+    Section(
+        "throughput",
+        "Training throughput and memory",
+        "train_throughput.py --rounds 3",
+        "Two passes over the same 64 rows on the 135M demo base in NF4, each contestant a process. The bound "
+        "is what the best large bfloat16 product of the same run would reach ([speed](speed.md)).",
+        {
+            "contestant": "{contestant}",
+            "real tokens/s": "{tokens_per_second:,.0f}",
+            "of the bound": "{share_of_bound:.0%}",
+            "peak MB": "{peak_rss_mb:,.0f}",
+        },
+        {
+            "training, beside TRL's SFTTrainer": "{ratios[times TRL]:.1f} times as fast, "
+            "{ratios[peak memory of TRL's]:.2f} of its memory",
+            "training, beside transformers' Trainer": "{ratios[times transformers]:.1f} times as fast",
+            "training, of what the processor could do": "{ratios[share of bound]:.0%}",
+        },
+        "throughput",
+    ),
+    Section(
+        "merge",
+        "Merging",
+        "merge.py",
+        "Four adapters of rank 16 over all 224 linear modules of a 7B model, merged into rank 16; PEFT's nearest kind "
+        "on one module of each shape ([merging](merging.md)).",
+        {
+            "method": "{method}",
+            "all modules, s": "{seconds:.1f}",
+            "peak MB": "{peak_mb:,.0f}",
+            "error": "{error:.4f}",
+            "PEFT's kind": "`{peft_kind}`",
+            "PEFT's error": "{peft_error:.4f}",
+            "times as fast": "{times:,.0f}",
+        },
+        {
+            f"merging by `{method}`, beside PEFT's `{kind}`": f"{{ratios[{method}: times PEFT]:,.0f}} times as fast, "
+            f"{{ratios[{method}: error, of PEFT's]:.3f}} of its error"
+            for method, kind in (("weighted", "svd"), ("ties", "ties_svd"), ("dare", "dare_linear_svd"))
+        },
+        "merge",
+    ),
+    Section(
+        "robustness",
+        "Faults and kills",
+        "robustness.py",
+        "Done by the tests, at every system call and at random moments ([faults](faults.md), "
+        "[stopping and going on](resume.md)).",
+        {"what was done": "{harm}", "times": "{times:,}", "failed": "{failed}", "what holds after each": "{holds}"},
+        {
+            "faults at system calls that did harm": "0 of {ratios[fault at a system call]:,.0f}",
+            "trainings killed by SIGKILL and resumed to the same bits": "{ratios[SIGKILL of a training]:.0f}",
+            "trainings stopped by SIGTERM and resumed to the same bits": "{ratios[SIGTERM of a training]:.0f}",
+        },
+    ),
+    Section(
+        "untrusted",
+        "Damage and hostile input",
+        "untrusted.py",
+        "Bits flipped, files cut, hostile names, configs and YAML: how many were refused.",
+        {"table": "{table}", "rows": "{rows:,}", "refused": "{refused:,}", "slowest ms": "{slowest_ms:.1f}"},
+        {"single-bit flips noticed, and blamed on the right file": "{ratios[single-bit flips]:.0%}"},
+    ),
+    Section(
+        "reading",
+        "Reading and encoding",
+        "reading.py --rows 100000 1000000 --only adapterkit datasets",
+        "Chats of a JSONL file, read, templated, encoded and masked, beside `datasets.load_dataset` and `map`.",
+        {
+            "": "{kind}",
+            "rows": "{rows:,}",
+            "rows/s": "{rows_per_second:,.0f}",
+            "tokens/s": "{tokens_per_second:,.0f}",
+            "peak MB": "{peak_mb:,.0f}",
+        },
+        {},
+    ),
+    Section(
+        "estimate",
+        "Estimates beside what came",
+        "estimate.py",
+        "Predicted / measured, for trainings of the demo base.",
+        {
+            "setting": "{name}",
+            "parameters": "{ratios[parameters]:.3f}",
+            "artifact": "{ratios[artifact]:.3f}",
+            "memory": "{ratios[memory]:.2f}",
+            "time": "{ratios[time]:.2f}",
+        },
+    ),
+    Section(
+        "lora_forward",
+        "LoRA's own forward cost",
+        "lora_forward.py",
+        "Microseconds a module at hidden size 768, forward and backward, beside PEFT's ([presets](presets.md)).",
+        {
+            "preset": "{preset}",
+            "rank": "{rank}",
+            "tokens": "{tokens}",
+            "PEFT, us": "{peft_us:,.0f}",
+            "here, us": "{fused_us:,.0f}",
+            "of PEFT": "{ratio:.0%}",
+        },
+    ),
+    Section(
+        "fingerprint",
+        "Fingerprints of a base",
+        "fingerprint.py",
+        "GB/s of hashing everything that could move, beside sha256 of the same bytes ([guard](guard.md)).",
+        {
+            "model": "{model}",
+            "held": "{quantization}",
+            "tensors": "{tensors}",
+            "sha256": "{sha256_gb_s:.2f}",
+            "fingerprint": "{fingerprint_gb_s:.2f}",
+        },
+        {"the guard's look before a step, of the step": "{ratios[guard share of a step]:.2%}"},
+    ),
+    Section(
+        "registry",
+        "A registry of 10,000 adapters",
+        "registry.py --adapters 10000",
+        "Seconds of the whole command.",
+        {"command": "`adapterkit {verb}`", "adapters": "{adapters:,}", "median s": "{median:.2f}"},
+    ),
+    Section(
+        "synthetic",
+        "Making checkable rows",
+        "synthetic.py",
+        "Milliseconds for 1,000 rows in memory ([synthetic tasks](synthetic.md)).",
+        {
+            "task": "{task}",
+            "first": "{first_ms:.1f}",
+            "median": "{median_ms:.2f}",
+            "checks/s": "{checks_per_second:,.0f}",
+        },
+    ),
+    Section(
+        "startup",
+        "Start-up",
+        "startup.py",
+        "Seconds of the whole process, disk cache warm.",
+        {"command": "`{command}`", "median s": "{median:.3f}", "min": "{min:.3f}", "max": "{max:.3f}"},
+    ),
+    Section(
+        "families",
+        "What every recipe gains",
+        "families.py --registry kept",
+        "Nats a label token on rows never trained on: of the parent alone (of the base, where there is no parent), "
+        "and with the adapter. The change is the mean over rows, with a paired 95 % t interval.",
+        _LOSSES,
+        plot="families",
+    ),
+    Section(
+        "families",
+        "Answers that a program checks",
+        "families.py --registry kept",
+        "Mean score of greedy answers, 0 to 1, to questions from templates or sources that are held out whole. `one "
+        "answer` is what the commonest right answer alone would score.",
+        _SCORES,
+    ),
+)
