@@ -12,15 +12,17 @@ from typing import Any
 
 from tests.documents.before import BEFORE, cannot
 from tests.documents.blocks import ROOT, Block, blocks_of
+from tests.documents.words import shorten_in_python
 
 _MUST_FAIL = re.compile(r"(?P<command>.*\S)\s+# exit code (?P<code>\d+)")
 # Says which command of the page it was; `set -e` alone says nothing.
-_PREAMBLE = """set -euo pipefail; trap 'echo "exit code $?: $BASH_COMMAND" >&2' ERR"""
+PREAMBLE = """set -euo pipefail; trap 'echo "exit code $?: $BASH_COMMAND" >&2' ERR"""
 
 
 def main(page: str) -> None:
     """Run what the page takes for granted, then its blocks; leaves at the first that fails."""
     names: dict[str, Any] = {"__name__": "__main__"}
+    shorten_in_python()
     if page in BEFORE:
         _say(f"{page}: before its first block")
         _run_bash(BEFORE[page])
@@ -45,7 +47,7 @@ def _say(what: str) -> None:
 
 def _run_bash(script: str) -> None:
     with tempfile.NamedTemporaryFile() as exported:
-        code = f"{_PREAMBLE}\n{expecting(script)}\nenv -0 > {exported.name}\n"
+        code = f"{PREAMBLE}\n{expecting(script)}\nenv -0 > {exported.name}\n"
         done = subprocess.run(["bash", "-c", code], stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             sys.exit(done.returncode)

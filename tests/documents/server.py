@@ -23,6 +23,8 @@ from collections.abc import Callable
 from typing import Any
 
 import adapterkit
+from adapterkit.config.compose import compose_command, composing
+from adapterkit.data import read_splits
 from tests.documents.programs import run
 
 # They warn when they are imported a second time, as `python -m` does with a module that it runs.
@@ -61,6 +63,10 @@ def _warm() -> None:
                 importlib.import_module(module.name)
     for name in _OTHERS:
         importlib.import_module(name)
+    with composing():
+        config, _ = compose_command([])
+    # Its texts are read once in a process: 3 s that no child needs.
+    read_splits(config.data, None)
     # A child that collects garbage would otherwise copy every page of what was imported.
     gc.collect()
     gc.freeze()
@@ -77,8 +83,7 @@ def _attend(connection: socket.socket) -> None:
         connection.close()
         _become(wanted, files)
     connection.sendall(f"{child}\n".encode())
-    _, status, _ = os.wait4(child, 0)
-    code = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     connection.sendall(f"{code}\n".encode())
     os._exit(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from adapterkit.data.splits_file import read_splits_file
 from tests.documents import naming
 from tests.documents.before import cannot
 from tests.documents.blocks import PARSED, ROOT, Block, anchors_of, blocks_of, code_of, links_of, pages
+from tests.documents.running import PREAMBLE, expecting
 
 WITH_LINKS = [*pages(), "CHANGELOG.md", "CONTRIBUTING.md"]
 PAGES = pages()
@@ -130,3 +132,19 @@ def reader_of(keys: set[str]) -> str | None:
 
 def test_every_reader_of_files_is_known_by_its_keys() -> None:
     assert set(SHAPES) <= set(_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("false  # exit code 1", 0),
+        ("true  # exit code 1", 1),
+        ("sh -c 'exit 3'  # exit code 2", 1),
+        ("sh -c 'exit 3' one \\\n  two  # exit code 3\necho on", 0),
+        ("false", 1),
+        ("false  # exit code 1: says something else", 1),
+        ("false | true", 1),
+    ],
+)
+def test_a_command_has_to_leave_as_it_is_marked(script: str, code: int) -> None:
+    assert subprocess.run(["bash", "-c", f"{PREAMBLE}\n{expecting(script)}"], check=False).returncode == code

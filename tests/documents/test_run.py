@@ -20,7 +20,7 @@ def test_a_page_runs(page: str, environment: Mapping[str, str], tmp_path: Path) 
     done = subprocess.run(
         ["python", "-m", "tests.documents.running", page],
         executable=Path(environment["PATH"].partition(":")[0], "python"),
-        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+        cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-10_000:]

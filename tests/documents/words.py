@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
+import adapterkit
 from tests.documents.blocks import ROOT
 
 # Behind every training's own words, where they go before these.
@@ -38,6 +40,16 @@ def as_tried(module: str, words: list[str]) -> list[str]:
     if any(word in _COMPOSED for word in words):
         return [*words, "--cfg", "job"]
     return [*words, *SHORT]
+
+
+def shorten_in_python() -> None:
+    """Let `adapterkit.train_recipe` be as short as the command is, in this process."""
+    whole = adapterkit.train_recipe
+
+    def short(*arguments: Any, overrides: Sequence[str] = (), **settings: Any) -> Any:
+        return whole(*arguments, overrides=[*overrides, *SHORT], **settings)
+
+    vars(adapterkit)["train_recipe"] = short
 
 
 def _pip(words: list[str]) -> None:
