@@ -21,7 +21,7 @@ ONLY ?= all
 # Mutants that `make quality` draws of every room.
 DRAWN ?= 60
 
-.PHONY: help demo test test-long lint docs build quality results clean
+.PHONY: help demo test test-long lint docs build package-test quality results clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,7 +30,8 @@ help:
 	@echo "make test-long  the tests that take long: real training, every fault"
 	@echo "make lint       ruff (lint and format) and mypy"
 	@echo "make docs       the documentation as a site, in site/; a warning is an error"
-	@echo "make build      the sdist and the wheel, and a look inside the wheel"
+	@echo "make build      the sdist and the wheel, and a look inside both"
+	@echo "make package-test  both installed and tested away from the checkout, with every extra"
 	@echo "make quality    coverage, a sample of mutants, and the shape of the source, in one table"
 	@echo "make results    measure everything in docs/results.md again (hours), or ONLY=merge,reading"
 	@echo "make clean      remove what make made, the virtual environment included"
@@ -61,11 +62,11 @@ docs: $(DEMO) $(DOCS)
 build: $(DEV)
 	@rm -rf dist
 	$(PY) -m build --outdir dist .
-	@held=$$($(PY) -m zipfile -l dist/*.whl); \
-	for wanted in 'adapterkit/conf/train\.yaml' 'adapterkit/recipes/recipe/[^/]*\.yaml'; do \
-		printf '%s\n' "$$held" | grep -q "^$$wanted " || \
-			{ echo "The wheel lacks $$wanted: see [tool.hatch.build] in pyproject.toml."; exit 1; }; \
-	done; echo "The wheel holds the configs and the recipes."
+	$(PY) -m twine check --strict dist/*
+	$(PY) .ci/look_inside.py dist
+
+package-test: build
+	.ci/package --borrow $(VENV)
 
 # Every test is run, for the coverage; only the others are timed, as `make test` runs them.
 quality: $(DEV)

@@ -134,10 +134,11 @@ class BaseLoadError(AdapterKitError):
 
     Attributes:
         base_id: the hub id, folder or wheel address as given.
+        what: stands against it.
     """
 
     def __init__(self, base_id: str, what: str) -> None:
-        self.base_id = base_id
+        self.base_id, self.what = base_id, what
         super().__init__(f"Cannot load the base '{base_id}': {what}")
 
 

@@ -10,15 +10,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.config.asked import Asked, quoted
 from adapterkit.config.groups import names_in, plain_file, preset_file, purpose_of, typed_file
+from adapterkit.config.run_folder import run_folder
 from adapterkit.config.schema import AdapterConfig, TrainerConfig
 from adapterkit.errors import UnknownNameError, UsageError, excerpt
-from adapterkit.names import as_name, nearest
+from adapterkit.names import nearest
 
 if TYPE_CHECKING:
     from adapterkit.config.compose import Composition
@@ -177,25 +177,20 @@ def compose(
     """
     # Hydra takes a tenth of a second to come, and looking at presets does not need it.
     from hydra.core.global_hydra import GlobalHydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
     from adapterkit.config.compose import compose_asked, composing
-    from adapterkit.config.outcome import message_of
+    from adapterkit.config.outcome import as_usage_error
 
     words = [*_words("adapter", AdapterPreset, adapter), *_words("trainer", TrainerPreset, trainer)]
     words += _overrides(overrides)
     asked = Asked(recipe, tuple(words), config_dir)
-    try:
+    with as_usage_error():
         if GlobalHydra.instance().is_initialized():
             found = compose_asked(asked)
         else:
             with composing():
                 found = compose_asked(asked)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(message_of(error)) from error
-    name, now = as_name(found.config.name + found.config.suffix), datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    found.config.output_dir = str(Path(outputs) / name / now)
+    found.config.output_dir = str(run_folder(outputs, found.config.name + found.config.suffix))
     return found
 
 

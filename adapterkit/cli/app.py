@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from adapterkit.cli import (
     checkup,
@@ -27,18 +29,45 @@ from adapterkit.cli import (
     training,
 )
 from adapterkit.cli.output import print_json, printable
+from adapterkit.cli.shells import COMPLETE_VARIABLE, answer
+from adapterkit.cli.terminal import (
+    NOBODY_READS,
+    NobodyReadsError,
+    flush_or_tell,
+    tell_if_nobody_reads,
+    write_lookalikes,
+    write_to_nobody,
+)
 from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError
 
 DEBUG_VARIABLE = "ADAPTERKIT_DEBUG"
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-_WORDS = {"allow_extra_args": True}
+
+
+class Verbs(TyperGroup):
+    """The verbs; whoever stops reading what one prints, as `adapterkit list | head -1` does, stops it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that was named.
+
+        Raises:
+            NobodyReadsError: standard output is a pipe that was closed.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            tell_if_nobody_reads()
+            raise
+
 
 app = typer.Typer(
+    cls=Verbs,
     name="adapterkit",
     help="Families of LoRA adapters on one frozen base: list, verify, sign, train, merge and talk to them.",
     no_args_is_help=True,
-    add_completion=False,
+    # Help and errors as plain text: rich takes as long to come as all else that help needs, and a pipe wants no boxes.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -61,7 +90,7 @@ app.command()(merging.compatible)
 app.command()(stoppable(exporting.export))
 app.command(context_settings=_FORWARDED)(training.train)
 app.command(context_settings=_FORWARDED)(merging.merge)
-app.command(context_settings=_WORDS)(estimating.estimate)
+app.command()(estimating.estimate)
 app.add_typer(rows.data)
 app.command("import")(importing.import_folder)
 app.command()(training.rebuild)
@@ -78,16 +107,42 @@ def main(arguments: list[str] | None = None) -> None:
         SystemExit: always, with the exit code.
         AdapterKitError: only under `ADAPTERKIT_DEBUG=1`, for its traceback.
     """
+    if COMPLETE_VARIABLE in os.environ:
+        answer(app)
+    write_lookalikes()
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=arguments, prog_name="adapterkit")
+        try:
+            code = _ended(words)
+        finally:
+            flush_or_tell()
+    except NobodyReadsError:
+        write_to_nobody()
+        code = NOBODY_READS
+    sys.exit(code)
+
+
+def _ended(words: list[str]) -> int:
+    """Run the command; its exit code, once what went wrong is told."""
+    try:
+        return int(app(args=words, prog_name="adapterkit", standalone_mode=False) or 0)
     except AdapterKitError as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        if _asked_for_json(sys.argv[1:] if arguments is None else arguments):
+        if _asked_for_json(words):
             print_json({"error": str(error), "kind": type(error).__name__})
         # A message may quote a file from somewhere, and that file may try to steer the terminal.
         print("\n".join(printable(line) for line in f"error: {error}".split("\n")), file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except typer.TyperException as error:
+        if _asked_for_json(words):
+            print_json({"error": error.format_message(), "kind": "UsageError"})
+        # It shows the usage of the verb, too; only its subclasses are ever raised, and all can.
+        cast(Any, error).show()
+        return error.exit_code
+    except typer.Abort:
+        print("aborted", file=sys.stderr)
+        return 1
 
 
 def _asked_for_json(words: list[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.options import Json, RegistryOption, TrainingWords
 from adapterkit.cli.output import print_json, print_pairs, printable
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def estimate(
-    context: typer.Context,
+    words: TrainingWords = None,
     config_dir: Annotated[Path | None, typer.Option("--config-dir", help="Your own folder of configs.")] = None,
     registry: RegistryOption = None,
     as_json: Json = False,
@@ -33,7 +33,7 @@ def estimate(
 
     log_to_stderr()
     with composing():
-        config, asked = composed(context.args, config_dir, registry)
+        config, asked = composed(words or [], config_dir, registry)
         found = foresee(config, asked=asked, compose_parent=compose_recipe)
     if as_json:
         print_json([_plain(each) for each in found])

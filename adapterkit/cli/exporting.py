@@ -9,12 +9,22 @@ from typing import Annotated
 import typer
 
 from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.proposals import one_of
 from adapterkit.cli.stacking import BlendOption, Weights
+
+Form = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        help="merged (a whole model), gguf (llama.cpp), vllm or hub.",
+        autocompletion=one_of("merged", "gguf", "vllm", "hub"),
+    ),
+]
 
 
 def export(
     ref: Ref,
-    form: Annotated[str, typer.Option("--to", help="merged (a whole model), gguf (llama.cpp), vllm or hub.")],
+    form: Form,
     out: Annotated[Path, typer.Option("--out", help="The new folder; nothing may be there.")],
     blend: BlendOption = None,
     weights: Weights = None,

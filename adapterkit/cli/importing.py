@@ -9,17 +9,25 @@ from typing import Annotated
 import typer
 
 from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.proposals import quantizations, refs
 
 
 def import_folder(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A LoRA folder that PEFT wrote.")],
     name: Annotated[str, typer.Option("--name", help="The adapter's name from now on.")],
     quantization: Annotated[
-        str, typer.Option("--quantization", help="How the base was held in training: nf4, int8, bf16 or fp32.")
+        str,
+        typer.Option(
+            "--quantization",
+            help="How the base was held in training: nf4, int8, bf16 or fp32.",
+            autocompletion=quantizations,
+        ),
     ],
     base: Annotated[str | None, typer.Option("--base", help="Default: what adapter_config.json names.")] = None,
     revision: Annotated[str | None, typer.Option("--revision", help="Of the base, on the hub.")] = None,
-    parent: Annotated[list[str] | None, typer.Option("--parent", help="What it was trained on top of.")] = None,
+    parent: Annotated[
+        list[str] | None, typer.Option("--parent", help="What it was trained on top of.", autocompletion=refs)
+    ] = None,
     description: Annotated[str, typer.Option("--description")] = "",
     registry: RegistryOption = None,
     as_json: Json = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adapterkit.cli import proposals
 from adapterkit.cli.options import Json, Ref, RegistryOption
 
 # As `registry.KEEP`, which `--help` does not wait for.
@@ -16,7 +17,9 @@ _KEEP = 3
 
 def promote(
     ref: Ref,
-    to: Annotated[str, typer.Option("--to", metavar="ALIAS", help="Which alias to move.")] = "production",
+    to: Annotated[
+        str, typer.Option("--to", metavar="ALIAS", help="Which alias to move.", autocompletion=proposals.aliases)
+    ] = "production",
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
@@ -28,19 +31,22 @@ def promote(
 
 
 def rollback(
-    name: Annotated[str, typer.Argument(metavar="NAME[@ALIAS]", help="The adapter; without an alias, its latest.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME[@ALIAS]", help="The adapter; without an alias, its latest.", autocompletion=proposals.refs
+        ),
+    ],
     to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: what it was before.")] = None,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
     """Point an alias back at the version before. No version is touched; the next one published is latest again."""
     from adapterkit.cli.moves import print_moved, which_alias
-    from adapterkit.names import Version
     from adapterkit.registry import Registry
 
     ref = which_alias(name)
-    version = Version.parse(to) if to is not None else None
-    print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=version), as_json)
+    print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=to), as_json)
 
 
 def gc(

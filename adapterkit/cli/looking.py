@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from adapterkit.cli import proposals
 from adapterkit.cli.options import Json, Keys, Ref, RegistryOption
 
 
@@ -39,7 +40,12 @@ def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> No
 
 
 def verify(
-    target: Annotated[str, typer.Argument(metavar="REF|PATH", help="name, name@version, or an artifact's folder.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF|PATH", help="name, name@version, or an artifact's folder.", autocompletion=proposals.refs
+        ),
+    ],
     keys: Keys = None,
     registry: RegistryOption = None,
     as_json: Json = False,
@@ -92,7 +98,7 @@ def status(
 
 
 def history(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The adapter's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The adapter's name.", autocompletion=proposals.names)],
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:

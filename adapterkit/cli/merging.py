@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapterkit.cli import proposals
 from adapterkit.cli.options import Json, RegistryOption
 
 if TYPE_CHECKING:
     from adapterkit.merging.compatibility import Compatibility
 
-Refs = Annotated[list[str], typer.Argument(metavar="REF REF...", help="name, name@version or name@alias, two or more.")]
+Refs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="REF REF...", help="name, name@version or name@alias, two or more.", autocompletion=proposals.refs
+    ),
+]
+MergingWords = Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", autocompletion=proposals.merging_words)]
 
 
-def merge(context: typer.Context) -> None:
+def merge(words: MergingWords = None) -> None:
     """Merge adapters into one; everything after `merge` goes to `python -m adapterkit.merge`."""
-    import_module("adapterkit.merge").main(context.args)
+    import_module("adapterkit.merge").main(words or [])
 
 
 def compatible(refs: Refs, registry: RegistryOption = None, as_json: Json = False) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapterkit.cli import proposals
 from adapterkit.cli.options import Json
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ _PROPOSED = "adapter's"
 
 
 def presets(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only the presets of that name.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Only the presets of that name.", autocompletion=proposals.presets),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the presets of adapters and trainers, with the training that each proposes; or show those of one name."""

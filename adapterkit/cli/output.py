@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from adapterkit.cli.terminal import columns, takes_colour
 
 _GAP = "   "
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -18,13 +20,21 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; no cell is cut or wrapped, however long, and columns that are empty throughout are left out."""
+    """Print a table without the columns that are empty throughout; no cell is ever cut.
+
+    On a terminal that is narrower, each row becomes a few lines of its own.
+    """
     cells = [[printable(cell) for cell in row] for row in rows]
     shown = [column for column in range(len(headings)) if any(row[column] for row in cells)]
     widths = [max(map(_width, [headings[column], *(row[column] for row in cells)])) for column in shown]
+    width = sum(widths) + len(_GAP) * (len(widths) - 1)
+    if (limit := columns()) is not None and width > limit:
+        told = ([(headings[column], row[column]) for column in shown] for row in cells)
+        print("\n".join(line for row in told for line in _narrow(row, limit)))
+        return
     lines = [_line([row[column] for column in shown], widths) for row in ([*headings], *cells)]
     lines[0] = _emphasized(lines[0])
-    lines.insert(1, "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
+    lines.insert(1, "─" * width)
     print("\n".join(lines))
 
 
@@ -58,6 +68,25 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
+def _narrow(row: Sequence[tuple[str, str]], limit: int) -> Iterator[str]:
+    """The first cell on a line, and below it the others behind their headings, as many on a line as fit."""
+    (_, first), *others = row
+    yield _emphasized(first)
+    line = ""
+    for entry in [f"{heading} {cell}".strip() for heading, cell in others if cell]:
+        if line and _width(line) + len(_GAP) + _width(entry) <= limit:
+            line += _GAP + entry
+            continue
+        if line:
+            yield line
+        *whole, line = textwrap.wrap(
+            entry, limit, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        )
+        yield from whole
+    if line:
+        yield line
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return _GAP.join(map(_padded, cells, widths)).rstrip()
 
@@ -76,4 +105,4 @@ def _width(text: str) -> int:
 
 
 def _emphasized(text: str) -> str:
-    return f"{_BOLD}{text}{_PLAIN}" if sys.stdout.isatty() else text
+    return f"{_BOLD}{text}{_PLAIN}" if text and takes_colour() else text

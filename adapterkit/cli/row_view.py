@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.cli.output import print_pairs, print_table
+from adapterkit.cli.terminal import takes_colour
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -43,8 +44,10 @@ def print_row(found: InspectedRow, *, tokens: bool) -> None:
     """Print where the row came from, how many of its tokens are learnt, and its text or its tokens."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    coloured = console.is_terminal and not console.no_color
+    coloured = takes_colour()
+    console = Console(
+        color_system="standard" if coloured else None, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
     origin = found.origin
     place = origin.path if origin.line is None else f"{origin.path}, line {origin.line}"
     total = len(found.tokens)

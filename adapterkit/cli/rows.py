@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.options import Json, RegistryOption, TrainingWords
 from adapterkit.cli.output import print_json
+from adapterkit.cli.proposals import one_of
 
 if TYPE_CHECKING:
     from adapterkit.config.schema import TrainConfig
 
-_WORDS = {"allow_extra_args": True}
 ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Your own folder of configs.")]
 
 data = typer.Typer(
@@ -24,30 +24,35 @@ data = typer.Typer(
 )
 
 
-@data.command(context_settings=_WORDS)
+@data.command()
 def inspect(
-    context: typer.Context,
+    words: TrainingWords = None,
     row: Annotated[int, typer.Option("--row", min=1, help="Which row of the split, counted from 1.")] = 1,
-    split: Annotated[str, typer.Option("--split", help="train, validation or test.")] = "train",
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split", help="train, validation or test.", autocompletion=one_of("train", "validation", "test")
+        ),
+    ] = "train",
     tokens: Annotated[bool, typer.Option("--tokens", help="List every token with its id and its label.")] = False,
     config_dir: ConfigDir = None,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
     """Show one row as the model sees it: what is learnt in colour, and where there is none in brackets."""
-    config = _composed(context.args, config_dir, registry)
+    config = _composed(words or [], config_dir, registry)
     from adapterkit.cli.row_view import plain_row, print_row
 
     found = import_module("adapterkit.workflows.inspecting").inspect_row(config, split, row)
     print_json(plain_row(found, tokens=tokens)) if as_json else print_row(found, tokens=tokens)
 
 
-@data.command(context_settings=_WORDS)
+@data.command()
 def stats(
-    context: typer.Context, config_dir: ConfigDir = None, registry: RegistryOption = None, as_json: Json = False
+    words: TrainingWords = None, config_dir: ConfigDir = None, registry: RegistryOption = None, as_json: Json = False
 ) -> None:
     """Count rows, tokens, learnt tokens and lengths (exit code 1: a training would refuse rows as too long)."""
-    config = _composed(context.args, config_dir, registry)
+    config = _composed(words or [], config_dir, registry)
     from adapterkit.cli.numbers import print_statistics
 
     source, found = import_module("adapterkit.workflows.inspecting").data_statistics(config)

@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.options import Device, Json, Ref, RegistryOption
+from adapterkit.cli.proposals import one_of, quantizations
 
 BlendOption = Annotated[
-    str | None, typer.Option("--blend", help="additive (default) or interpolative: how the members add up.")
+    str | None,
+    typer.Option(
+        "--blend",
+        help="additive (default) or interpolative: how the members add up.",
+        autocompletion=one_of("additive", "interpolative"),
+    ),
 ]
 Weights = Annotated[
     list[float] | None, typer.Option("--weight", help="One for each member, the root's first; default: 1 for each.")
@@ -45,9 +51,14 @@ def parity(
     weights: Weights = None,
     prompts: Annotated[list[str] | None, typer.Option("--prompt", help="Ask this; may be given several times.")] = None,
     new_tokens: Annotated[int | None, typer.Option("--new-tokens", min=1, help="The longest answer.")] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    device: Device = "auto",
     quantization: Annotated[
-        str | None, typer.Option("--quantization", help="Hold the base otherwise than in training: nf4, int8, ...")
+        str | None,
+        typer.Option(
+            "--quantization",
+            help="Hold the base otherwise than in training: nf4, int8, ...",
+            autocompletion=quantizations,
+        ),
     ] = None,
     registry: RegistryOption = None,
     as_json: Json = False,

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, Keys, Ref, RegistryOption
+from adapterkit.cli.options import Device, Json, Keys, Ref, RegistryOption
+from adapterkit.cli.proposals import quantizations
 from adapterkit.errors import UsageError
 
 
@@ -16,9 +17,14 @@ def chat(
     registry: RegistryOption = None,
     message: Annotated[str | None, typer.Option("--message", help="Ask this once, print the answer, leave.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="A system message that every turn sees.")] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    device: Device = "auto",
     quantization: Annotated[
-        str | None, typer.Option("--quantization", help="Hold the base otherwise than in training: nf4, int8, ...")
+        str | None,
+        typer.Option(
+            "--quantization",
+            help="Hold the base otherwise than in training: nf4, int8, ...",
+            autocompletion=quantizations,
+        ),
     ] = None,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
     sample: Annotated[bool, typer.Option("--sample", help="Sample, instead of taking the likeliest token.")] = False,

@@ -10,22 +10,24 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli import proposals
+from adapterkit.cli.options import Device, Json, Ref, RegistryOption, TrainingWords
 from adapterkit.errors import UsageError
 
 
-def train(context: typer.Context) -> None:
+def train(words: TrainingWords = None) -> None:
     """Train an adapter; everything after `train` goes to `python -m adapterkit.train`."""
-    import_module("adapterkit.train").main(context.args)
+    import_module("adapterkit.train").main(words or [])
 
 
 def rebuild(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these and their parents.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Only these and their parents.", autocompletion=proposals.names),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and train nothing.")] = False,
     outputs: Annotated[Path, typer.Option("--outputs", help="Where run directories go.")] = Path("outputs"),
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")] = "auto",
+    device: Device = "auto",
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +60,9 @@ def rebuild(
 
 def reproduce(
     ref: Ref,
-    device: Annotated[str | None, typer.Option("--device", help="Default: as it was recorded.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Default: as it was recorded.", autocompletion=proposals.devices)
+    ] = None,
     keep: Annotated[Path | None, typer.Option("--keep", help="A new folder for the run, to look at later.")] = None,
     registry: RegistryOption = None,
     as_json: Json = False,

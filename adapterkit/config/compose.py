@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +20,11 @@ from omegaconf.errors import OmegaConfBaseException
 from adapterkit.config.asked import MERGE, PRIMARY, Asked, asked_for, in_quotes, leaf_overrides
 from adapterkit.config.literal import literal
 from adapterkit.config.locate import config_root
+from adapterkit.config.meant import keys_like
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
-from adapterkit.errors import MissingKeyError, UsageError, first_line_of
+from adapterkit.errors import MissingKeyError, UnknownNameError, UsageError, first_line_of
 from adapterkit.names import as_name
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
@@ -49,22 +50,35 @@ def typed(config: DictConfig) -> TrainConfig:
         told = "This recipe trains one voice, and this data proposes none: say whose with persona=NAME."
         raise MissingKeyError("persona", told)
     _require_whole_names(config)
-    return cast(TrainConfig, _object_of(config))
+    return cast(TrainConfig, _object_of(config, "train"))
 
 
 def typed_merge(config: DictConfig) -> MergeConfig:
     """The typed form of a merge's composed config; raises what `typed` raises."""
     _require_whole_names(config)
-    return cast(MergeConfig, _object_of(config))
+    return cast(MergeConfig, _object_of(config, "merge"))
 
 
-def _object_of(config: DictConfig) -> Any:
+def _object_of(config: DictConfig, door: str) -> Any:
     try:
-        return OmegaConf.to_object(config)
+        found = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
         raise UsageError(f"A mandatory key has no value: {first_line_of(error)} Set it on the command line.") from error
     except OmegaConfBaseException as error:
         raise UsageError(first_line_of(error)) from error
+    _require_known(found, door)
+    return found
+
+
+def _require_known(found: Any, door: str, prefix: str = "") -> None:
+    """Refuse a key that only a `+` could bring in, such as a misspelt `+recipie=unified`: nothing would look at it."""
+    known = [field.name for field in fields(found)]
+    for name, value in vars(found).items():
+        if name not in known:
+            close = keys_like(prefix + name, door)
+            raise UnknownNameError("key", prefix + name, close, hint="A + in front is for recipes alone.")
+        if is_dataclass(value):
+            _require_known(value, door, f"{prefix}{name}.")
 
 
 def asked_of_job(config: TrainConfig) -> Asked:

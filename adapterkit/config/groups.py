@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar, cast
-
-from omegaconf import DictConfig, OmegaConf
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from adapterkit.config.locate import config_root
-from adapterkit.config.schema import QuantizationConfig
 from adapterkit.errors import UnknownNameError
 from adapterkit.names import nearest
+
+if TYPE_CHECKING:
+    from adapterkit.config.schema import QuantizationConfig
 
 _Schema = TypeVar("_Schema")
 
@@ -21,6 +21,8 @@ def quantization_named(name: str) -> QuantizationConfig:
     Raises:
         UnknownNameError: there is no such file.
     """
+    from adapterkit.config.schema import QuantizationConfig
+
     return typed_file(preset_file("quantization", name, kind="quantization"), QuantizationConfig)
 
 
@@ -48,11 +50,16 @@ def preset_file(group: str, name: str, *, kind: str) -> Path:
 
 def typed_file(file: Path, schema: type[_Schema]) -> _Schema:
     """What a file of a group says, with the schema's defaults for what it does not say."""
+    # OmegaConf takes a twentieth of a second to come, and the names of files do not need it.
+    from omegaconf import OmegaConf
+
     return cast(_Schema, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.load(file))))
 
 
 def plain_file(file: Path) -> dict[str, Any]:
     """What a file of a group says and no more; interpolations stay as they are written."""
+    from omegaconf import DictConfig, OmegaConf
+
     return cast(dict[str, Any], OmegaConf.to_container(cast(DictConfig, OmegaConf.load(file)), resolve=False))
 
 
@@ -62,6 +69,7 @@ def purpose_of(file: Path) -> str:
     for line in file.read_text("utf-8").splitlines():
         if not line.startswith("#"):
             break
-        if not line.startswith("# @package"):
+        # A recipe says there the command that runs it, and what comes first.
+        if not line.startswith(("# @package", "# python -m ", "# adapterkit ")):
             lines.append(line.lstrip("# "))
     return " ".join(lines)

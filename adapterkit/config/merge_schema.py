@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
-from adapterkit.config.schema import DataConfig
+from adapterkit.config.schema import MISSING, DataConfig
 
 # Instead of weights: in proportion to what each adapter is known to have gained.
 PERFORMANCE = "performance"

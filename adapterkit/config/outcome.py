@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
-from typing import Any, TextIO, cast
+from typing import Any, NoReturn, TextIO, cast
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.config.redaction import redact_text
+from adapterkit.config.meant import advised, meant_by
 from adapterkit.config.stopping import stoppable
-from adapterkit.errors import AdapterKitError
-from adapterkit.names import nearest
+from adapterkit.errors import AdapterKitError, UsageError
 
 INTERRUPTED = 75
 EXPECTED = (AdapterKitError, HydraException, OmegaConfBaseException, OSError, yaml.YAMLError, UnicodeDecodeError)
 _RESUMED = "the same command with resume=auto goes on from the last checkpoint"
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC, errno.EDQUOT,
+}  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -39,29 +41,42 @@ def run_door(job: Callable[[], Any], *, goes_on: str | None = None) -> None:
     # Only so does Hydra hand exceptions on; otherwise it prints a traceback of its own and exits.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with redirect_stderr(cast(TextIO, _WithoutSecrets(sys.stderr))):
+        with redirect_stderr(cast(TextIO, _WithoutWords(sys.stderr))):
             (job if goes_on is None else stoppable(job))()
     except EXPECTED as error:
-        if os.environ.get("ADAPTERKIT_DEBUG"):
+        _leave(error)
+    except ValueError as error:
+        # So logging tells of the log file that Hydra opens in the folder of the run.
+        if not (str(error).startswith("Unable to configure handler") and isinstance(error.__cause__, OSError)):
             raise
-        logging.shutdown()
-        print(f"error: {message_of(error)}", file=sys.stderr)
-        sys.exit(exit_code(error))
+        _leave(error.__cause__)
     except KeyboardInterrupt as error:
         told = f"interrupted: {error}" if str(error) else "interrupted"
         print(f"{told}; {goes_on or _RESUMED}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
-class _WithoutSecrets:
-    """A stream whose writer, Hydra, repeats the words of a failed command as they were typed, passwords included."""
+def _leave(error: Exception) -> NoReturn:
+    """Say what went wrong, and leave.
+
+    Raises:
+        SystemExit: always, but under `ADAPTERKIT_DEBUG=1`, which lets the error itself through.
+    """
+    if os.environ.get("ADAPTERKIT_DEBUG"):
+        raise error
+    logging.shutdown()
+    print(f"error: {message_of(error)}", file=sys.stderr)
+    sys.exit(exit_code(error))
+
+
+class _WithoutWords:
+    """A stream whose writer, Hydra, repeats the words of a failed command before our message, passwords included."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        told = redact_text(text) if text.startswith("Error executing job with overrides") else text
-        return self._stream.write(told)
+        return len(text) if text.startswith("Error executing job with overrides") else self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -79,6 +94,19 @@ def told_in_sweeps() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def as_usage_error() -> Iterator[None]:
+    """Say what cannot be composed as an error of our own family, for whoever calls from Python.
+
+    Raises:
+        UsageError: Hydra or OmegaConf raised theirs.
+    """
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(message_of(error)) from error
+
+
 def exit_code(error: Exception) -> int:
     """What a door leaves with for this error: 2 for wrong usage, else 1."""
     if isinstance(error, AdapterKitError):
@@ -89,29 +117,28 @@ def exit_code(error: Exception) -> int:
 
 def message_of(error: Exception) -> str:
     """The error's text; Hydra's come with the cause behind them, which names the key, and what may have been meant."""
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return _told_by_the_disk(error)
     texts = [str(error).strip()]
-    meant = _meant(error)
+    meant = meant_by(error)
     cause = error.__cause__
     while cause is not None and not isinstance(error, AdapterKitError):
         if str(cause).strip() and str(cause).strip() not in texts[0]:
             texts.append(str(cause).strip())
-        meant = meant or _meant(cause)
+        meant = meant or meant_by(cause)
         cause = cause.__cause__
     # Where Hydra looked is no help to somebody who misspelt a name; the options that it lists before are.
     said = "\n".join(texts).partition("\nConfig search path:")[0]
-    # Hydra proposes `+key=...` for every unknown key, which the typed config then refuses.
-    lines = [line for line in said.splitlines() if not line.startswith("To append to your config")]
+    lines = [line for line in map(advised, said.splitlines()) if line]
     lines += [f"Did you mean {', '.join(meant)}?"] if meant else []
     return "\n".join(lines).replace("\t", "  ").strip()
 
 
-def _meant(error: BaseException) -> list[str]:
-    """The files of a group, or the keys of a table, that look like one which is not there."""
-    if isinstance(error, MissingConfigException):
-        return nearest(str(error.missing_cfg_file).rpartition("/")[2], error.options or ())
-    if isinstance(error, OmegaConfBaseException) and isinstance(error.parent_node, DictConfig):
-        before = str(error.full_key or "").rpartition(".")[0]
-        known = [*map(str, error.parent_node.keys())]
-        found = nearest(str(error.key), known) if error.key not in known else []
-        return [f"{before}.{each}" if before else each for each in found]
-    return []
+def _told_by_the_disk(error: OSError) -> str:
+    """Whatever else a door opens says by itself what is wrong with it: what is left lies in the folder of the run."""
+    if not error.filename or not error.strerror:
+        return str(error).strip() or type(error).__name__
+    way_out = (
+        " If that is the folder of this run, name another: hydra.run.dir=FOLDER" if error.errno in _REFUSED else ""
+    )
+    return f"{error.filename}: {error.strerror}.{way_out}"

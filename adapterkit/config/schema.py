@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
+# OmegaConf's mark of a value that must be given. To import OmegaConf for it would cost every look at a registry.
+MISSING: Any = "???"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
+from adapterkit.config.door_help import door_help
 from adapterkit.config.locate import config_root
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
@@ -25,9 +26,10 @@ class RecipesSearchPath(SearchPathPlugin):
 
 
 def register() -> None:
-    """Register schemas, search path, `${as_name:...}` and `${names_of:...}`; calling it again changes nothing."""
+    """Register schemas, search path, and the resolvers that `conf/` uses; calling it again changes nothing."""
     OmegaConf.register_new_resolver("as_name", lambda value: as_name(str(value)), replace=True)
     OmegaConf.register_new_resolver("names_of", _names_of, replace=True)
+    OmegaConf.register_new_resolver("door_help", door_help, replace=True)
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     ConfigStore.instance().store(name="merge_schema", node=MergeConfig)
     Plugins.instance().register(RecipesSearchPath)

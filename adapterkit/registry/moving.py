@@ -44,8 +44,9 @@ def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
         return _move(registry, target, alias, PROMOTE, _Seen.now(registry, target.name, alias))
 
 
-def rollback(registry: Shelf, name: str, alias: str, to: Version | None) -> Moved:
+def rollback(registry: Shelf, name: str, alias: str, to: Version | str | None) -> Moved:
     """Point an alias back at the version it meant before, or at a chosen one."""
+    to = Version.parse(to) if isinstance(to, str) else to
     if not registry.versions(name):
         registry.exact(AdapterRef(name, alias))  # as above
     with adding_to(registry.path):

@@ -53,11 +53,13 @@ class Registry:
         """Try whether an adapter can be published here, before hours are spent on it; nothing is left behind.
 
         Raises:
-            RegistryError: the folder cannot be created or written, or a link stands in the place of the adapter's.
+            RegistryError: a folder cannot be created or written, or a link stands in the place of the adapter's.
         """
-        refuse_links(self.path / check_name(name))
-        with staging_directory(self.path):
-            pass
+        refuse_links(own := self.path / check_name(name))
+        # The adapter's own folder may be somebody else's in a registry that all write to.
+        for folder in (self.path, own) if os.path.lexists(own) else (self.path,):
+            with staging_directory(folder):
+                pass
 
     def names(self) -> list[str]:
         """The adapters that have at least one version, sorted.
@@ -121,7 +123,7 @@ class Registry:
         """
         return promote(self, ref, alias)
 
-    def rollback(self, name: str, alias: str = LATEST, *, to: Version | None = None) -> Moved:
+    def rollback(self, name: str, alias: str = LATEST, *, to: Version | str | None = None) -> Moved:
         """Point an alias back at the version that it meant before. No version is touched.
 
         A `latest` that was rolled back stays where it is until something newer is published.
@@ -132,7 +134,7 @@ class Registry:
             to: go back to this version; null: to the one before.
 
         Raises:
-            UsageError: there is nothing to go back to.
+            UsageError: there is nothing to go back to, or `to` is no version.
             AdapterKitError: as `promote`.
         """
         return rollback(self, name, alias, to)

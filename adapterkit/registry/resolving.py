@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,5 +141,21 @@ def _not_found(registry: Path, ref: AdapterRef, versions: list[Version]) -> RefN
     if isinstance(ref.selector, str) and (astray := _pointer(registry / ref.name, ref.selector, versions).problem):
         return RefNotFoundError(str(ref), where, newest_refs(ref.name, versions), why=astray)
     if versions:
-        return RefNotFoundError(str(ref), where, newest_refs(ref.name, versions))
-    return RefNotFoundError(str(ref), where, nearest(ref.name, list_names(registry)))
+        return RefNotFoundError(str(ref), where, _refs_meant(registry, ref, versions))
+    close = nearest(ref.name, list_names(registry))
+    # The version or alias was said of a name that is not there, and may be right.
+    meant = [f"{name}@{ref.selector}" if str(ref.selector) in _selectors(registry, name) else name for name in close]
+    return RefNotFoundError(str(ref), where, meant)
+
+
+def _refs_meant(registry: Path, ref: AdapterRef, versions: Sequence[Version]) -> list[str]:
+    """The refs of an adapter whose alias or version looks like one that is not there; else its newest versions."""
+    close = nearest(str(ref.selector), _selectors(registry, ref.name))
+    return [f"{ref.name}@{each}" for each in close] or newest_refs(ref.name, versions)
+
+
+def _selectors(registry: Path, name: str) -> list[str]:
+    """What may stand behind the `@` of an adapter's refs; a damaged history is somebody else's to tell of."""
+    with suppress(RegistryError):
+        return [*aliases(registry, name), *map(str, list_versions(registry / name))]
+    return []

@@ -58,7 +58,11 @@ class Session:
 
     @contextmanager
     def without_last(self) -> Iterator[Any]:
-        """The model as it answers without the last adapter of the lineage: for comparison."""
+        """The model as it answers without the last adapter of the lineage; inside, `generate` answers so too.
+
+        Raises:
+            UsageError: the blend is interpolative, and the weights of the others add up to zero.
+        """
         with self.stack.without_trainee() as model:
             yield model
 

@@ -13,6 +13,7 @@ from adapterkit.stores.files import (
 )
 from adapterkit.stores.lock import adding_to, taking_from
 from adapterkit.stores.replace import replace_files
+from adapterkit.stores.scratch import scratch_directory
 from adapterkit.stores.staging import (
     flush_place,
     move_into_place,
@@ -32,6 +33,7 @@ __all__ = [
     "read_file",
     "remove_stale_staging",
     "replace_files",
+    "scratch_directory",
     "staging_directory",
     "stale_staging",
     "sync_directory",

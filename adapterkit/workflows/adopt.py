@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from adapterkit.lineage import BaseIdentity, LineageMember
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, IMPORTED, WEIGHTS_FILE, BaseRecord, DataRecord
 from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
-from adapterkit.stores import copy_file, read_file, write_file
+from adapterkit.stores import copy_file, read_file, scratch_directory, write_file
 from adapterkit.workflows.fitting import require_fit, require_sound
 
 _PICKLED = ("adapter_model.bin", "adapter_model.pt")
@@ -61,8 +60,9 @@ def adopt(registry: Registry, request: ImportRequest) -> Published:
     """
     check_name(request.name, said_as="--name ")
     _require_files(request.folder)
-    with tempfile.TemporaryDirectory(prefix="adapterkit-import-") as scratch:
-        return _adopt(registry, request, _plain_copy(request.folder, Path(scratch)))
+    registry.require_writable(request.name)
+    with scratch_directory() as scratch:
+        return _adopt(registry, request, _plain_copy(request.folder, scratch))
 
 
 def _adopt(registry: Registry, request: ImportRequest, copy: Path) -> Published:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from adapterkit.merging.recompress import recompress
 from adapterkit.names import check_name
 from adapterkit.registry import Published, Registry
 from adapterkit.stack.blend import Blend, blend_of
+from adapterkit.stores import scratch_directory
 from adapterkit.workflows.combined import (
     DTYPES,
     Combined,
@@ -76,10 +76,11 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
     key = _run_key(members, blend, options)
     if (existing := registry.find_run_key(name, key)) is not None:
         return Published(existing.path, existing.manifest, existing.digest, new=False)
+    registry.require_writable(name)
     found = flattened(members, blend, request.rank, DTYPES[options["dtype"]])
-    with tempfile.TemporaryDirectory(prefix="adapterkit-flatten-") as scratch:
-        where = write_plain(found, members[-1].manifest.lineage.base, Path(scratch), padded=request.padded)
-        draft = _draft(name, members, blend, options, key, found, Path(scratch), where)
+    with scratch_directory() as scratch:
+        where = write_plain(found, members[-1].manifest.lineage.base, scratch, padded=request.padded)
+        draft = _draft(name, members, blend, options, key, found, scratch, where)
         return registry.publish(draft)
 
 

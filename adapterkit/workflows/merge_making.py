@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from adapterkit.manifest import BaseRecord, DataRecord, MergeRecord
 from adapterkit.merging.factors import Factors
 from adapterkit.merging.merge import merge as merge_factors
 from adapterkit.registry import Published
+from adapterkit.stores import scratch_directory
 from adapterkit.workflows import say_merge
 from adapterkit.workflows.combined import DTYPES, Combined, environment_of, factors_of, write_plain
 from adapterkit.workflows.held_out import NOT_ASKED, Text, recorded_text
@@ -66,12 +66,12 @@ def _carry_out(plan: MergePlan) -> tuple[Published, _Made]:
     losses = trial.sources(texts) if trial else []
     plan = plan.weighed([each.measured for each in losses])
     found = _merged(plan)
-    with tempfile.TemporaryDirectory(prefix="adapterkit-merge-") as scratch:
-        where = write_plain(found, plan.identity, Path(scratch))
-        kept, proof = trial.merged(Path(scratch), losses) if trial else (_unmeasured(plan, texts), None)
+    with scratch_directory() as scratch:
+        where = write_plain(found, plan.identity, scratch)
+        kept, proof = trial.merged(scratch, losses) if trial else (_unmeasured(plan, texts), None)
         base = trial.unchanged() if trial else BaseRecord(plan.identity, "", "", 0)
         made = _Made(plan, found, base, kept, proof)
-        return plan.registry.publish(_draft(made, Path(scratch), where)), made
+        return plan.registry.publish(_draft(made, scratch, where)), made
 
 
 def _unmeasured(plan: MergePlan, texts: Sequence[Text]) -> list[Kept]:

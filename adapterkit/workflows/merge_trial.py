@@ -257,7 +257,7 @@ def _found(recorded: BaseIdentity, held: QuantizationConfig) -> tuple[BaseIdenti
     except BaseLoadError as error:
         raise BaseLoadError(
             recorded.id,
-            f"{error}\nTo merge without it, which measures and proves nothing: held_out.recorded=false "
+            f"{error.what}\nTo merge without it, which measures and proves nothing: held_out.recorded=false "
             "test_decode_parity=false",
         ) from error
 

@@ -6,16 +6,13 @@ import dataclasses
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.schema import DataConfig, TrainConfig
-from adapterkit.data.corpora import installed_version
-from adapterkit.data.pack_files import pack_digest
-from adapterkit.data.readers import read_splits
-from adapterkit.data.sdists import archive_path
 from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import RecipeRecord
@@ -130,6 +127,9 @@ class Present:
             look.stale.append(Reason("data", f"{source} has other rows now"))
 
     def _rows(self, entry: Entry) -> str:
+        # `data` takes a quarter of a second to come, and most looks find every file as it was: so it does below, too.
+        from adapterkit.data.readers import read_splits
+
         config = self._configs.get(entry.ref)
         data: DataConfig = (config or recorded_config(Path(entry.path))).data
         return read_splits(data, self._whose(entry)).digest
@@ -228,6 +228,8 @@ def _file_stamp(name: str) -> str | None:
 
 def _pack_stamp(name: str) -> str | None:
     """Of a style pack alone: a manifest may name any folder, and this one was not found by walking a whole disk."""
+    from adapterkit.data.pack_files import pack_digest
+
     try:
         return pack_digest(Path(name))
     except ValueError:
@@ -236,9 +238,15 @@ def _pack_stamp(name: str) -> str | None:
 
 def _package_stamp(name: str) -> str | None:
     try:
-        return installed_version(name)
-    except ValueError:
+        return version(name)
+    except (PackageNotFoundError, ValueError):
         return None
+
+
+def _archive_stamp(name: str) -> str | None:
+    from adapterkit.data.sdists import archive_path
+
+    return _file_stamp(str(archive_path(name)))
 
 
 _STAMPS: dict[str, Callable[[str], str | None]] = {
@@ -246,7 +254,7 @@ _STAMPS: dict[str, Callable[[str], str | None]] = {
     "folder": _pack_stamp,
     "package": _package_stamp,
     "python": lambda name: platform.python_version(),
-    "sdist": lambda name: _file_stamp(str(archive_path(name))),
+    "sdist": _archive_stamp,
 }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from adapterkit.config.compose import compose_recipe, composing
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
+from adapterkit.config.run_folder import run_folder
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import FRESH, Entry, Registry, Standing, given_up
 from adapterkit.registry.aliases import LATEST
@@ -51,7 +51,7 @@ def rebuild(registry: Registry, names: Sequence[str] = (), *, outputs: Path, dev
         standing = next(iter(look(registry, only=[name])), None)
         if standing is not None and (standing.state != FRESH or standing.held):
             told = not_to_be_trained(standing, done)
-            done[name] = told if told is not None else _rebuild_one(registry, standing, outputs / name, device)
+            done[name] = told if told is not None else _rebuild_one(registry, standing, outputs, device)
     return list(done.values())
 
 
@@ -59,7 +59,7 @@ def _rebuild_one(registry: Registry, standing: Standing, outputs: Path, device: 
     entry, why = standing.entry, "; ".join(map(str, standing.reasons))
     _log.info("Rebuilding %s: %s", entry.name, why)
     try:
-        run = outputs / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        run = run_folder(outputs, entry.name)
         merge = merge_now(entry)
         ref, made = _merged(merge, registry, run, device) if merge else _trained(entry, registry, run, device)
         action, note = (TRAINED, "") if made else _point_at(registry, ref)

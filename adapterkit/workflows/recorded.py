@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.artifacts import MAX_YAML_BYTES, yaml_problem
 from adapterkit.config.literal import literal
@@ -59,6 +57,10 @@ def _plain(artifact: Path) -> tuple[dict[str, Any], str | None]:
 
 
 def _typed(artifact: Path, schema: type, plain: Any, what: str | None, kind: str) -> Any:
+    # A look at a family reads records where something changed, and nowhere else.
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
     if what is None:
         try:
             whole = OmegaConf.merge(OmegaConf.structured(schema), {**plain, "registry": "", "output_dir": ""})

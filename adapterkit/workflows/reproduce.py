@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from adapterkit.config.schema import TrackingConfig, TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE, Manifest
 from adapterkit.registry import Registry, version_with
-from adapterkit.stores import explained, make_directory, write_file
+from adapterkit.stores import explained, make_directory, scratch_directory, write_file
 from adapterkit.workflows.recorded import recorded_config, require_whole
 from adapterkit.workflows.shown import run_shown
 
@@ -83,8 +82,8 @@ def reproduce(registry: Registry, ref: str, *, device: str | None = None, keep: 
     if (digest := original.manifest.started_from) is not None:
         needed.append(version_with(registry, original.manifest.name, digest))
         config.incremental, config.start_from = True, str(needed[-1].ref)
-    with tempfile.TemporaryDirectory(prefix="adapterkit-reproduce-") as scratch:
-        where = keep or Path(scratch)
+    with scratch_directory() as scratch:
+        where = keep or scratch
         with explained(f"Preparing {where}"):
             make_directory(where)
             for each in needed:

@@ -26,6 +26,7 @@ from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
 from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stores import explained
 from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import HISTORY_FILE, Fit
@@ -43,12 +44,14 @@ class RunDirectory:
 
         Raises:
             UsageError: a finished run lies there.
+            RegistryError: the disk refuses the folder.
         """
         self.path, self._run_key = path, run_key
         self._writes = here().leads
         if self._final.exists():
             raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
-        path.mkdir(parents=True, exist_ok=True)
+        with explained(f"Creating the folder of this run, {path},"):
+            path.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> RunDirectory:
         return self

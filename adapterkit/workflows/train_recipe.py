@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ def train_recipe(
     *,
     adapter: presets.AdapterPreset | str | None = None,
     trainer: presets.TrainerPreset | str | None = None,
+    registry: str | os.PathLike[str] | None = None,
     overrides: Sequence[str] = (),
     config_dir: str | None = None,
     outputs: str | Path = "outputs",
@@ -33,11 +35,18 @@ def train_recipe(
         recipe: a file in `recipes/recipe/`, or in your own `config_dir`; null: a plain training.
         adapter: a preset, or the name of one; null: the recipe's.
         trainer: a preset, or the name of one; null: the recipe's.
-        overrides: whatever else a command may say, such as `data=chat` or `registry=FOLDER`.
+        registry: the folder of published adapters; None: what `overrides` say, `$ADAPTERKIT_REGISTRY` or `adapters`.
+        overrides: whatever else a command may say, such as `data=chat` or `resume=auto`.
         config_dir: a folder of your own configs.
         outputs: where run directories go.
 
+    Returns:
+        `artifact`, the published adapter; `trained`, which is False when it was there already; and `test`, the paired
+        change of the test loss, or None without test rows.
+
     Raises:
+        TrainingInterrupted: SIGTERM or Ctrl-C came. It is a KeyboardInterrupt; the same call with `resume=auto` among
+            its overrides goes on.
         UsageError: a preset, a recipe or a key is unknown, or a value cannot be used.
         AdapterKitError: as `workflows.train.train`; nothing is published then.
     """
@@ -49,4 +58,7 @@ def train_recipe(
         found = presets.compose(
             recipe, adapter=adapter, trainer=trainer, overrides=overrides, config_dir=config_dir, outputs=outputs
         )
+        if registry is not None:
+            # A place, and no part of the command that is recorded.
+            found.config.registry = os.fspath(registry)
         return train(found.config, asked=found.asked, compose_parent=compose_recipe)

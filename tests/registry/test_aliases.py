@@ -55,6 +55,11 @@ def test_a_chosen_version(publish: Publish, registry: Registry) -> None:
     assert registry.rollback("unified", to=Version(1, 0, 0)).now == Version(1, 0, 0)
     assert str(registry.exact("unified")) == "unified@1.0.0"
     assert str(registry.promote("unified@1.2.0", "latest").now) == "1.2.0"
+    assert registry.rollback("unified", to="1.1.0").now == Version(1, 1, 0)
+    with pytest.raises(UsageError, match=r"'1\.1' is not a version"):
+        registry.rollback("unified", to="1.1")
+    assert str(registry.exact("unified")) == "unified@1.1.0"
+    registry.promote("unified@1.2.0", "latest")
     assert str(registry.exact("unified")) == "unified@1.2.0"
 
 
