@@ -1,8 +1,8 @@
 """Import what each extra of the installed adapterkit brings, from where it is installed.
 
-python .ci/extras.py               every extra that the metadata lists
+python .ci/extras.py               every extra that the metadata lists and that goes with the others
 python .ci/extras.py demo gguf     these
-python .ci/extras.py --list        their names, as pip wants them: adapterkit[a,b]
+python .ci/extras.py --list        the names of the former, as pip wants them: adapterkit[a,b]
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from packaging.utils import canonicalize_name
 
 # Stubs for type checkers: nothing in them can be imported.
 STUBS = {"types-pyyaml"}
+# No environment can hold these beside the others: `make docs` makes one of its own, and uses all that it brings.
+APART = {"docs"}
 
 
 def main() -> None:
-    """Import every extra that is named, or all; leave with what is wrong."""
+    """Import what every extra that is named brings, or all that go together; leave with what is wrong."""
     known = sorted(metadata("adapterkit").get_all("Provides-Extra") or ())
+    together = [extra for extra in known if extra not in APART]
     if sys.argv[1:] == ["--list"]:
-        print(",".join(known))
+        print(",".join(together))
         return
-    wanted = sys.argv[1:] or known
+    wanted = sys.argv[1:] or together
     if unknown := sorted(set(wanted) - set(known)):
         sys.exit(f"adapterkit has no extra {', '.join(unknown)}, but {', '.join(known)}")
     problems = []

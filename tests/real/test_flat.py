@@ -24,6 +24,7 @@ def plain_peft(kin: Kin, folder: Path, dtype: torch.dtype) -> PeftModel:
     return PeftModel.from_pretrained(kin.base(dtype).model, folder).eval()
 
 
+@pytest.mark.long
 def test_flattened_it_is_the_stack(kin: Kin) -> None:
     blend, weights = "interpolative", (1.0, 0.7)
     exact = flatten(kin.registry, FlattenRequest("child", "exact", blend, weights, dtype="float64"))
