@@ -45,13 +45,11 @@ cp -r some_lora other_lora
 """
 
 BEFORE: dict[str, str] = {
-    "README.md": _PERSONA
-    + _CHATS.replace('{"messages"', '{"persona": "alice", "messages"')
-    + _CODER_AND_SECURITY
-    + _TWO_VERSIONS,
+    "README.md": _UNIFIED,
     "docs/blending.md": _PERSONA,
     "docs/data-masks.md": _CHATS,
     "docs/export.md": _PERSONA,
+    "docs/index.md": _UNIFIED,
     "docs/merge-door.md": _CODER_AND_SECURITY + _TASKS,
     "docs/merging.md": _CODER_AND_SECURITY,
     "docs/presets.md": _CHATS,
@@ -60,18 +58,14 @@ BEFORE: dict[str, str] = {
     "docs/styles.md": _PACK + "adapterkit train +recipe=style_parent\n",
     "docs/synthetic.md": "adapterkit train +recipe=task_security\n",
     "docs/task-data.md": _QUESTIONS,
+    "docs/training.md": _UNIFIED + _CHATS.replace('{"messages"', '{"persona": "alice", "messages"'),
     "docs/trust.md": _PERSONA,
+    "docs/using.md": _PERSONA + _CODER_AND_SECURITY + _TWO_VERSIONS + 'ln -s "$ADAPTERKIT_CACHE"/bases/* base\n',
     "docs/variants.md": _UNIFIED + _CHATS + "mv chats.jsonl new.jsonl\n",
     "docs/versions.md": _PERSONA + _TWO_VERSIONS,
 }
 # A block is named by its page and its first line.
-CANNOT: dict[tuple[str, str], str] = {
-    ("README.md", "Published unified@1.0.0: adapters/unified/1.0.0"): "output, which does not say yet that it is text",
-    ("README.md", "openssl genpkey -algorithm ed25519 -out key.pem && openssl pkey -in key.pem -pubout -out key.pub"): (
-        "its parent is signed in a comment alone, so that the last line fails; docs/trust.md runs the same in full"
-    ),
-    ("README.md", "import torch"): "the base's folder is left out; a test of the cards runs the lines that each prints",
-}
+CANNOT: dict[tuple[str, str], str] = {}
 
 
 def cannot(block: Block) -> str | None:

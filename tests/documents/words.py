@@ -103,6 +103,8 @@ def _venv(words: list[str]) -> None:
         there = shutil.which(program)
         assert there
         (folder / "bin" / program).symlink_to(there)
+    activate = f"export VIRTUAL_ENV='{folder.resolve()}' PATH='{folder.resolve()}/bin':\"$PATH\"\n"
+    (folder / "bin" / "activate").write_text(activate, encoding="utf-8")
 
 
 CHECKS: Mapping[str, Callable[[list[str]], None]] = {"pip": _pip, "make": _make, "mlflow": _mlflow, "venv": _venv}

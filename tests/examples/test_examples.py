@@ -66,11 +66,11 @@ SAID = {
 def run(example: str, folder: Path, *words: str) -> str:
     """Run it, hold what it prints against what it is to say, and return that."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ADAPTERKIT_CACHE": str(folder / "cache")}
-    if not words:
+    if not any(word.startswith("model.id=") for word in words):
         environment.pop("ADAPTERKIT_CACHE")  # The demo's base is converted once, for all tests.
     done = subprocess.run(
         [sys.executable, str(EXAMPLES[example]), *words],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     position = 0
@@ -111,7 +111,9 @@ def test_an_example_on_a_tiny_base(example: str, tiny_base_dir: Path, tmp_path: 
 
 @pytest.mark.long
 def test_the_examples_on_the_demo_base(tmp_path: Path) -> None:
-    said = {example: run(example, tmp_path) for example in SAID}
+    # On a processor without products in bfloat16 the whole of them would take an hour.
+    few = {example: [] if example in {"own_data", "resume"} else ["trainer.max_steps=8"] for example in SAID}
+    said = {example: run(example, tmp_path, *few[example]) for example in SAID}
     loss = {
         told: float(nats) for told, nats in re.findall(r"\n(.+): additive .*, ([\d.]+) nats", said["stack_and_blend"])
     }
