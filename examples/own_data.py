@@ -1,6 +1,8 @@
 """Train on conversations of your own: rows are checked before anything is loaded, and held-out ones measure the result.
 
-Run it: python examples/own_data.py    (in a folder that is removed at the end)
+Run it: python examples/own_data.py    (in a folder that is removed at the end). Of what it prints:
+    12 held-out rows: 6.264 -> 0.173 nats a token
+    library: Books on volcanoes stand under G, second floor. Quiet, please: the owls are reading.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import adapterkit
 TOPICS = ("birds", "tides", "bread", "maps", "clocks", "bridges", "poems", "moths", "salt", "trains", "glass", "kites")
 HELD_OUT = ("comets", "harps", "moss", "lamps")
 QUESTIONS = ("Where are the books on {}?", "I am looking for something about {}.", "Do you have anything on {}?")
-WORDS = ["name=library", "data=chat", "trainer.batch_size=4", "trainer.learning_rate=3e-3"]
 
 
 def rows(topics: Iterable[str]) -> Iterator[dict[str, object]]:
@@ -34,7 +35,7 @@ def train(folder: Path, *own: dict[str, object]) -> None:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in split), encoding="utf-8")
     # The rows are all alike, so nobody needs to be told which are.
     data = [f"data.train={folder}/train.jsonl", f"data.test={folder}/test.jsonl", "data.near_duplicates=ignore"]
-    words = [*WORDS, *data, *sys.argv[1:]]
+    words = ["name=library", "data=chat", "trainer.batch_size=4", "trainer.learning_rate=3e-3", *data, *sys.argv[1:]]
     done = adapterkit.train_recipe("unified", registry=folder / "adapters", outputs=folder / "runs", overrides=words)
     assert done.test is not None
     print(f"{done.test.rows} held-out rows: {done.test.before:.3f} -> {done.test.after:.3f} nats a token")
