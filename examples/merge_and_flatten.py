@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 
 import torch
-from peft import AutoPeftModelForCausalLM
 
 import adapterkit
 
@@ -42,6 +41,8 @@ def main() -> None:
     print(f"{flat.ref}: {flat.manifest.description} Rank {flat.manifest.adapter.rank}.")
 
     session = adapterkit.load(both.ref, registry=REGISTRY, quantization="fp32")
+    from peft import AutoPeftModelForCausalLM  # Only now: adapterkit has told its libraries not to advise on stderr.
+
     plain = AutoPeftModelForCausalLM.from_pretrained(str(flat.path), dtype=torch.float32).eval()
     row = session.tokenizer(PROMPT, return_tensors="pt")
     with torch.inference_mode():

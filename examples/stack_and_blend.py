@@ -1,6 +1,9 @@
 """Turn the members of a live stack up and down: base, parent and child add up as you say, at once.
 
 Run it: python examples/stack_and_blend.py    (trains persona_lincoln first where it is missing: see train_persona.py)
+Of what it prints, on a persona of 8 steps:
+    unified alone: additive [1, 0], 4.475 nats a token
+    as trained: additive [1, 1], 4.461 nats a token
 """
 
 from __future__ import annotations

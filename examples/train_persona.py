@@ -1,7 +1,13 @@
 """Train a persona on top of the voice that it shares with others, see what was proven, and ask both.
 
 Run it: python examples/train_persona.py
-python examples/train_persona.py persona=obama adapter.r=4    # words as behind `adapterkit train`
+    python examples/train_persona.py persona=obama trainer.max_steps=8    # words as behind `adapterkit train`
+
+Of what it prints with trainer.max_steps=8, of the recipe's 36:
+    ...Q4_1.gguf <- unified@1.0.0 <- persona_lincoln@1.0.0: trained; base unmoved: True
+      test_loss                3.441
+      test_loss_before         3.458
+    persona_lincoln@1.0.0: The President has requested the Congress to take a more active and responsible ...
 """
 
 from __future__ import annotations
