@@ -79,7 +79,7 @@ results: $(BENCH)
 	$(PY) benchmarks/results.py --measure $(ONLY)
 
 clean:
-	rm -rf $(VENV) $(DOCS_VENV) build dist site mutants coverage.json suite.xml .coverage
+	rm -rf $(VENV) $(DOCS_VENV) build dist site .cache mutants coverage.json suite.xml .coverage
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find adapterkit tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
