@@ -57,24 +57,24 @@ class SplitsFile:
                          if of == split and persona in (None, whose)})  # fmt: skip
         return np.flatnonzero(np.isin(rows.where.places(), wanted))
 
-    def _places(self, rows: FileRows) -> dict[tuple[str, str], list[int]]:
+    def _places(self, rows: FileRows) -> dict[tuple[str, str], set[int]]:
         """Row numbers for each persona and split, ids looked up."""
         if len(rows.sources) > 1:
             raise DataError("A splits file numbers the rows of one file: give data.train=FILE.", path=self.path)
         ids = _places_of_ids(rows, {name for *_, name in self._entries() if isinstance(name, str)})
         count = int(rows.where.places()[-1]) + 1
-        found: dict[tuple[str, str], list[int]] = {}
+        found: dict[tuple[str, str], set[int]] = {}
         for persona, split, name in self._entries():
             place = ids.get(name) if isinstance(name, str) else name
             if place is None or not 0 <= place < count:
                 what = f"no row has the id {excerpt(name)}" if place is None else f"the last row is {count - 1}"
                 raise self._error(persona, split, f"names the row {excerpt(name)}, and {what}")
-            if place in (held := found.setdefault((persona, split), [])):
+            if place in (held := found.setdefault((persona, split), set())):
                 raise self._error(persona, split, f"names the row {excerpt(name)} twice")
-            held.append(place)
+            held.add(place)
         return found
 
-    def _check_apart(self, places: Mapping[tuple[str, str], list[int]]) -> None:
+    def _check_apart(self, places: Mapping[tuple[str, str], set[int]]) -> None:
         """Demand that no row is in two splits: what one persona is tested on, all voices together would train on."""
         seen: dict[int, tuple[str, str]] = {}
         for (persona, split), found in places.items():
@@ -132,7 +132,7 @@ def _places_of_ids(rows: FileRows, wanted: set[str]) -> dict[str, int]:
     for index in range(len(rows)) if wanted else ():
         path, line = rows.place(index)
         name = parse_object(path, line, trimmed(line, rows.raw(index))).get("id")
-        if name in wanted:
+        if isinstance(name, str) and name in wanted:
             if name in found:
                 raise DataError(f"A second row has the id {excerpt(name)}.", path=path, line=line)
             found[name] = int(places[index])

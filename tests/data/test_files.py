@@ -213,6 +213,16 @@ def test_numbers_of_a_splits_file_count_rows_that_were_set_aside(tmp_path: Path)
     assert answers(read("completion", tmp_path / "x.jsonl", "a", **more).train) == ["all of zero", "all of two"]
 
 
+@pytest.mark.parametrize("other", [[2], {"b": 1}, None, 3])
+def test_an_id_that_is_no_text_is_the_name_of_no_row(other: Any, tmp_path: Path) -> None:
+    first, second = pairs("zero", "one")
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, [{**first, "id": other}, {**second, "id": "b"}])))
+    (tmp_path / "s.json").write_text('{"a": {"train": ["b"]}}')
+    assert answers(read("completion", tmp_path / "x.jsonl", "a", splits=str(tmp_path / "s.json")).train) == [
+        "all of one"
+    ]
+
+
 def test_the_quick_parser_takes_no_more_and_no_less_than_the_strict_one() -> None:
     from adapterkit.data import jsonl
 
