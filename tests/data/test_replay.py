@@ -90,5 +90,6 @@ def test_a_share_of_the_rows_to_train_on_are_past_ones_and_none_is_held_out(tmp_
     assert [row.turns for row in splits.train[:9]] == [row.turns for row in rows(50, 59)]
     assert {row.turns for row in splits.train[9:]} <= {row.turns for row in past.rows}
     assert f"file:{tmp_path / 'past.jsonl'}" in splits.origins
-    held_out = read_splits(replace(config, test=str(tmp_path / "test.jsonl")), None)
-    assert [row.turns for row in held_out.train[9:]] == [row.turns for row in rows(38, 40)]
+    for system in (None, "Be kind."):
+        held_out = read_splits(replace(config, test=str(tmp_path / "test.jsonl"), system=system), None)
+        assert [row.turns[-2:] for row in held_out.train[9:]] == [row.turns[-2:] for row in rows(38, 40)]
