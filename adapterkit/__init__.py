@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from adapterkit.artifacts.verify import VerificationReport as VerificationReport
     from adapterkit.names import AdapterRef as AdapterRef
     from adapterkit.registry.registry import Registry as Registry
-    from adapterkit.registry.verification import verify as verify
+    from adapterkit.registry.verify_target import verify as verify
     from adapterkit.serving.session import Session as Session
     from adapterkit.serving.session import load as load
     from adapterkit.stack.adapter_stack import AdapterStack as AdapterStack
@@ -38,7 +38,7 @@ _HOMES = {
     "load": "adapterkit.serving.session",
     "merge_adapters": "adapterkit.workflows.merge_adapters",
     "train_recipe": "adapterkit.workflows.train_recipe",
-    "verify": "adapterkit.registry.verification",
+    "verify": "adapterkit.registry.verify_target",
 }
 _ROOMS = ("errors", "presets")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from adapterkit.config.asked import Asked, quoted
 from adapterkit.config.groups import names_in, plain_file, preset_file, purpose_of, typed_file
 from adapterkit.config.run_folder import run_folder
-from adapterkit.config.schema import AdapterConfig, TrainerConfig
+from adapterkit.config.schema import ALL_LINEAR, AdapterConfig, TrainerConfig
 from adapterkit.errors import UnknownNameError, UsageError, excerpt
 from adapterkit.names import nearest
 
@@ -45,7 +45,7 @@ class AdapterPreset:
     r: int
     lora_alpha: float
     lora_dropout: float = 0.0
-    target_modules: str | tuple[str, ...] = "all-linear"
+    target_modules: str | tuple[str, ...] = ALL_LINEAR
     use_rslora: bool = False
     use_dora: bool = False
     init_lora_weights: str = "default"
@@ -190,7 +190,7 @@ def compose(
         else:
             with composing():
                 found = compose_asked(asked)
-    found.config.output_dir = str(run_folder(outputs, found.config.name + found.config.suffix))
+    found.config.output_dir = str(run_folder(outputs, found.config.full_name))
     return found
 
 

@@ -146,7 +146,9 @@ def measured(family: Family, where: Path, questions: int, *, quick: bool) -> dic
         return row | {"failed": str(error)}
     data = json.loads((folder / "metadata.json").read_text("utf-8"))["data"]
     metrics = json.loads((folder / "test_metrics.json").read_text("utf-8"))
+    history = json.loads((folder / "training_metrics.json").read_text("utf-8"))["history"]
     row |= {**metrics, "test_rows": metrics["rows"], "rows": data["rows"], "tokens": data["tokens"]}
+    row["steps"] = max(entry["step"] for entry in history)
     row["seconds"] = time.perf_counter() - started
     if family.task and not quick:
         row["score"] = synthetic_gain(family.name, family.task, registry, questions)

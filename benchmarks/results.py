@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("--measure", default="", help="names by commas, or all")
     arguments = parser.parse_args()
     words = {section.name: section.words for section in SECTIONS}
-    chosen = list(words) if arguments.measure == "all" else [name for name in arguments.measure.split(",") if name]
+    here = dict.fromkeys(section.name for section in SECTIONS if not section.elsewhere)
+    chosen = list(here) if arguments.measure == "all" else [name for name in arguments.measure.split(",") if name]
     if unknown := set(chosen) - set(words):
         sys.exit(f"No such benchmark: {', '.join(sorted(unknown))}. There are {', '.join(words)}.")
     for name in chosen:

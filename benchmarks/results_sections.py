@@ -18,6 +18,7 @@ class Section:
         columns: heading -> format of a row of `results`; a row that lacks what is asked for is left out.
         figures: what stands in the first table: told -> format of `ratios`, named `ratios`, and of `results`.
         plot: the name of a drawing in `results_plots`; empty for none.
+        elsewhere: it is of another kind of processor than the rest: measuring all leaves it as it is.
     """
 
     name: str
@@ -27,10 +28,12 @@ class Section:
     columns: Mapping[str, str]
     figures: Mapping[str, str] = field(default_factory=dict)
     plot: str = ""
+    elsewhere: bool = False
 
 
 _LOSSES = {
-    "family": "{family}", "rows trained on": "{rows}", "without": "{before:.3f}", "with": "{after:.3f}",
+    "family": "{family}", "rows to train on": "{rows}", "steps": "{steps}",
+    "without": "{before:.3f}", "with": "{after:.3f}",
     "change a row, 95 % interval": "{change:+.3f} ({ci95_low:+.3f} .. {ci95_high:+.3f})", "test rows": "{test_rows}",
     "command": "`python -m adapterkit.train {words}`",
 }  # fmt: skip
@@ -40,6 +43,13 @@ _SCORES = {
     "one answer": "{score[constant]:.2f}", "questions": "{score[rows]}",
 }  # fmt: skip
 
+_SPEEDS = {
+    "contestant": "{contestant}",
+    "real tokens/s": "{tokens_per_second:,.0f}",
+    "of the bound": "{share_of_bound:.0%}",
+    "peak MB": "{peak_rss_mb:,.0f}",
+}
+
 SECTIONS = (
     Section(
         "throughput",
@@ -47,12 +57,7 @@ SECTIONS = (
         "train_throughput.py --rounds 3",
         "Two passes over the same 64 rows on the 135M demo base in NF4, each contestant a process. The bound "
         "is what the best large bfloat16 product of the same run would reach ([speed](speed.md)).",
-        {
-            "contestant": "{contestant}",
-            "real tokens/s": "{tokens_per_second:,.0f}",
-            "of the bound": "{share_of_bound:.0%}",
-            "peak MB": "{peak_rss_mb:,.0f}",
-        },
+        _SPEEDS,
         {
             "training, beside TRL's SFTTrainer": "{ratios[times TRL]:.1f} times as fast, "
             "{ratios[peak memory of TRL's]:.2f} of its memory",
@@ -60,6 +65,19 @@ SECTIONS = (
             "training, of what the processor could do": "{ratios[share of bound]:.0%}",
         },
         "throughput",
+    ),
+    Section(
+        "throughput_avx512",
+        "Training throughput without a matrix unit",
+        "train_throughput.py --rounds 1",
+        "The same on a processor with AVX-512 and bfloat16 but no AMX, where PyTorch's own operations compute the "
+        "fused steps ([speed](speed.md)).",
+        _SPEEDS,
+        {
+            "the same without a matrix unit": "{ratios[times TRL]:.1f} times as fast as TRL's, "
+            "{ratios[peak memory of TRL's]:.2f} of its memory, {ratios[share of bound]:.0%} of what it could",
+        },
+        elsewhere=True,
     ),
     Section(
         "merge",

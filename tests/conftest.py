@@ -91,6 +91,10 @@ def _write_tiny_model(folder: Path) -> None:
 @pytest.fixture(scope="session")
 def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small random causal LM (float32 safetensors) and a chat tokenizer. Read it, never write to it."""
+    from tests.warm.settling import settle
+
+    # Whoever asks for it will train.
+    settle("adapterkit.workflows.train")
     folder = tmp_path_factory.mktemp("tiny_base")
     _write_tiny_tokenizer(folder)
     _write_tiny_model(folder)

@@ -1,12 +1,16 @@
-"""The two ways in, as a test takes them: the command in this process, and a Hydra door as a process of its own."""
+"""The two ways in, as a test takes them: the command in this process, and a Hydra door as a warm process of its own."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,10 @@ import pytest
 
 from adapterkit.cli import main
 from adapterkit.registry import Registry
+from tests.warm.asking import ask
+from tests.warm.starting import serving
+
+ROOT = Path(__file__).parents[1]
 
 
 def left_with(*words: str | Path) -> int:
@@ -52,8 +60,22 @@ class Command:
 
 
 def door(folder: Path, *words: str, of: str = "train") -> subprocess.CompletedProcess[str]:
-    """Run `python -m adapterkit.train WORDS`, or another door, in that folder."""
-    return subprocess.run(
-        [sys.executable, "-m", f"adapterkit.{of}", *words],
-        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    """Run `python -m adapterkit.train WORDS`, or another door, in that folder: a process, but not one that imports."""
+    command = ["python", "-m", f"adapterkit.{of}", *words]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, open(os.devnull) as nothing:
+        files = [each.fileno() for each in (nothing, out, err)]
+        code = ask(_warm(), command, folder=str(folder), environment=os.environ, files=files)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())
+
+
+@functools.cache
+def _warm() -> str:
+    """The address of the process that doors are children of; it ends with this one."""
+    until_the_end = contextlib.ExitStack()
+    atexit.register(until_the_end.close)
+    address = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="doors-"))) / "socket"
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    until_the_end.enter_context(serving(address, {**os.environ, "PYTHONPATH": path}))
+    return str(address)

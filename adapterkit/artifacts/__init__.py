@@ -2,7 +2,7 @@
 
 from adapterkit.artifacts.adapter_config import LoraSettings, parse_adapter_config
 from adapterkit.artifacts.assemble import canonical_config, manifest_of, write_artifact
-from adapterkit.artifacts.card import peft_lines, render_card, stacking_lines
+from adapterkit.artifacts.card import render_card
 from adapterkit.artifacts.checksums import Checksums, read_checksums, write_checksums
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.artifacts.header import Header, TensorEntry, read_header
@@ -12,14 +12,25 @@ from adapterkit.artifacts.read import Artifact, from_report, read_verified, veri
 from adapterkit.artifacts.secrets import without_secrets
 from adapterkit.artifacts.sign import Signature, sign_artifact
 from adapterkit.artifacts.signature_files import SIGNATURE_FILES
+from adapterkit.artifacts.snippets import (
+    BASE_LINES,
+    PEFT_IMPORTS,
+    as_text,
+    fenced,
+    load_call,
+    peft_lines,
+    stacking_lines,
+)
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
 from adapterkit.artifacts.tensors import TensorScan, scan_tensors
 from adapterkit.artifacts.verify import MAX_TEXT_BYTES, Problem, VerificationReport, verify_directory
-from adapterkit.artifacts.weights import Measured, measure, measure_sound, weights_digest
+from adapterkit.artifacts.weights import Measured, measure, measure_sound
 
 __all__ = [
+    "BASE_LINES",
     "MAX_TEXT_BYTES",
     "MAX_YAML_BYTES",
+    "PEFT_IMPORTS",
     "SIGNATURE_FILES",
     "Artifact",
     "ArtifactDraft",
@@ -34,8 +45,11 @@ __all__ = [
     "TensorEntry",
     "TensorScan",
     "VerificationReport",
+    "as_text",
     "canonical_config",
+    "fenced",
     "from_report",
+    "load_call",
     "manifest_of",
     "measure",
     "measure_sound",
@@ -55,7 +69,6 @@ __all__ = [
     "verified_settings",
     "verified_weights",
     "verify_directory",
-    "weights_digest",
     "without_secrets",
     "write_artifact",
     "write_checksums",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
+from adapterkit.artifacts.snippets import as_text, fenced, load_call, peft_lines
 from adapterkit.errors import counted
-from adapterkit.lineage import LineageMember
 from adapterkit.manifest import Manifest
-from adapterkit.names import peft_name
 
 _FOUR_BIT = """\
 The training held the base in NF4. To do the same here, pass a `BitsAndBytesConfig` as `quantization_config`. On a CPU
@@ -78,7 +76,7 @@ def _told(manifest: Manifest) -> Iterator[str]:
     if manifest.intended_use:
         yield f"**Intended use:** {manifest.intended_use}"
     if manifest.custom:
-        rows = [f"| {_cell(name)} | {_cell(_plain(value))} |" for name, value in sorted(manifest.custom.items())]
+        rows = [f"| {_cell(name)} | {_cell(as_text(value))} |" for name, value in sorted(manifest.custom.items())]
         yield "\n".join(["| field | value |", "|---|---|", *rows])
 
 
@@ -88,7 +86,7 @@ def _made(manifest: Manifest) -> Iterator[str]:
     if merge is None:
         return
     yield "## How it came about"
-    how = ", ".join(f"{name} {_plain(value)}" for name, value in sorted(merge.options.items()) if value is not None)
+    how = ", ".join(f"{name} {as_text(value)}" for name, value in sorted(merge.options.items()) if value is not None)
     yield f"Nobody trained it: it was made by `{merge.method}`{f' ({how})' if how else ''} from:"
     rows = zip(manifest.merged_from, merge.weights, strict=True)
     yield "\n".join(
@@ -104,18 +102,15 @@ def _made(manifest: Manifest) -> Iterator[str]:
         yield "No limit on the rank left anything out."
 
 
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _adapterkit_block(manifest: Manifest, registry: str) -> str:
-    return _fenced(
+    return fenced(
+        "python",
         [
             "import adapterkit",
             "",
-            f"session = adapterkit.load({_quoted(str(manifest.ref))}, registry={_quoted(registry)})",
+            f"session = {load_call(manifest.ref, registry)}",
             'print(session.generate("Write one paragraph about the year ahead."))',
-        ]
+        ],
     )
 
 
@@ -127,52 +122,9 @@ def _peft_section(manifest: Manifest, registry: str, base_location: str) -> Iter
             f"**This adapter needs its parents ({needed}).** Loaded alone it runs without any error and is silently "
             "another model. Load every member of the lineage, root first, and activate all of them:"
         )
-    yield _fenced([*peft_lines(manifest.lineage.members, registry, base_location), *_GENERATE])
+    yield fenced("python", [*peft_lines(manifest.lineage.members, registry, base_location), *_GENERATE])
     if manifest.base.identity.quantization.get("kind") == "nf4":
         yield _FOUR_BIT
-
-
-def peft_lines(members: Sequence[LineageMember], registry: str, base_location: str) -> list[str]:
-    """The lines of Python that load a lineage in plain PEFT, without adapterkit: `tokenizer`, `base`, `model`.
-
-    Args:
-        members: the lineage, root-first.
-        registry: the registry's path, as the lines shall write it.
-        base_location: what `from_pretrained` takes to load the base.
-    """
-    names = [peft_name(position, member.ref.name) for position, member in enumerate(members)]
-    folders = [f'f"{{REGISTRY}}/{member.ref.name}/{member.ref.selector}"' for member in members]
-    return [
-        "import torch",
-        "from peft import PeftModel",
-        "from transformers import AutoModelForCausalLM, AutoTokenizer",
-        "",
-        f"BASE = {_quoted(base_location)}",
-        f"REGISTRY = {_quoted(registry)}",
-        "",
-        "tokenizer = AutoTokenizer.from_pretrained(BASE)",
-        "base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)",
-        *stacking_lines(folders, names),
-        "model.eval()",
-    ]
-
-
-def stacking_lines(folders: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The lines that put adapters on `base`, root-first, and activate all of them: `model`.
-
-    Args:
-        folders: of the adapters, as expressions of Python.
-        names: under which PEFT shall know them.
-    """
-    lines = [f'model = PeftModel.from_pretrained(base, {folders[0]}, adapter_name="{names[0]}")']
-    lines += [
-        f'model.load_adapter({folder}, adapter_name="{name}")'
-        for folder, name in zip(folders[1:], names[1:], strict=True)
-    ]
-    if len(names) > 1:
-        listed = ", ".join(f'"{name}"' for name in names)
-        lines.append(f"model.base_model.set_adapter([{listed}], inference_mode=True)")
-    return lines
 
 
 _GENERATE = (
@@ -223,15 +175,6 @@ def _lineage(manifest: Manifest) -> str:
         f"- merged from `{member.ref}`, weights digest `{member.weights_digest}`" for member in manifest.merged_from
     ]
     return "\n".join(lines)
-
-
-def _fenced(lines: list[str]) -> str:
-    return "\n".join(["```python", *lines, "```"])
-
-
-def _quoted(text: str) -> str:
-    """A Python literal; JSON's escapes are Python's too."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _cell(text: str) -> str:

@@ -61,15 +61,6 @@ def measure_sound(directory: Path) -> Measured:
     return measured
 
 
-def weights_digest(directory: Path) -> str:
-    """The digest of the adapter in a folder: its tensors and its shape (rank, alpha, targets, variant, patterns).
-
-    Raises:
-        ArtifactError: as `measure`.
-    """
-    return measure(directory).digest
-
-
 def _digest(settings: LoraSettings, shape: AdapterShape, records: Mapping[str, Any]) -> str:
     form = {
         "rank": shape.rank,

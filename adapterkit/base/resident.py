@@ -62,6 +62,8 @@ def resident_base(
 
 def release_resident_base() -> None:
     """Drop the base that this process holds, and its memory."""
+    if not _residents:
+        return
     _residents.clear()
     gc.collect()
     if torch.cuda.is_available():

@@ -30,12 +30,12 @@ from adapterkit.cli import (
 )
 from adapterkit.cli.output import print_json, printable
 from adapterkit.cli.shells import COMPLETE_VARIABLE, answer
-from adapterkit.cli.terminal import (
+from adapterkit.cli.terminal import write_lookalikes
+from adapterkit.config.nobody_reads import (
     NOBODY_READS,
     NobodyReadsError,
     flush_or_tell,
     tell_if_nobody_reads,
-    write_lookalikes,
     write_to_nobody,
 )
 from adapterkit.config.stopping import stoppable

@@ -63,10 +63,8 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     yield "adapter", f"{shape.variant}, rank {shape.rank}, alpha {shape.alpha:g}, on {', '.join(shape.targets)}"
     kind = f" of {shape.dtype}" if shape.dtype else ""
     yield "size", f"{counted(shape.parameters, 'parameter')}, {counted(shape.bytes, 'byte')}{kind}"
-    yield (
-        "data",
-        f"{data.source}: {counted(data.rows, 'row')}, {counted(data.tokens, 'token')}, digest {data.digest[:12]}",
-    )
+    told = f": {counted(data.rows, 'row')}, {counted(data.tokens, 'token')}, digest {data.digest[:12]}"
+    yield "data", data.source + (told if data.digest else "")
     yield "weights digest", manifest.weights_digest
     yield "artifact digest", _artifact_digest(path) or f"{CHECKSUMS_FILE} cannot be read"
     yield "run key", manifest.run_key

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapterkit.cli.corpus_names import CORPORA, corpus_names
 from adapterkit.cli.held import held_refs
-from adapterkit.config.choices import ON_LONG_ROW, OPTIMIZERS, STARTS
+from adapterkit.config.choices import NEAR_DUPLICATES, ON_BAD_ROW, ON_LONG_ROW, OPTIMIZERS, STARTS, STORED
 from adapterkit.config.doors import RECIPES, default_choices, groups_of, keys_of
 from adapterkit.config.groups import plain_file, preset_file
 from adapterkit.config.locate import config_root
@@ -24,7 +24,10 @@ _CHOICES: dict[str, Iterable[str]] = {
     "weights": (PERFORMANCE, "null"),
     "rank": ("largest", "sum"),
     "on": ("deltas", "factors"),
+    "adapter.dtype": STORED,
     "adapter.init_lora_weights": STARTS,
+    "data.near_duplicates": NEAR_DUPLICATES,
+    "data.on_bad_row": ON_BAD_ROW,
     "data.on_long_row": ON_LONG_ROW,
     "trainer.optimizer": OPTIMIZERS,
     "trainer.lr_scheduler": SCHEDULERS,

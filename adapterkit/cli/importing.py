@@ -19,7 +19,7 @@ def import_folder(
         str,
         typer.Option(
             "--quantization",
-            help="How the base was held in training: nf4, int8, bf16 or fp32.",
+            help="How the base was held in training: nf4, int8, bf16, fp32, fp16 or nf4_fp16.",
             autocompletion=quantizations,
         ),
     ],

@@ -65,7 +65,7 @@ def _astray(name: str, ref: str, path: Path, problem: str) -> dict[str, Any]:
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
-    manifest = entry.manifest
+    manifest = entry.readable
     return {
         "base": manifest.base.identity.id,
         "parent": entry.parent,

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 Refs = Annotated[
     list[str],
-    typer.Argument(
-        metavar="REF REF...", help="name, name@version or name@alias, two or more.", autocompletion=proposals.refs
-    ),
+    typer.Argument(metavar="REF", help="name, name@version or name@alias, two or more.", autocompletion=proposals.refs),
 ]
-MergingWords = Annotated[list[str] | None, typer.Argument(metavar="[WORD]...", autocompletion=proposals.merging_words)]
+MergingWords = Annotated[list[str] | None, typer.Argument(metavar="WORD", autocompletion=proposals.merging_words)]
 
 
 def merge(words: MergingWords = None) -> None:

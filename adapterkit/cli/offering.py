@@ -23,7 +23,7 @@ _PROPOSED = "adapter's"
 def presets(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="Only the presets of that name.", autocompletion=proposals.presets),
+        typer.Argument(metavar="NAME", help="Only the presets of that name.", autocompletion=proposals.presets),
     ] = None,
     as_json: Json = False,
 ) -> None:

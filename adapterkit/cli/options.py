@@ -25,7 +25,7 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...", au
 TrainingWords = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[WORD]...",
+        metavar="WORD",
         help="As one writes them behind `adapterkit train`.",
         autocompletion=proposals.training_words,
     ),

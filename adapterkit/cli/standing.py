@@ -122,4 +122,4 @@ def _print_unknown(found: Sequence[Standing]) -> None:
 
 def _base(standing: Standing) -> str:
     entry = standing.entry
-    return entry.manifest.base.identity.id if entry.glance else _UNREADABLE
+    return entry.readable.base.identity.id if entry.glance else _UNREADABLE

@@ -1,21 +1,14 @@
-"""What standard output can take: colours, so many columns, these letters - and whether anybody still reads it."""
+"""What standard output can take: colours, so many columns, these letters."""
 
 from __future__ import annotations
 
 import codecs
 import io
 import os
-import select
 import shutil
 import sys
 
-# What a shell reports of a program that died of a closed pipe, as `ls | head -1` does: 128 and SIGPIPE.
-NOBODY_READS = 141
 _LOOKALIKES = str.maketrans("─│├└█⟦⟧", "-||`#[]")
-
-
-class NobodyReadsError(Exception):
-    """Whoever read standard output has gone: no error, and no `OSError`, which typer would take for exit code 1."""
 
 
 def takes_colour() -> bool:
@@ -38,37 +31,6 @@ def write_lookalikes() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
             stream.reconfigure(errors="lookalike")
-
-
-def flush_or_tell() -> None:
-    """Write what is left.
-
-    Raises:
-        NobodyReadsError: the other end of the pipe is closed.
-    """
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError as error:
-        raise NobodyReadsError from error
-
-
-def tell_if_nobody_reads() -> None:
-    """Find out whether it was standard output that broke, and not another pipe or a socket.
-
-    Raises:
-        NobodyReadsError: it was.
-    """
-    asked = select.poll()
-    asked.register(sys.stdout.fileno(), 0)
-    if any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
-        raise NobodyReadsError
-
-
-def write_to_nobody() -> None:
-    """Let what is left in the buffer go nowhere, so that the interpreter's own flush at the end does not complain."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _is_terminal() -> bool:

@@ -23,7 +23,7 @@ def train(words: TrainingWords = None) -> None:
 def rebuild(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Only these and their parents.", autocompletion=proposals.names),
+        typer.Argument(metavar="NAME", help="Only these and their parents.", autocompletion=proposals.names),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be trained, and train nothing.")] = False,
     outputs: Annotated[Path, typer.Option("--outputs", help="Where run directories go.")] = Path("outputs"),

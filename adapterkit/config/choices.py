@@ -18,9 +18,15 @@ OPTIMIZERS: Mapping[str, str | None] = {
     "paged_adamw_8bit": "paged_adamw_8bit",
     "sgd": "sgd",
 }
-# What becomes of a row that is too long.
-ERROR, DROP, TRUNCATE_PROMPT = "error", "drop", "truncate_prompt"
+# What becomes of a row that is too long, that cannot be used, or that is nearly another one.
+ERROR, DROP, TRUNCATE_PROMPT, QUARANTINE, WARN, IGNORE = (
+    "error", "drop", "truncate_prompt", "quarantine", "warn", "ignore",
+)  # fmt: skip
 ON_LONG_ROW = (ERROR, DROP, TRUNCATE_PROMPT)
+ON_BAD_ROW = (ERROR, QUARANTINE)
+NEAR_DUPLICATES = (WARN, ERROR, DROP, IGNORE)
+# An adapter is trained in float32.
+STORED = ("float32", "bfloat16")
 STARTS = (DEFAULT, GAUSSIAN, EVA)
 # What each would leave in the place of the frozen weight W as the adapter is made.
 _REWRITES = {
@@ -43,10 +49,13 @@ def check_choices(config: TrainConfig) -> None:
 
     Raises:
         UsageError: the start rewrites the base, or there are two starts.
-        UnknownNameError: there is no such optimizer, start or way with long rows.
+        UnknownNameError: there is no such optimizer or start, no such way with rows, or no such dtype to store in.
     """
     _require_known("trainer.optimizer", config.trainer.optimizer, tuple(OPTIMIZERS))
+    _require_known("adapter.dtype", config.adapter.dtype, STORED)
     _require_known("data.on_long_row", config.data.on_long_row, ON_LONG_ROW)
+    _require_known("data.on_bad_row", config.data.on_bad_row, ON_BAD_ROW)
+    _require_known("data.near_duplicates", config.data.near_duplicates, NEAR_DUPLICATES)
     start = config.adapter.init_lora_weights
     if rewriting := next((name for name in _REWRITES if start.startswith(name)), None):
         raise UsageError(

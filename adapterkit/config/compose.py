@@ -192,7 +192,7 @@ def compose_recipe(recipe: str, child: TrainConfig, asked: Asked) -> tuple[Train
         composed.tracking.registered_model = "auto"
     config = typed(composed)
     config.resume = child.resume if child.resume in ("auto", "never") else "never"
-    config.output_dir = str(_beside(Path(child.output_dir), child.name + child.suffix, config.name))
+    config.output_dir = str(_beside(Path(child.output_dir), child.full_name, config.name))
     arguments += leaf_overrides(_plain(config), plain)
     files = _files([*arguments[:1], *_search(asked.config_dir)])
     return config, asked_for(arguments, files, config_dir=asked.config_dir)

@@ -64,3 +64,8 @@ class MergeConfig:
     tags: list[str] = field(default_factory=list)
     held_out: HeldOutConfig = field(default_factory=HeldOutConfig)
     data: DataConfig | None = None
+
+    @property
+    def full_name(self) -> str:
+        """The adapter's, with what tells the jobs of a sweep apart."""
+        return self.name + self.suffix

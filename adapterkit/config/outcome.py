@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.config.meant import advised, meant_by
+from adapterkit.config.nobody_reads import NOBODY_READS, NobodyReadsError, tell_if_nobody_reads, write_to_nobody
 from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError, UsageError
 
@@ -32,7 +33,8 @@ _log = logging.getLogger(__name__)
 def run_door(job: Callable[[], Any], *, goes_on: str | None = None) -> None:
     """Run a Hydra job and leave with its exit code.
 
-    0 fine, 1 failed, 2 wrong usage, 75 interrupted (EX_TEMPFAIL). `ADAPTERKIT_DEBUG=1` lets the traceback through.
+    0 fine, 1 failed, 2 wrong usage, 75 interrupted (EX_TEMPFAIL), 141 where nobody reads standard output any more.
+    `ADAPTERKIT_DEBUG=1` lets the traceback through.
 
     Args:
         job: the job.
@@ -65,8 +67,18 @@ def _leave(error: Exception) -> NoReturn:
     if os.environ.get("ADAPTERKIT_DEBUG"):
         raise error
     logging.shutdown()
+    if isinstance(error, BrokenPipeError):
+        _leave_if_nobody_reads()
     print(f"error: {message_of(error)}", file=sys.stderr)
     sys.exit(exit_code(error))
+
+
+def _leave_if_nobody_reads() -> None:
+    try:
+        tell_if_nobody_reads()
+    except NobodyReadsError:
+        write_to_nobody()
+        sys.exit(NOBODY_READS)
 
 
 class _WithoutWords:

@@ -11,6 +11,8 @@ from typing import Any
 
 # OmegaConf's mark of a value that must be given. To import OmegaConf for it would cost every look at a registry.
 MISSING: Any = "???"
+# Of `target_modules`: every linear layer of the decoder's blocks.
+ALL_LINEAR = "all-linear"
 
 
 @dataclass
@@ -47,7 +49,7 @@ class AdapterConfig:
     r: int = MISSING
     lora_alpha: float = MISSING
     lora_dropout: float = 0.0
-    target_modules: Any = "all-linear"
+    target_modules: Any = ALL_LINEAR
     use_rslora: bool = False
     use_dora: bool = False
     init_lora_weights: str = "default"
@@ -58,6 +60,11 @@ class AdapterConfig:
     max_artifact_mb: float | None = None
     intended_use: str = ""
     tags: list[str] = field(default_factory=list)
+
+    @property
+    def targets(self) -> list[str]:
+        """The names in `target_modules`, which may be one text."""
+        return [self.target_modules] if isinstance(self.target_modules, str) else list(self.target_modules)
 
 
 @dataclass
@@ -218,3 +225,8 @@ class TrainConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+
+    @property
+    def full_name(self) -> str:
+        """The adapter's, with what tells the jobs of a sweep apart."""
+        return self.name + self.suffix

@@ -14,11 +14,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 
+from adapterkit.config.doors import RECIPES, groups_of
+
 _SWEEP = {"-m", "--multirun"}
 # A name already differs where these differ.
 _IN_THE_NAME = ("name", "suffix", "persona", "recipe", "merge")
 # Choosing another file of a group, as opposed to setting a value.
-_GROUPS = ("model", "quantization", "adapter", "data", "trainer", "tracking", "method")
+_GROUPS = frozenset(group for door in RECIPES for group in groups_of(door))
 
 
 def with_sweep_names(arguments: Sequence[str]) -> list[str]:

@@ -95,4 +95,4 @@ def _clean(block: str) -> str:
 
 
 def _is_table(text: str) -> bool:
-    return sum(letter.isdigit() for letter in text) > _MOST_DIGITS * len(text)
+    return sum(map(str.isdigit, text)) > _MOST_DIGITS * len(text)

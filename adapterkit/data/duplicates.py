@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from adapterkit.config.choices import DROP, ERROR, IGNORE
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.leaks import check_leaks
 from adapterkit.data.near import THRESHOLD, Pair, near_pairs
@@ -13,7 +14,6 @@ from adapterkit.errors import DataError, counted, listed
 
 _log = logging.getLogger(__name__)
 
-CHOICES = ("warn", "error", "drop", "ignore")
 _SHOWN = 3
 
 
@@ -30,7 +30,7 @@ def settle_duplicates(splits: Mapping[str, Sequence[Conversation]], choice: str)
     """
     held = [rows for name, rows in splits.items() if name != "train"]
     check_leaks(splits["train"], *held)
-    if choice == "ignore":
+    if choice == IGNORE:
         return dict(splits)
     rows = RowChain((splits["train"], *held))
     pairs = near_pairs(rows)
@@ -43,7 +43,7 @@ def settle_duplicates(splits: Mapping[str, Sequence[Conversation]], choice: str)
     ):
         if found:
             _tell(found, rows, f"{what} (similarity {THRESHOLD} or more)", choice)
-    if choice != "drop" or not (leaks or twins):
+    if choice != DROP or not (leaks or twins):
         return dict(splits)
     gone = {pair.first for pair in leaks} | {pair.second for pair in twins}
     return {**splits, "train": _left(splits["train"], gone)}
@@ -62,9 +62,9 @@ def _tell(pairs: Sequence[Pair], rows: Sequence[Conversation], what: str, choice
     where = [f"{_place(rows[each.second])} and {_place(rows[each.first])} ({each.similarity:.2f})" for each in first]
     more = [f"... and {len(pairs) - _SHOWN:,} more"] if len(pairs) > _SHOWN else []
     told = f"{counted(len(pairs), 'pair')}: {what}.{listed([*where, *more])}"
-    if choice == "error":
+    if choice == ERROR:
         raise DataError(f"{told}\nRemove them, or let them be removed: data.near_duplicates=drop")
-    _log.warning("%s%s", told, "\nThese training rows are left out." if choice == "drop" else "")
+    _log.warning("%s%s", told, "\nThese training rows are left out." if choice == DROP else "")
 
 
 def _place(row: Conversation) -> str:

@@ -35,19 +35,22 @@ _WORTH_IT = 20_000
 _ROWS_AT_ONCE = 1024
 _BYTES_AT_ONCE = 4 << 20
 _MOST_WORKERS = 8
+_MOST_ASKED_FOR = 256
 
 
 def workers_for(rows: Sequence[Conversation]) -> int:
     """How many processes should encode rows; 1: this one alone.
 
     Raises:
-        UsageError: `ADAPTERKIT_WORKERS` is no number.
+        UsageError: `ADAPTERKIT_WORKERS` is no number from 1 to 256.
     """
     if not isinstance(rows, FileRows | RowView) or len(rows) < _WORTH_IT or all_of(rows).shape not in SHAPES.values():
         return 1
     wanted = os.environ.get("ADAPTERKIT_WORKERS", "")
-    if wanted and not (wanted.isdecimal() and int(wanted)):
-        raise UsageError(f"ADAPTERKIT_WORKERS={wanted} is no number of processes: give 1 or more, or leave it out.")
+    if wanted and not (wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted[:9]) <= _MOST_ASKED_FOR):
+        raise UsageError(
+            f"ADAPTERKIT_WORKERS={wanted[:40]} is no number of processes: give 1 to {_MOST_ASKED_FOR}, or leave it out."
+        )
     # Every rank on this machine reads the rows.
     ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return int(wanted) if wanted else min(usable_cores() // ranks, _MOST_WORKERS)

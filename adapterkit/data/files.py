@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from adapterkit.config.choices import QUARANTINE
 from adapterkit.config.schema import DataConfig
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.duplicates import settle_duplicates
@@ -18,7 +19,7 @@ from adapterkit.data.splits import Splits
 from adapterkit.data.splits_file import SplitsFile, read_splits_file
 from adapterkit.data.tables import dataset_lines
 from adapterkit.digest import sha256_file
-from adapterkit.errors import DataError, UnknownNameError, UsageError
+from adapterkit.errors import DataError, UnknownNameError, UsageError, excerpt
 from adapterkit.names import nearest
 
 DATASETS = "datasets:"
@@ -40,7 +41,7 @@ def read_files(config: DataConfig, persona: str | None, shape: Shape) -> Splits:
         UsageError: no training file was given, a file is `auto`, or a prompt was given.
     """
     places = _places(config)
-    bad = BadRows(config.on_bad_row == "quarantine", config.max_bad_ratio, config.quarantine)
+    bad = BadRows(config.on_bad_row == QUARANTINE, config.max_bad_ratio, config.quarantine)
     rows = {split: index_rows(_sources(split, at, bad.quarantined), shape, bad) for split, at in places.items()}
     origins = {f"file:{path}": sha256_file(path) for at in places.values() for path in at if isinstance(path, Path)}
     if config.splits is not None:
@@ -55,9 +56,18 @@ def read_files(config: DataConfig, persona: str | None, shape: Shape) -> Splits:
             _check_persona(persona, list(rows.values()))
             parts = {split: _of(persona, part) for split, part in parts.items()}
     if not parts["train"]:
-        raise DataError(f"No row is for persona '{persona}', though another file has some.", path=config.train)
+        raise DataError(_nothing_left(config, persona), path=config.train)
     source = str(config.train) + (f", {persona}" if persona else "")
     return Splits(parts["train"], parts.get("validation", ()), parts.get("test", ()), source, origins)
+
+
+def _nothing_left(config: DataConfig, persona: str | None) -> str:
+    if config.splits is None:
+        return f"No row is for persona '{persona}', though another file has some."
+    whose = f" of persona '{persona}'" if persona else ""
+    return (
+        f"Of the rows{whose} that {config.splits} names to train on, none is left: all were set aside or stand twice."
+    )
 
 
 def file_personas(config: DataConfig, shape: Shape) -> tuple[str, ...]:
@@ -70,7 +80,7 @@ def file_personas(config: DataConfig, shape: Shape) -> tuple[str, ...]:
     places = _places(config)
     if config.splits is not None:
         return tuple(sorted(read_splits_file(Path(config.splits)).personas))
-    bad = BadRows(config.on_bad_row == "quarantine", config.max_bad_ratio, config.quarantine)
+    bad = BadRows(config.on_bad_row == QUARANTINE, config.max_bad_ratio, config.quarantine)
     rows = index_rows(_sources("train", places["train"], bad.quarantined), shape, bad)
     return tuple(sorted(rows.where.names[1:]))
 
@@ -80,11 +90,13 @@ def _places(config: DataConfig) -> dict[str, list[Path | str]]:
     given = {"train": config.train, "validation": config.validation, "test": config.test}
     reader = config.reader
     for split, value in given.items():
-        if value == "auto":
+        if value == "auto" and split != "train":
             raise UsageError(
                 f"data={reader} splits nothing by itself: give data.{split}=FILE, or data.{split}=null for none."
             )
-    if config.train is None:
+        if value is not None and not value.strip():
+            raise UsageError(f"data.{split} is empty: give data.{split}=FILE, or data.{split}=null for none.")
+    if config.train in (None, "auto"):
         raise UsageError(f"data={reader} needs a file to train on: data={reader} data.train=FILE.jsonl")
     if config.prompt is not None:
         raise UsageError(
@@ -99,9 +111,16 @@ def _places(config: DataConfig) -> dict[str, list[Path | str]]:
 
 def _located(value: str) -> list[Path | str]:
     """The files of a place, in the order of their names, however the disk lists them."""
-    path = Path(value)
     if value.startswith(DATASETS):
         return [value]
+    try:
+        return _found(Path(value), value)
+    except (OSError, ValueError) as error:
+        # A name too long, a folder that may not be listed, `**` beside other letters.
+        raise DataError(f"No file can be looked for here: {error}.", path=excerpt(value)) from error
+
+
+def _found(path: Path, value: str) -> list[Path | str]:
     if path.is_dir():
         found: list[Path] = [each for each in path.rglob("*") if each.name.endswith(SUFFIXES) and each.is_file()]
         if not found:

@@ -156,6 +156,10 @@ def _read_settings(path: Path, above: tuple[str, ...], tags: dict[str, tuple[str
         )
     if not isinstance(parent, str | None):
         raise DataError(f"The parent must be a name, or be left out; this is {excerpt(parent)}.", path=path)
+    if parent == name:
+        raise DataError(
+            f"The parent of '{name}' cannot be '{name}'. Name another style, or leave parent out.", path=path
+        )
     if not isinstance(own, list) or not all(isinstance(tag, str) and tag.strip() for tag in own):
         raise DataError("The tags must be a list of texts, such as tags: [dance, fast]", path=path)
     tags[name] = tuple(own)

@@ -51,6 +51,7 @@ class RowIndex(NamedTuple):
         names: of the personas; the first is empty and stands for none.
         digests: of what each row says, uint8 (rows, 16).
         weights: how much each row counts, float64 (rows,).
+        counts: for each file, how many rows it has, bad ones counted.
     """
 
     runs: tuple[Run, ...]
@@ -60,6 +61,7 @@ class RowIndex(NamedTuple):
     names: tuple[str, ...]
     digests: NDArray[np.uint8]
     weights: NDArray[np.float64]
+    counts: tuple[int, ...]
 
     def run_of(self, row: int) -> Run:
         """The run that a row is in."""
@@ -109,12 +111,12 @@ def indexed(sources: Sequence[Source], shape: Shape, bad: BadRows) -> RowIndex:
         DataError: a file has no row, or has bad ones that `bad` does not take.
     """
     growing = _Growing()
-    for number, source in enumerate(sources):
-        _read(growing, number, source, shape, bad)
-    return growing.index()
+    counts = [_read(growing, number, source, shape, bad) for number, source in enumerate(sources)]
+    return growing.index(tuple(counts))
 
 
-def _read(growing: _Growing, number: int, source: Source, shape: Shape, bad: BadRows) -> None:
+def _read(growing: _Growing, number: int, source: Source, shape: Shape, bad: BadRows) -> int:
+    """How many rows there are, bad ones counted."""
     place = 0
     with bad.of(source.path) as aside:
         for line in source.lines(limit=jsonl.LINE_LIMIT, skip=bad.quarantined):
@@ -130,6 +132,7 @@ def _read(growing: _Growing, number: int, source: Source, shape: Shape, bad: Bad
         if not place:
             raise empty_file(source.path)
         aside.close(rows=place)
+    return place
 
 
 def said_in(line: bytes, shape: Shape, path: str, number: int) -> Said:
@@ -192,7 +195,7 @@ class _Growing:
             values.extend(array(values.typecode, [usual]) * missing)
         return values
 
-    def index(self) -> RowIndex:
+    def index(self, counts: tuple[int, ...]) -> RowIndex:
         import numpy as np
 
         count = len(self._starts)
@@ -200,7 +203,7 @@ class _Growing:
             tuple(self._runs), np.frombuffer(self._starts, np.int64), np.frombuffer(self._sizes, np.int32),
             self._column(self._personas, np.zeros((), np.int32), count), tuple(self._names),
             np.frombuffer(self._digests, np.uint8).reshape(-1, DIGEST_BYTES),
-            self._column(self._weights, np.ones(()), count),
+            self._column(self._weights, np.ones(()), count), counts,
         )  # fmt: skip
 
     def _column(self, values: array[Any], usual: NDArray[Any], count: int) -> NDArray[Any]:

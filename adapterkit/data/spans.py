@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_SENTINEL = "ANSWER-0f2c91"  # stands for an answer while its surroundings are looked at
+_SENTINEL = "ANSWER-0f2c91"  # stands for what a turn says while its surroundings are looked at
+_MARKUP_HAS = 64  # letters: what is longer does not happen to stand in a template's own words
 _SPLIT_HINT = "Make rows that end with one answer each, or use a template that marks answers with {% generation %}."
 
 Span = tuple[int, int]
@@ -49,7 +50,7 @@ def render(conversation: Conversation, tokenizer: PreTrainedTokenizerBase) -> Re
         )
     _check_roles(conversation)
     text = apply_template(conversation.turns, tokenizer, conversation.origin)
-    _check_system(conversation, text)
+    _check_system(conversation, tokenizer, text)
     refuse_forged(conversation, text, tokenizer)
     if _GENERATION.search(tokenizer.get_chat_template()):
         spans = _marked_spans(conversation, tokenizer, text)
@@ -69,9 +70,15 @@ def _check_roles(conversation: Conversation) -> None:
             )
 
 
-def _check_system(conversation: Conversation, text: str) -> None:
+def _check_system(conversation: Conversation, tokenizer: PreTrainedTokenizerBase, text: str) -> None:
     first = conversation.turns[0] if conversation.turns else None
-    if first is not None and first.role == "system" and first.content.strip() not in text:
+    if first is None or first.role != "system":
+        return
+    written = first.content.strip() in text
+    if written and len(first.content) <= _MARKUP_HAS:
+        turns = (Turn("system", _SENTINEL), *conversation.turns[1:])
+        written = _SENTINEL in apply_template(turns, tokenizer, conversation.origin)
+    if not written:
         raise conversation.origin.error(
             "The chat template drops or changes what turn 1 (system) says once an answer follows. Write it at the "
             "beginning of the first user turn, or use another template."

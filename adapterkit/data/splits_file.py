@@ -62,7 +62,7 @@ class SplitsFile:
         if len(rows.sources) > 1:
             raise DataError("A splits file numbers the rows of one file: give data.train=FILE.", path=self.path)
         ids = _places_of_ids(rows, {name for *_, name in self._entries() if isinstance(name, str)})
-        count = int(rows.where.places()[-1]) + 1
+        (count,) = rows.where.counts
         found: dict[tuple[str, str], set[int]] = {}
         for persona, split, name in self._entries():
             place = ids.get(name) if isinstance(name, str) else name

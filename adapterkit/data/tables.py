@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ def parquet_lines(path: Path) -> Iterator[bytes]:
     """Every row of a Parquet file as one line; the line's number is the row's, from 1.
 
     Raises:
-        DataError: the file is no Parquet file, is cut off, or holds text that is not UTF-8.
+        DataError: the file is no Parquet file, is cut off, names two columns alike, or holds text that is not UTF-8.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -24,6 +27,7 @@ def parquet_lines(path: Path) -> Iterator[bytes]:
     done = 0
     try:
         with pq.ParquetFile(path) as file:
+            _require_single_columns(path, file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 yield b"".join(_batch_lines(path, batch, done))
                 done += batch.num_rows
@@ -61,6 +65,10 @@ def dataset_lines(address: str, split: str) -> Iterator[bytes]:
 
 def _parts(address: str, split: str) -> tuple[str, str, str]:
     name, chosen, config = (*address.removeprefix("datasets:").split(":", 2), "", "")[:3]
+    if not name.strip():
+        raise DataError(
+            "It names no dataset: datasets:NAME, datasets:NAME:SPLIT or datasets:NAME:SPLIT:CONFIG", path=address
+        )
     return name, chosen or split, config
 
 
@@ -77,6 +85,29 @@ def _batch_lines(path: Path, batch: Any, done: int) -> Iterator[bytes]:
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    # What JSON has no word for (a time, bytes) is null: a reader that needs it then says what it needs. NaN stays, and
-    # is refused with its line like any other.
-    return json.dumps(row, ensure_ascii=False, default=lambda _: None).encode("utf-8") + b"\n"
+    # NaN stays, and is refused with its line like any other.
+    return json.dumps(row, ensure_ascii=False, default=_in_json).encode("utf-8") + b"\n"
+
+
+def _in_json(value: object) -> object:
+    """What JSON has no word for: numbers as numbers, times as ISO 8601, bytes as the text they hold.
+
+    What is left becomes an object that tells its type, never null: a reader that needs it says so, with the row's line,
+    where null would be taken as not given.
+    """
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        with contextlib.suppress(UnicodeDecodeError):
+            return value.decode("utf-8")
+    return {"type": type(value).__name__}
+
+
+def _require_single_columns(path: Path, names: Sequence[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        told = ", ".join(map(repr, twice))
+        raise DataError(f"More than one column is named {told}: a row has room for one. Rename or drop one.", path=path)

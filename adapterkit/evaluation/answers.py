@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ def greedy_answers(
     *,
     max_new_tokens: int,
     batch_size: int = 20,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> list[str]:
     """What a model answers to each message, alone in its conversation.
 
@@ -25,7 +24,6 @@ def greedy_answers(
         messages: what the user says.
         max_new_tokens: the longest answer; what is longer is cut.
         batch_size: messages at once, of like length.
-        progress: wraps the list of batches, for a progress bar.
 
     Returns:
         One text a message, in their order, without special tokens.
@@ -38,7 +36,7 @@ def greedy_answers(
     model.eval()
     try:
         with torch.inference_mode():
-            for indices in progress(batches):
+            for indices in batches:
                 texts = _answered(model, tokenizer, [prompts[index] for index in indices], max_new_tokens)
                 found.update(zip(indices, texts, strict=True))
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from adapterkit.evaluation.answers import greedy_tokens
-from adapterkit.evaluation.logits import gap, text_logits
+from adapterkit.evaluation.logits import Gap, gap, text_logits
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,10 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Distance:
+class Distance(Gap):
     """How far a model is from another, over the texts of that other one.
 
     Attributes:
-        largest: of the differences between logits.
-        mean: of their absolute values.
-        agreement: the share of positions at which both would take the same token next.
         divergence: Kullback-Leibler divergence from the other model's next token to this one's, in nats, the mean over
             all positions.
         nats_before: what a token of the answers costs the model that gave them, in nats.
@@ -42,9 +39,6 @@ class Distance:
         positions: at which logits were compared.
     """
 
-    largest: float
-    mean: float
-    agreement: float
     divergence: float
     nats_before: float
     nats_after: float
@@ -77,10 +71,14 @@ def distance(said: Said, model: Any, tokenizer: Any) -> Distance:
         divergence += (one.exp() * (one - other)).sum().item()
         if following is not None:
             before, after, tokens = before - one[following].item(), after - other[following].item(), tokens + 1
+    answered = max(tokens, 1)
     return Distance(
-        found.largest, found.mean, found.agreement, divergence / len(logits),
-        before / max(tokens, 1), after / max(tokens, 1), len(logits),
-    )  # fmt: skip
+        **vars(found),
+        divergence=divergence / len(logits),
+        nats_before=before / answered,
+        nats_after=after / answered,
+        positions=len(logits),
+    )
 
 
 def _following(said: Said) -> list[int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from adapterkit.base.heap import release_freed
-
-IGNORED = -100
+from adapterkit.data.template import IGNORED
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ def row_losses(
     collate: Callable[[list[Mapping[str, Any]]], Mapping[str, torch.Tensor]],
     *,
     batch_size: int,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> list[RowLoss]:
     """Evaluate rows without gradients and without dropout, batched by length; the model's mode is put back.
 
@@ -66,7 +64,6 @@ def row_losses(
         rows: each with `input_ids` and `labels`.
         collate: makes one padded batch of several rows.
         batch_size: rows a batch.
-        progress: wraps the list of batches, for a progress bar.
 
     Returns:
         One loss a row, in the order of the rows.
@@ -80,7 +77,7 @@ def row_losses(
     release_freed()
     try:
         with torch.inference_mode():
-            for indices in progress(batches):
+            for indices in batches:
                 batch = {key: value.to(model.device) for key, value in collate([rows[i] for i in indices]).items()}
                 losses, targets = label_losses(model, batch)
                 tokens = (targets != IGNORED).sum(dim=1).tolist()

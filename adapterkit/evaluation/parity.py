@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from adapterkit.evaluation.answers import greedy_tokens, prompt_ids
-from adapterkit.evaluation.logits import gap, text_logits
+from adapterkit.evaluation.logits import Gap, gap, text_logits
 
 # Short, unlike one another, and about nothing that an adapter is likely to be trained on.
 PROMPTS = (
@@ -29,7 +29,7 @@ class Stack(Protocol):
     def model(self) -> Any:
         """With every member."""
 
-    def without_trainee(self) -> AbstractContextManager[Any]:
+    def without_top(self) -> AbstractContextManager[Any]:
         """Without the top member."""
 
     def with_zero_delta(self) -> AbstractContextManager[Any]:
@@ -37,19 +37,13 @@ class Stack(Protocol):
 
 
 @dataclass(frozen=True)
-class Departure:
+class Departure(Gap):
     """How far one model's logits and answers are from another's, over the same texts.
 
     Attributes:
-        largest: of the differences between logits; infinite where one is no number.
-        mean: of their absolute values.
-        agreement: the share of positions at which both would take the same token next.
         first_differing: for each prompt the first token of the greedy answer that differs, from 0; null: none does.
     """
 
-    largest: float
-    mean: float
-    agreement: float
     first_differing: tuple[int | None, ...]
 
     @property
@@ -124,7 +118,7 @@ def prompt_logits(model: Any, tokenizer: Any, *, prompts: Sequence[str] = PROMPT
 
 
 def _compare(stack: Stack, tokenizer: Any, prompts: Sequence[str], new_tokens: int) -> Parity:
-    with stack.without_trainee() as parent:
+    with stack.without_top() as parent:
         answers = greedy_tokens(parent, tokenizer, prompts, max_new_tokens=new_tokens)
         texts = [[*prompt, *answer] for prompt, answer in answers]
         logits = text_logits(parent, tokenizer, texts)
@@ -132,8 +126,7 @@ def _compare(stack: Stack, tokenizer: Any, prompts: Sequence[str], new_tokens: i
     def departure(model: Any) -> Departure:
         said = greedy_tokens(model, tokenizer, prompts, max_new_tokens=new_tokens)
         first = tuple(_first_differing(a, b) for (_, a), (_, b) in zip(answers, said, strict=True))
-        found = gap(logits, text_logits(model, tokenizer, texts))
-        return Departure(found.largest, found.mean, found.agreement, first)
+        return Departure(**vars(gap(logits, text_logits(model, tokenizer, texts))), first_differing=first)
 
     with stack.with_zero_delta() as model:
         zero = departure(model)

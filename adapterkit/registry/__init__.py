@@ -1,9 +1,10 @@
 """The registry: publish, resolve, verify with ancestors."""
 
 from adapterkit.registry.collect import KEEP, Collection
-from adapterkit.registry.freshness import BROKEN, FRESH, STALE, Look, Reason, Standing, judge
+from adapterkit.registry.finding import version_with
+from adapterkit.registry.freshness import BROKEN, FRESH, Look, Reason, Standing, judge
 from adapterkit.registry.history import Event, history_of
-from adapterkit.registry.layout import DEFAULT_REGISTRY, REGISTRY_VARIABLE, default_registry
+from adapterkit.registry.layout import default_registry
 from adapterkit.registry.lost_parents import by_ref, problem_of
 from adapterkit.registry.moving import Moved
 from adapterkit.registry.oddities import oddities
@@ -12,17 +13,13 @@ from adapterkit.registry.registry import Registry
 from adapterkit.registry.resolving import Pointer, Resolved, given_up
 from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry, without_collector
-from adapterkit.registry.verification import verify
+from adapterkit.registry.verify_target import verify
 from adapterkit.registry.versioning import VersionFacts, next_version
-from adapterkit.registry.with_weights import version_with
 
 __all__ = [
     "BROKEN",
-    "DEFAULT_REGISTRY",
     "FRESH",
     "KEEP",
-    "REGISTRY_VARIABLE",
-    "STALE",
     "Collection",
     "Entry",
     "Event",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from adapterkit.artifacts import (
@@ -17,22 +16,21 @@ from adapterkit.artifacts import (
     VerificationReport,
     from_report,
     parse_json,
-    verify_directory,
 )
 from adapterkit.artifacts.read import refuse_hollow
-from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError, listed
+from adapterkit.errors import AdapterKitError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
-from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
+from adapterkit.manifest import MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef, Version, check_name
 from adapterkit.registry.aliases import LATEST, PRODUCTION
-from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.collect import KEEP, Collection, collect, plan_collection
-from adapterkit.registry.intact import intact
+from adapterkit.registry.finding import intact
 from adapterkit.registry.layout import default_registry, list_names, list_versions, refuse_links
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.resolving import Pointer, Resolved, aliases, pointers, resolve
 from adapterkit.registry.survey import Entry, survey
+from adapterkit.registry.verifying import misplaced, problems_of_ancestors, verified_lineage, verify_one
 from adapterkit.stores import read_file, staging_directory
 
 
@@ -156,7 +154,7 @@ class Registry:
             raise
         manifest = Manifest.from_json(parse_json(data, MANIFEST_FILE))
         if manifest.ref != found.ref:
-            raise RegistryError(f"{found.path}: {_misplaced(manifest, found.ref)}")
+            raise RegistryError(f"{found.path}: {misplaced(manifest, found.ref)}")
         return manifest
 
     def artifact(self, ref: AdapterRef | str, *, keys: Sequence[PublicKey] = ()) -> Artifact:
@@ -167,7 +165,7 @@ class Registry:
             RefNotFoundError: the registry does not hold it.
             ArtifactError: it is not intact, or is not the adapter that its directory names.
         """
-        return from_report(self._verify_one(self.resolve(ref), keys))
+        return from_report(verify_one(self.resolve(ref), keys))
 
     def verify(self, ref: AdapterRef | str, *, keys: Sequence[PublicKey] = ()) -> VerificationReport:
         """Verify an adapter and every ancestor that its lineage names.
@@ -181,7 +179,7 @@ class Registry:
             RefNotFoundError: the registry does not hold the adapter itself; a missing ancestor is only reported.
             MissingExtraError: a signature cannot be checked without a package that is not installed.
         """
-        return self.with_ancestors(self._verify_one(self.resolve(ref), keys), keys=keys)
+        return self.with_ancestors(verify_one(self.resolve(ref), keys), keys=keys)
 
     def with_ancestors(self, report: VerificationReport, *, keys: Sequence[PublicKey] = ()) -> VerificationReport:
         """A report on an artifact alone, with what is wrong with the ancestors that it names; keys as for `verify`."""
@@ -201,7 +199,7 @@ class Registry:
             parents: the ancestors, root-first.
             keys: when there are any, each ancestor must bear a valid signature by one of them.
         """
-        return ancestor_problems(lineage, parents, partial(self._verify_if_held, keys=keys))
+        return problems_of_ancestors(self.path, lineage, parents, keys)
 
     def lineage(self, ref: AdapterRef | str) -> Lineage:
         """The chain an adapter stands on, as its manifest tells it.
@@ -224,12 +222,7 @@ class Registry:
             ArtifactError: a member is damaged, is not the one that was built on, or is not signed as demanded.
             MissingExtraError: a signature cannot be checked without a package that is not installed.
         """
-        itself = self.artifact(ref, keys=keys)
-        lineage = itself.manifest.lineage
-        artifacts = [*(self.artifact(member.ref, keys=keys) for member in lineage.parents), itself]
-        if problems := [str(problem) for problem in self.ancestor_problems(lineage, lineage.parents)]:
-            raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed(problems)}", problems)
-        return artifacts
+        return verified_lineage(self.path, self.resolve(ref), keys)
 
     def find_run_key(self, name: str, run_key: str) -> Artifact | None:
         """The newest intact artifact of an adapter that was made under a run key; damaged ones are passed over.
@@ -278,22 +271,3 @@ class Registry:
             RegistryError: an ancestor is missing, damaged or another one than the draft names, or the disk refuses.
         """
         return publish(self, draft, version)
-
-    def _verify_one(self, found: Resolved, keys: Sequence[PublicKey] = ()) -> VerificationReport:
-        report = dataclasses.replace(verify_directory(found.path, keys=keys), ref=found.ref)
-        problems = list(report.problems)
-        if report.manifest is not None and report.manifest.ref != found.ref:
-            problems.append(Problem(MANIFEST_FILE, _misplaced(report.manifest, found.ref)))
-        if None not in (report.digest, found.artifact_digest) and report.digest != found.artifact_digest:
-            problems.append(Problem(CHECKSUMS_FILE, "is another one than when the alias was moved here"))
-        return dataclasses.replace(report, problems=tuple(problems))
-
-    def _verify_if_held(self, ref: AdapterRef, keys: Sequence[PublicKey] = ()) -> VerificationReport | None:
-        try:
-            return self._verify_one(self.resolve(ref), keys)
-        except RefNotFoundError:
-            return None
-
-
-def _misplaced(manifest: Manifest, ref: AdapterRef) -> str:
-    return f"is the manifest of {manifest.ref}, and its directory is that of {ref}: a directory was renamed or copied"

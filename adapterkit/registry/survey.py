@@ -56,8 +56,8 @@ class Entry:
         self.parents = [(member.ref, member.weights_digest) for member in members]
 
     @property
-    def manifest(self) -> Glance:
-        """What it says of itself.
+    def readable(self) -> Glance:
+        """What it says of itself, for whoever cannot do without.
 
         Raises:
             RegistryError: that cannot be read.

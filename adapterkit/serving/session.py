@@ -63,7 +63,7 @@ class Session:
         Raises:
             UsageError: the blend is interpolative, and the weights of the others add up to zero.
         """
-        with self.stack.without_trainee() as model:
+        with self.stack.without_top() as model:
             yield model
 
     def generate(

@@ -19,7 +19,7 @@ from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.names import peft_name
 from adapterkit.stack.blend import Blend
 from adapterkit.stack.fit import require_dora_trains, require_lineage
-from adapterkit.stack.guard import FrozenMember, require_trainable_set
+from adapterkit.stack.frozen_member import FrozenMember, require_trainable_set
 from adapterkit.stack.layers import adapter_parameters, silence_dropout
 from adapterkit.stack.live import LiveStack
 from adapterkit.stack.member import StackMember, read_published

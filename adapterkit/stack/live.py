@@ -95,7 +95,7 @@ class LiveStack:
         self._merged = None
 
     @contextmanager
-    def without_trainee(self) -> Iterator[PeftModel]:
+    def without_top(self) -> Iterator[PeftModel]:
         """The model as it answers without its top member: the parents' stack in the same blend, or the bare base.
 
         Raises:
@@ -121,7 +121,7 @@ class LiveStack:
         """The model with a top member that changes nothing: its B zero, or under the interpolative blend its weight.
 
         Raises:
-            StackError, UsageError: as `without_trainee`.
+            StackError, UsageError: as `without_top`.
         """
         self._require_unmerged("taken apart")
         if self.blended.kind == ADDITIVE:

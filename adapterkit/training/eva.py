@@ -21,8 +21,8 @@ import torch
 from peft.utils.incremental_pca import IncrementalPCA
 from tqdm import tqdm
 
+from adapterkit.data.template import IGNORED
 from adapterkit.errors import DataError, UsageError, counted
-from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.layers import lora_layers
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapterkit.config.schedules import schedule_settings
-from adapterkit.config.schema import DataConfig, TrainConfig
+from adapterkit.config.schema import ALL_LINEAR, DataConfig, TrainConfig
 from adapterkit.digest import json_digest
 from adapterkit.lineage import BaseIdentity
 
@@ -34,8 +34,8 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     came later and stands at its default, is not said, so that it changes no digest of a training without it.
     """
     adapter = {k: v for k, v in _said(dataclasses.asdict(config.adapter)).items() if k not in _NOT_OF_SHAPE}
-    if (targets := adapter["target_modules"]) != "all-linear":
-        adapter["target_modules"] = sorted({targets} if isinstance(targets, str) else set(targets))
+    if config.adapter.target_modules != ALL_LINEAR:
+        adapter["target_modules"] = sorted(set(config.adapter.targets))
     training = dataclasses.asdict(config.trainer) | {"lr_scheduler_kwargs": schedule_settings(config.trainer) or None}
     trainer = {k: v for k, v in _said(training).items() if k not in _WATCHING_ONLY}
     plain: dict[str, Any] = {

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 
-from adapterkit.evaluation.loss import IGNORED, RowLoss, row_losses
+from adapterkit.data.template import IGNORED
+from adapterkit.evaluation.loss import RowLoss, row_losses
 from adapterkit.ranks import Ranks
 
 Collate = Callable[[list[Any]], dict[str, Any]]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import torch
 
-from adapterkit.evaluation.loss import IGNORED
+from adapterkit.data.template import IGNORED
 
 
 def weighed(losses: torch.Tensor, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -14,7 +14,7 @@ from adapterkit.registry.registry import Registry
 from adapterkit.stack.fit import require_dora_trains
 from adapterkit.training.optimizers import require_optimizer_runs
 from adapterkit.workflows.parents import require_base, require_room
-from adapterkit.workflows.run_directory import config_yaml
+from adapterkit.workflows.recorded import config_yaml
 from adapterkit.workflows.starting import require_start
 
 
@@ -33,7 +33,7 @@ def require_possible(config: TrainConfig, name: str, registry: Registry, device:
         StackError: the adapter is a DoRA, and the base cannot train it here.
         RefNotFoundError, ArtifactError: as `require_start`.
     """
-    config_yaml(config)
+    config_yaml(config)  # raises where the config cannot be published
     require_dora_trains(config.adapter.use_dora, settings_of(config.quantization), device)
     require_optimizer_runs(config.trainer.optimizer, device)
     require_start(config, registry, name)

@@ -14,7 +14,8 @@ from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.training.fit import Fit
 from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings_digest
 from adapterkit.workflows.preparing import Plan
-from adapterkit.workflows.run_directory import RunDirectory, config_yaml
+from adapterkit.workflows.recorded import config_yaml
+from adapterkit.workflows.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

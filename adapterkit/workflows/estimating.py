@@ -160,7 +160,7 @@ def _foreseen(
     config: TrainConfig, asked: Asked, compose_parent: ComposeParent | None
 ) -> tuple[list[Estimate], list[int]]:
     """Estimates, and the parameters of every member of the lineage."""
-    name = check_name(config.name + config.suffix, said_as="name=")
+    name = check_name(config.full_name, said_as="name=")
     check_values(config)
     trackers_of(config.tracking, name)
     registry, model, device = Registry(Path(config.registry)), config.model, resolve_device(config.device)
@@ -189,7 +189,7 @@ def _lineage(
         return _foreseen(*parent, compose_parent)
     # Only a comparison needs the digest of the base, for which its files are read.
     identity, _ = identify(config.model, config.quantization)
-    require_trains_on(members, config.name + config.suffix, identity, device)
+    require_trains_on(members, config.full_name, identity, device)
     return [], [member.manifest.adapter.parameters for member in members]
 
 
@@ -202,7 +202,7 @@ def _estimate(config: TrainConfig, ground: Ground, work: Work, parents: Sequence
     fused = _fused(config, ground)
     pace = guessed_pace(outline, work.label_share, rate, fused=fused)
     return Estimate(
-        name=config.name + config.suffix,
+        name=config.full_name,
         rank=adapter.r,
         alpha=adapter.lora_alpha,
         suggested_rank=largest_rank(adapter, limit, outline, thumb, **beside) if thumb > adapter.r else thumb,

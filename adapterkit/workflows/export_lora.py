@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from adapterkit.artifacts import (
+    BASE_LINES,
+    PEFT_IMPORTS,
     Artifact,
     canonical_config,
+    fenced,
     stacking_lines,
     verified_settings,
     verified_weights,
@@ -18,7 +22,6 @@ from adapterkit.errors import ExportError, UsageError, listed
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.merging.export import gguf_lora, low_bit_file
 from adapterkit.merging.export.model_files import base_config
-from adapterkit.merging.export.readme import fenced
 from adapterkit.merging.export.record import Losses, base_name, is_public
 from adapterkit.merging.export.vllm import rank_for, vllm_problems
 from adapterkit.merging.plain import PlainLora
@@ -173,15 +176,12 @@ def _alone(members: Sequence[Artifact], request: ExportRequest) -> list[str]:
 
 def _peft_lines(base: str, load: Sequence[str]) -> list[str]:
     return [
-        "import torch",
-        "from peft import PeftModel",
-        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        *PEFT_IMPORTS,
         "",
-        f'BASE = "{base}"  # or the folder where it lies',
+        f"BASE = {json.dumps(base, ensure_ascii=False)}  # or the folder where it lies",
         'FOLDER = "."  # where this file lies, or the id of this repository',
         "",
-        "tokenizer = AutoTokenizer.from_pretrained(BASE)",
-        "base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)",
+        *BASE_LINES,
         *load,
         "model.eval()",
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from adapterkit.artifacts import Artifact
+from adapterkit.artifacts import Artifact, fenced
 from adapterkit.base.load import identify, load_base
 from adapterkit.base.quantization import keep_bytes_in_place, torch_dtype
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
@@ -18,7 +18,6 @@ from adapterkit.evaluation.distance import Distance, Said, distance, said_by
 from adapterkit.evaluation.parity import PROMPTS
 from adapterkit.lineage import BaseIdentity
 from adapterkit.merging.export.merged import MergedModel, MergeInto, write_merged
-from adapterkit.merging.export.readme import fenced
 from adapterkit.merging.export.record import Losses
 from adapterkit.serving.session import as_trained, session_of
 from adapterkit.stack.blend import Blend

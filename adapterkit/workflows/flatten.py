@@ -12,7 +12,6 @@ import yaml
 
 from adapterkit.artifacts import Artifact, ArtifactDraft
 from adapterkit.digest import json_digest
-from adapterkit.errors import UsageError
 from adapterkit.manifest import BaseRecord, DataRecord, MergeRecord
 from adapterkit.merging.flatten import flatten as flat
 from adapterkit.merging.recompress import recompress
@@ -29,6 +28,7 @@ from adapterkit.workflows.combined import (
     stored_dtype,
     write_plain,
 )
+from adapterkit.workflows.parents import require_own_name
 
 METHOD = "flatten"
 
@@ -71,7 +71,7 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
     members = registry.lineage_artifacts(request.ref)
     blend = blend_of(len(members), request.blend, request.weights)
     name = check_name(request.name or f"{members[-1].manifest.name}_flat", said_as="--name ")
-    _require_own_name(name, members)
+    require_own_name(name, [member.ref for member in members], f"--name {name}_flat")
     options = _options(request, blend)
     key = _run_key(members, blend, options)
     if (existing := registry.find_run_key(name, key)) is not None:
@@ -82,15 +82,6 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
         where = write_plain(found, members[-1].manifest.lineage.base, scratch, padded=request.padded)
         draft = _draft(name, members, blend, options, key, found, scratch, where)
         return registry.publish(draft)
-
-
-def _require_own_name(name: str, members: Sequence[Artifact]) -> None:
-    """Refuse the name of a member: what stands on that would come to stand on what was made of it, a circle."""
-    if own := [member.ref for member in members if member.ref.name == name]:
-        raise UsageError(
-            f"'{name}' would be made of {own[0]}, an earlier version of itself, and every new version would make the "
-            f"one before it stale. Give it a name of its own: --name {name}_flat"
-        )
 
 
 def _options(request: FlattenRequest, blend: Blend) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def merge(config: MergeConfig) -> MergeOutcome:
     Raises:
         AdapterKitError: anything a user can cause; nothing is published then.
     """
-    name = check_name(config.name + config.suffix, said_as="name=")
+    name = check_name(config.full_name, said_as="name=")
     plan = plan_merge(name, config)
     if not config.force and (existing := plan.registry.find_run_key(name, plan.key)) is not None:
         say_merge.already_there(existing, plan.registry)

@@ -67,5 +67,5 @@ def merge_adapters(
     words += [f"{key}={quoted(value)}" for key, value in given.items() if value is not None]
     with composing(), as_usage_error():
         config = compose_merge([*words, *overrides], Path(config_dir) if config_dir is not None else None)
-    config.output_dir = str(run_folder(outputs, config.name + config.suffix))
+    config.output_dir = str(run_folder(outputs, config.full_name))
     return merge(config)

@@ -22,7 +22,8 @@ from adapterkit.workflows.combined import DTYPES, Combined, environment_of, fact
 from adapterkit.workflows.held_out import NOT_ASKED, Text, recorded_text
 from adapterkit.workflows.merge_plan import MergePlan
 from adapterkit.workflows.merge_trial import Kept, MergeProof, Trial
-from adapterkit.workflows.run_directory import RunDirectory, config_yaml
+from adapterkit.workflows.recorded import config_yaml
+from adapterkit.workflows.run_directory import RunDirectory
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from adapterkit.names import AdapterRef, nearest
 from adapterkit.registry import Registry
 from adapterkit.workflows.combined import stored_dtype
 from adapterkit.workflows.held_out import Text, given_text
-from adapterkit.workflows.parents import require_room
+from adapterkit.workflows.parents import require_own_name, require_room
 
 # Raise it when the same merge would come to other weights than before.
 MERGE_SCHEMA = 1
@@ -160,11 +160,7 @@ def _check_values(config: MergeConfig, name: str, refs: Sequence[AdapterRef]) ->
     held = config.held_out
     if held.batch_size < 1 or (held.max_rows is not None and held.max_rows < 2):
         raise UsageError("held_out.batch_size takes a number from 1 on, held_out.max_rows one from 2 on, or null.")
-    if name in [ref.name for ref in refs]:
-        raise UsageError(
-            f"'{name}' would be made of an earlier version of itself, and every new version would make the one before "
-            f"it stale. Give it a name of its own: name={name}_merged"
-        )
+    require_own_name(name, refs, f"name={name}_merged")
 
 
 def _recorded(source: Artifact) -> Measured:

@@ -181,7 +181,7 @@ class Trial:
         try:
             stack.attach([*self._plan.parents, source])
             if without not in self._known:
-                with stack.without_trainee() as model:
+                with stack.without_top() as model:
                     self._known[without] = self._losses(model, rows)
             if alone not in self._known:
                 self._known[alone] = self._losses(stack.model, rows)

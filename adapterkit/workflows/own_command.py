@@ -28,7 +28,7 @@ def asked_now(entry: Entry) -> tuple[TrainConfig, Asked]:
         HydraException: it cannot be composed any more; OmegaConf and the disk raise theirs.
     """
     config, asked = _config_of(entry)
-    if (made := config.name + config.suffix) != entry.name:
+    if (made := config.full_name) != entry.name:
         raise UsageError(
             f"The command of '{entry.name}' makes '{made}' now. Train that by its own command, and retire "
             f"'{entry.name}'."
@@ -63,7 +63,7 @@ def way_out(entry: Entry) -> str:
 
 
 def _is_imported(entry: Entry) -> bool:
-    return entry.glance is not None and entry.manifest.data.source == IMPORTED
+    return entry.glance is not None and entry.readable.data.source == IMPORTED
 
 
 def _config_of(entry: Entry) -> tuple[TrainConfig, Asked]:

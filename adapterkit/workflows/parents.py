@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from adapterkit.artifacts.read import Artifact
@@ -76,17 +76,32 @@ def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
             )
 
 
+def require_own_name(name: str, refs: Iterable[AdapterRef], other: str, *, does: str = "be made of") -> None:
+    """Demand that an adapter does not bear the name of what it comes from.
+
+    Args:
+        name: the adapter's.
+        refs: what it comes from.
+        other: how to say another name, for the message.
+        does: what it would do with them, for the message.
+
+    Raises:
+        UsageError: it does: what stands on that name would come to stand on what was made of it, a circle.
+    """
+    if own := [ref for ref in refs if ref.name == name]:
+        raise UsageError(
+            f"'{name}' would {does} {own[0]}, an earlier version of itself, and every new version would make the one "
+            f"before it stale. Give it a name of its own: {other}"
+        )
+
+
 def require_room(parents: Sequence[Artifact], name: str) -> None:
     """Demand that one more adapter, of this name, may stand on the parents.
 
     Raises:
         UsageError: the lineage is as long as it may be, or has a version of this very adapter in it.
     """
-    if own := [parent.manifest.ref for parent in parents if parent.manifest.name == name]:
-        raise UsageError(
-            f"'{name}' would stand on {own[0]}, an earlier version of itself, and every new version would make the one "
-            f"before it stale. Give it a name of its own: name={name}_on_top"
-        )
+    require_own_name(name, [parent.ref for parent in parents], f"name={name}_on_top", does="stand on")
     if len(parents) >= MAX_LINEAGE:
         raise UsageError(
             f"{parents[-1].manifest.ref} has {len(parents) - 1} ancestors, and {MAX_LINEAGE} members are the most. "
@@ -101,4 +116,4 @@ def recipe_for(
     if ref.selector is not None or config.parent_recipe is None or compose_parent is None:
         return None
     parent = compose_parent(config.parent_recipe, config, asked)
-    return parent if parent is not None and parent[0].name + parent[0].suffix == ref.name else None
+    return parent if parent is not None and parent[0].full_name == ref.name else None

@@ -84,7 +84,7 @@ class Present:
 
     def base(self, entry: Entry, look: Look) -> None:
         """Is the base that its id leads to still the one that was trained on?"""
-        identity, config = entry.manifest.base.identity, self._configs.get(entry.ref)
+        identity, config = entry.readable.base.identity, self._configs.get(entry.ref)
         key = (config.model.id, config.model.revision) if config else (identity.id, identity.revision)
         if key not in self._bases:
             self._bases[key] = nearby_digests(*key)
@@ -99,7 +99,7 @@ class Present:
 
     def data(self, entry: Entry, look: Look) -> None:
         """Are the rows that would be read now the ones that it was trained on?"""
-        origins = entry.manifest.data.origins
+        origins = entry.readable.data.origins
         now = {origin: self._stamp(origin) for origin in origins}
         lost = [origin.partition(":")[2] for origin, stamp in now.items() if stamp is None]
         moved = [origin.partition(":")[2] for origin, stamp in now.items() if stamp not in (None, origins[origin])]
@@ -108,7 +108,7 @@ class Present:
         if lost and not named_otherwise:
             look.unknown.append(Reason("data", f"{', '.join(lost)} is not here", final=True))
         elif moved or named_otherwise or self._whose_changed(entry):
-            self._compare_rows(entry, look, ", ".join(moved) or entry.manifest.data.source)
+            self._compare_rows(entry, look, ", ".join(moved) or entry.readable.data.source)
 
     def _compare_rows(self, entry: Entry, look: Look, source: str) -> None:
         """Read the rows themselves: a file may change in rows that are not this adapter's."""
@@ -118,7 +118,7 @@ class Present:
             look.unknown.append(Reason("data", told))
             return
         try:
-            same = self._rows(entry) == entry.manifest.data.digest
+            same = self._rows(entry) == entry.readable.data.digest
         except AdapterKitError as error:
             told = f"{source} changed, and cannot be used any more: {_one_line(str(error))}"
             look.stale.append(Reason("data", told, final=True))
@@ -152,7 +152,7 @@ class Present:
             if (recorded, present) not in self._differences:
                 self._differences[recorded, present] = "; ".join(_differences(recorded_config(Path(entry.path)), now))
             yield self._differences[recorded, present] or "its settings changed"
-        for key, was in entry.manifest.base.identity.quantization.items():
+        for key, was in entry.readable.base.identity.quantization.items():
             if (is_now := getattr(now.quantization, key, None)) != was:
                 yield f"quantization.{key} {was} -> {is_now}"
 

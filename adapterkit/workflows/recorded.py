@@ -1,7 +1,8 @@
-"""The config that an artifact was trained from, read back without trusting it."""
+"""The config that an artifact was made from: as YAML that may be published, and read back without trusting it."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import yaml
 from adapterkit.artifacts import MAX_YAML_BYTES, yaml_problem
 from adapterkit.config.literal import literal
 from adapterkit.config.merge_schema import MergeConfig
-from adapterkit.config.redaction import REDACTED
+from adapterkit.config.redaction import REDACTED, redact
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import ArtifactError, UsageError, first_line_of
 from adapterkit.manifest import TRAINING_CONFIG_FILE
@@ -18,6 +19,27 @@ from adapterkit.stores import read_file
 
 # A key that a merge's config has, and no training's.
 _ADAPTERS = "adapters"
+
+
+def config_yaml(config: TrainConfig | MergeConfig) -> str:
+    """The whole config as YAML, as it goes into the artifact: without the places it ran in, and without secrets.
+
+    Raises:
+        UsageError: it holds what no artifact may, such as an interpolation in a prompt.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    plain = dataclasses.asdict(config)
+    for place in ("registry", "output_dir"):
+        plain.pop(place)
+    try:
+        text = OmegaConf.to_yaml(OmegaConf.create(redact(plain)))
+    except OmegaConfBaseException as error:
+        raise UsageError(f"This config cannot be saved: {error}. A text may not hold '${{'.") from error
+    if what := yaml_problem(text.encode("utf-8")):
+        raise UsageError(f"This config could not be published afterwards: saved as YAML it {what}.")
+    return text
 
 
 def recorded_config(artifact: Path) -> TrainConfig:

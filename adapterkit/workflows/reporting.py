@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapterkit.artifacts.card import peft_lines
+from adapterkit.artifacts import peft_lines
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.flat import flat
 from adapterkit.config.redaction import redact, redact_text

@@ -12,15 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from adapterkit.artifacts.plain_yaml import yaml_problem
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.fingerprint import Fingerprint
-from adapterkit.config.merge_schema import MergeConfig
-from adapterkit.config.redaction import redact
-from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
@@ -171,21 +165,3 @@ class RunDirectory:
     def _write(self, name: str, value: Mapping[str, Any]) -> None:
         if self._writes:
             (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def config_yaml(config: TrainConfig | MergeConfig) -> str:
-    """The whole config as YAML, as it goes into the artifact: without the places it ran in, and without secrets.
-
-    Raises:
-        UsageError: it holds what no artifact may, such as an interpolation in a prompt.
-    """
-    plain = dataclasses.asdict(config)
-    for place in ("registry", "output_dir"):
-        plain.pop(place)
-    try:
-        text = OmegaConf.to_yaml(OmegaConf.create(redact(plain)))
-    except OmegaConfBaseException as error:
-        raise UsageError(f"This config cannot be saved: {error}. A text may not hold '${{'.") from error
-    if what := yaml_problem(text.encode("utf-8")):
-        raise UsageError(f"This config could not be published afterwards: saved as YAML it {what}.")
-    return text

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from adapterkit.artifacts.card import peft_lines
-from adapterkit.artifacts.read import Artifact
+from adapterkit.artifacts import Artifact, load_call, peft_lines
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import AdapterRef
@@ -79,5 +78,5 @@ def adapterkit_lines(artifact: Artifact, registry: Registry) -> list[str]:
     """The lines of Python that load an artifact, its parents and its base, and let it speak."""
     return [
         "import adapterkit",
-        f'adapterkit.load("{artifact.manifest.ref}", registry="{registry.path}").generate("...")',
+        f'{load_call(artifact.manifest.ref, str(registry.path))}.generate("...")',
     ]

@@ -17,7 +17,7 @@ from adapterkit.base.resident import release_resident_base, resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.choices import GAUSSIAN
-from adapterkit.config.schema import AdapterConfig, TrainConfig
+from adapterkit.config.schema import ALL_LINEAR, AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
@@ -74,7 +74,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
     Raises:
         AdapterKitError: anything a user can cause; nothing is published then.
     """
-    name = check_name(config.name + config.suffix, said_as="name=")
+    name = check_name(config.full_name, said_as="name=")
     check_values(config)
     # Of several ranks the first alone tells of the training.
     with Tracking(config.tracking if here().leads else SILENT, name) as tracking:
@@ -143,13 +143,12 @@ def let_go(stack: AdapterStack) -> None:
 
 def lora_config(config: AdapterConfig) -> LoraConfig:
     """PEFT's settings for ours."""
-    targets = config.target_modules
     return LoraConfig(
         r=config.r,
         # PEFT annotates an int and computes with any number.
         lora_alpha=cast(int, config.lora_alpha),
         lora_dropout=config.lora_dropout,
-        target_modules=targets if targets == "all-linear" else [targets] if isinstance(targets, str) else list(targets),
+        target_modules=ALL_LINEAR if config.target_modules == ALL_LINEAR else config.targets,
         use_rslora=config.use_rslora,
         use_dora=config.use_dora,
         # EVA's start comes afterwards: see `workflows/starting.py`.
@@ -199,7 +198,7 @@ def compare_on_test(
         return None
     collate = PadCollator(base.tokenizer.pad_token_id)
     test = list(as_dataset(rows.test))
-    with stack.without_trainee() as model:
+    with stack.without_top() as model:
         before = shared_row_losses(here(), model, test, collate, batch_size=batch_size)
     after = shared_row_losses(here(), stack.model, test, collate, batch_size=batch_size)
     require_finite_losses(after, "test", step)

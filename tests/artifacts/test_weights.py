@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from adapterkit.artifacts import measure_sound, scan_tensors, weights_digest
+from adapterkit.artifacts import measure, measure_sound, scan_tensors
 from adapterkit.digest import sha256_bytes
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import WEIGHTS_FILE
@@ -32,19 +32,19 @@ def one_tensor(path: Path, dtype: str, numbers: list[int]) -> Path:
 def test_the_digest_ignores_times_paths_and_orders(tmp_path: Path) -> None:
     first = write_adapter(tmp_path / "a", target_modules=["q_proj", "v_proj"], base_model_name_or_path="x")
     second = write_adapter(tmp_path / "b" / "c", target_modules=["v_proj", "q_proj"], lora_dropout=0.5)
-    assert weights_digest(first) == weights_digest(second)
+    assert measure(first).digest == measure(second).digest
 
 
 @pytest.mark.parametrize("change", [{"lora_alpha": 9}, {"use_rslora": True}, {"alpha_pattern": {"q_proj": 4}}])
 def test_the_digest_sees_the_shape(tmp_path: Path, change: dict[str, Any]) -> None:
-    assert weights_digest(write_adapter(tmp_path / "a")) != weights_digest(write_adapter(tmp_path / "b", **change))
+    assert measure(write_adapter(tmp_path / "a")).digest != measure(write_adapter(tmp_path / "b", **change)).digest
 
 
 def test_the_digest_sees_one_changed_number(tmp_path: Path) -> None:
     tensors = lora_tensors()
-    before = weights_digest(write_adapter(tmp_path / "a", tensors=tensors))
+    before = measure(write_adapter(tmp_path / "a", tensors=tensors)).digest
     next(iter(tensors.values()))[0, 0] += 1e-3
-    assert weights_digest(write_adapter(tmp_path / "b", tensors=tensors)) != before
+    assert measure(write_adapter(tmp_path / "b", tensors=tensors)).digest != before
 
 
 def test_a_record_names_dtype_shape_and_bytes(tmp_path: Path) -> None:
@@ -83,4 +83,4 @@ def test_an_adapter_with_nan_cannot_be_measured_as_sound(tmp_path: Path) -> None
 def test_a_missing_file_is_named(tmp_path: Path, file: str) -> None:
     (write_adapter(tmp_path) / file).unlink()
     with pytest.raises(ArtifactError, match=f"{file}.*cannot be read"):
-        weights_digest(tmp_path)
+        measure(tmp_path)

@@ -8,7 +8,7 @@ from adapterkit.config.asked import Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.data.readers import SHAPES
-from adapterkit.errors import UsageError
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.training.run_key import rows_digest
 
 
@@ -29,16 +29,22 @@ def test_a_reader_of_files_is_chosen_by_its_name(name):
 @pytest.mark.parametrize(
     "override",
     [
-        "data.on_bad_row=skip",
         "data.max_bad_ratio=1",
         "data.max_bad_ratio=-0.1",
-        "data.near_duplicates=yes",
         "data.replay_share=1",
     ],
 )
 def test_a_wrong_value_names_its_key(override):
     with pytest.raises(UsageError, match=f"{override.partition('=')[0]}=.* cannot be used: it takes"):
         check_values(composed("data=chat", "data.train=x.jsonl", override))
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"), [("on_bad_row=quarantin", "quarantine"), ("near_duplicates=dropp", "drop")]
+)
+def test_a_choice_that_is_none_is_answered_with_the_one_that_was_meant(override, meant):
+    with pytest.raises(UnknownNameError, match=f"Unknown data.{override.partition('=')[0]} .* Did you mean {meant}"):
+        check_values(composed("data=chat", "data.train=x.jsonl", f"data.{override}"))
 
 
 def test_settings_that_came_later_change_no_digest_at_their_defaults():

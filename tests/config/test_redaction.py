@@ -10,7 +10,7 @@ from adapterkit.config.redaction import REDACTED, is_secret, redact
 from adapterkit.config.saved import redact_file
 from adapterkit.config.schema import AdapterConfig, DataConfig, ModelConfig, TrainConfig, TrainerConfig
 from adapterkit.errors import UsageError
-from adapterkit.workflows.run_directory import config_yaml
+from adapterkit.workflows.recorded import config_yaml
 
 HF = "hf_" + "Ab1" * 11
 SECRETS = (

@@ -103,6 +103,11 @@ def no_parquet(path: Path) -> None:
     path.write_bytes(GOOD)
 
 
+def two_columns(path: Path) -> None:
+    table = pa.table([["hi"], ["hello"], ["there"]], names=["prompt", "completion", "prompt"])
+    pq.write_table(table, path)
+
+
 BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str, int | None]] = {
     "utf-16": ("x.jsonl", utf16, "Not UTF-8: byte 0xff at position 1", 1),
     "empty": ("x.jsonl", Path.touch, "The file is empty", None),
@@ -116,6 +121,7 @@ BAD_FILES: dict[str, tuple[str, Callable[[Path], object], str, int | None]] = {
     "empty gzip": ("x.jsonl.gz", lambda path: path.write_bytes(gzip.compress(b"")), "The file is empty", None),
     "cut parquet": ("x.parquet", cut_parquet, "no whole Parquet file", 1),
     "no parquet": ("x.parquet", no_parquet, "no whole Parquet file", 1),
+    "two columns of a name": ("x.parquet", two_columns, "More than one column is named 'prompt'", None),
     "a pattern without files": ("*.jsonl", lambda path: None, "No file matches", None),
 }
 

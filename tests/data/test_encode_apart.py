@@ -127,7 +127,7 @@ def test_one_process_does_where_no_other_can_be_started(byte_tokenizer: Any, tmp
     assert sum(len(batch.lengths) for batch in encode_batches(rows, byte_tokenizer(CHATML))) == 700
 
 
-@pytest.mark.parametrize("wrong", ["0", "two", "-1"])
+@pytest.mark.parametrize("wrong", ["0", "two", "-1", "99999", "²"])
 def test_a_number_of_processes_that_is_none_is_refused(wrong: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("ADAPTERKIT_WORKERS", wrong)
     with pytest.raises(UsageError, match=f"ADAPTERKIT_WORKERS={wrong} is no number"):

@@ -213,6 +213,40 @@ def test_numbers_of_a_splits_file_count_rows_that_were_set_aside(tmp_path: Path)
     assert answers(read("completion", tmp_path / "x.jsonl", "a", **more).train) == ["all of zero", "all of two"]
 
 
+@pytest.mark.parametrize("last", ["[2]", "{"])
+def test_a_splits_file_may_name_a_last_row_that_was_set_aside(last: str, tmp_path: Path) -> None:
+    lines = [json.dumps(row) for row in pairs("zero", "one")]
+    (tmp_path / "x.jsonl").write_text("\n".join([*lines, last]))
+    (tmp_path / "s.json").write_text('{"a": {"train": [0, 2]}}')
+    more = {"splits": str(tmp_path / "s.json"), "on_bad_row": "quarantine", "max_bad_ratio": 0.5}
+    assert answers(read("completion", tmp_path / "x.jsonl", "a", **more).train) == ["all of zero"]
+
+
+def test_a_splits_file_whose_training_rows_are_all_set_aside_says_so(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("\n".join([json.dumps(pairs("zero")[0]), "{"]))
+    (tmp_path / "s.json").write_text('{"a": {"train": [1]}}')
+    more = {"splits": str(tmp_path / "s.json"), "on_bad_row": "quarantine", "max_bad_ratio": 0.5}
+    for persona, whose in ((None, ""), ("a", " of persona 'a'")):
+        with pytest.raises(DataError, match=f"Of the rows{whose} that .*s.json names to train on, none is left"):
+            read("completion", tmp_path / "x.jsonl", persona, **more)
+
+
+@pytest.mark.parametrize(
+    ("train", "error", "told"),
+    [
+        ("auto", UsageError, "data=completion needs a file to train on"),
+        (" ", UsageError, "data.train is empty"),
+        ("datasets:", DataError, "names no dataset: datasets:NAME"),
+        ("**x/*.jsonl", DataError, "No file can be looked for here"),
+        ("x" * 5000, DataError, "No file can be looked for here"),
+    ],
+)
+def test_what_names_no_file_is_refused(train: str, error: type[Exception], told: str) -> None:
+    with pytest.raises(error) as caught:
+        read("completion", train)
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("other", [[2], {"b": 1}, None, 3])
 def test_an_id_that_is_no_text_is_the_name_of_no_row(other: Any, tmp_path: Path) -> None:
     first, second = pairs("zero", "one")

@@ -27,6 +27,7 @@ def pack(tmp_path: Path) -> Path:
         ("name: a\ntags: fast\n", "list of texts"),
         ("name: a\ntags: [1]\n", "list of texts"),
         ("name: a\nparent: [b]\n", "parent must be a name"),
+        ("name: a\nparent: a\n", "The parent of 'a' cannot be 'a'"),
         ("name: a\nname: b\n", "twice"),
         ("name: &x a\nparent: *x\n", "aliases"),
         ("name: !!str a\n", "tag"),

@@ -183,6 +183,12 @@ def test_a_token_of_prompt_and_answer_is_refused(word_tokenizer):
             "changes what",
         ),
         (CHATML.replace("in messages", "in messages if m['role'] != 'system'"), WITH_SYSTEM, r"turn 1 \(system\)"),
+        # What it says stands in the template's own words.
+        (
+            CHATML.replace("in messages", "in messages if m['role'] != 'system'"),
+            ("system: user", *TWO_TURNS),
+            r"turn 1 \(system\)",
+        ),
         (
             MARKED.replace("m['content'] + '<|im_end|>' }}{% endgen", "'hm' }}{% endgen"),
             TWO_TURNS,

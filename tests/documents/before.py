@@ -49,6 +49,7 @@ BEFORE: dict[str, str] = {
     "docs/blending.md": _PERSONA,
     "docs/data-masks.md": _CHATS,
     "docs/export.md": _PERSONA,
+    "docs/import.md": _UNIFIED + "adapterkit export unified --to hub --out some_lora\ncp -r some_lora other_lora\n",
     "docs/index.md": _UNIFIED,
     "docs/merge-door.md": _CODER_AND_SECURITY + _TASKS,
     "docs/merging.md": _CODER_AND_SECURITY,

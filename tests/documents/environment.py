@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,9 +12,11 @@ from pathlib import Path
 from tests.documents.blocks import ROOT
 from tests.documents.small_base import write_small_base
 from tests.documents.words import CHECKS
+from tests.warm.programs import MODULES
+from tests.warm.starting import serving
 
-_STAND_IN = Path(__file__).with_name("stand_in.py")
-_PROGRAMS = ("python", "python3", "adapterkit", "torchrun", "accelerate", *(name for name in CHECKS if name != "venv"))
+_STAND_IN = ROOT / "tests" / "warm" / "stand_in.py"
+_PROGRAMS = ("python", "python3", *MODULES, *(name for name in CHECKS if name != "venv"))
 
 
 @contextlib.contextmanager
@@ -39,13 +40,8 @@ def prepared(cache: Path) -> Iterator[Mapping[str, str]]:
             "PYTHONPATH": str(ROOT),
             "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
-        command = [sys.executable, "-m", "tests.documents.server", str(address), str(programs / "python")]
-        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            assert server.stdout.readline() == b"ready\n"
+        with serving(address, environment, python=str(programs / "python"), programs="tests.documents.programs"):
             yield environment
-            server.stdin.close()
 
 
 def _write_program(program: Path, address: Path) -> None:

@@ -1,44 +1,40 @@
-"""The programs that a page's commands mean, run in the process that calls."""
+"""The programs that a page's commands mean, in the warm process that runs them."""
 
 from __future__ import annotations
 
-import os
-import runpy
-import sys
-from pathlib import Path
+import importlib
 
+from adapterkit.config.compose import compose_command, composing
+from adapterkit.data import read_splits
 from tests.documents.words import CHECKS, as_tried
+from tests.warm import programs
 
-_MODULES = {
-    "adapterkit": "adapterkit",
-    "torchrun": "torch.distributed.run",
-    "accelerate": "accelerate.commands.accelerate_cli",
-}
-PROGRAMS = ("python", "python3", *_MODULES, *CHECKS)
+_OTHERS = ("torch.distributed", "tensorboard", "gguf", "typer")
 
 
-def run(program: str, words: list[str]) -> None:
+def run(words: list[str]) -> None:
     """Run a program with these words behind it, as the shell would.
 
     Raises:
         SystemExit: as the program leaves.
     """
+    program, *rest = words
     if program in CHECKS:
-        CHECKS[program](words)
-    elif program in _MODULES:
-        _module(_MODULES[program], words)
-    elif words[0] != "-m":
-        sys.argv = words
-        sys.path.insert(0, str(Path(words[0]).resolve().parent))
-        runpy.run_path(words[0], run_name="__main__")
-    elif words[1] in ("pip", "venv"):
-        CHECKS[words[1]](words[2:])
+        CHECKS[program](rest)
+    elif program in programs.MODULES:
+        programs.run([program, *as_tried(programs.MODULES[program], rest)])
+    elif rest[0] != "-m":
+        programs.run(words)
+    elif rest[1] in ("pip", "venv"):
+        CHECKS[rest[1]](rest[2:])
     else:
-        _module(words[1], words[2:])
+        programs.run([program, *rest[:2], *as_tried(rest[1], rest[2:])])
 
 
-def _module(name: str, words: list[str]) -> None:
-    """`python -m NAME WORDS`."""
-    sys.argv = [name, *as_tried(name, words)]
-    sys.path.insert(0, os.getcwd())
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+def warm() -> None:
+    """Import what pages use, and read the texts of the recipes once: 3 s that no child needs."""
+    for name in _OTHERS:
+        importlib.import_module(name)
+    with composing():
+        config, _ = compose_command([])
+    read_splits(config.data, None)

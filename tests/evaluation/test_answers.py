@@ -38,18 +38,6 @@ def test_an_answer_is_what_follows_the_prompt_and_no_longer_than_allowed(tiny_mo
     assert len(tokenizer(answer)["input_ids"]) <= 3
 
 
-def test_batches_are_seen_by_a_progress_bar(tiny_model, tokenizer) -> None:  # type: ignore[no-untyped-def]
-    seen = []
-
-    def progress(batches):  # type: ignore[no-untyped-def]
-        for batch in batches:
-            seen.append(len(batch))
-            yield batch
-
-    greedy_answers(tiny_model, tokenizer, MESSAGES, max_new_tokens=1, batch_size=2, progress=progress)
-    assert seen == [2, 2, 1]
-
-
 def test_scores_are_compared_row_by_row() -> None:
     found = paired_scores([0.0, 0.5, 1.0, 0.0], [1.0, 1.0, 1.0, 0.5])
     assert (found.before, found.after, found.change) == (0.375, 0.875, 0.5)

@@ -14,25 +14,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import transformers.models.llama.modeling_llama
 from omegaconf import OmegaConf
 
-import adapterkit.base.load
-import adapterkit.evaluation.paired
-import adapterkit.training.ranked
 from adapterkit.config.outcome import run_door
 from adapterkit.config.schema import TrainConfig
 from adapterkit.ranks import Launch, join, leave
 from adapterkit.ranks.door import together
 from adapterkit.workflows.train import train
 from tests.ranks import mischief
+from tests.warm.settling import settle
 
 
 def main() -> None:
     """Answer until the input ends."""
-    assert transformers.models.llama.modeling_llama
-    assert adapterkit.base.load
-    assert adapterkit.training.ranked
+    settle("adapterkit.base.load", "adapterkit.evaluation.paired", "adapterkit.training.ranked")
     print("ready", flush=True)
     for line in sys.stdin:
         request = json.loads(line)

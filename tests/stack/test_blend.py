@@ -85,11 +85,11 @@ def test_without_its_top_member_a_blend_is_that_of_its_parents(kin):
     stack.blend("interpolative", (1, 3, 4))
     parents.blend("interpolative", (1, 3))
     with_top = logits(stack.model)
-    with stack.without_trainee() as model:
+    with stack.without_top() as model:
         assert torch.equal(logits(model), logits(parents.model))
     assert torch.equal(logits(stack.model), with_top)
     stack.blend("interpolative", (1, -1, 4))
-    with pytest.raises(UsageError, match="add up to 0"), stack.without_trainee():
+    with pytest.raises(UsageError, match="add up to 0"), stack.without_top():
         pass
     assert stack.model.base_model.active_adapters == ["0_unified", "1_child", "2_grandchild"]
 
@@ -137,7 +137,7 @@ def test_a_dora_keeps_its_weight_and_its_parents(kin):
             stack.blend("interpolative", weights)
     plain = logits(stack.model)
     stack.blend("additive", (1, 1, 0))
-    with kin.stack("on_dora").without_trainee() as model:
+    with kin.stack("on_dora").without_top() as model:
         assert torch.equal(logits(stack.model), logits(model))
     stack.blend()
     assert torch.equal(logits(stack.model), plain)
@@ -157,6 +157,6 @@ def test_what_is_trained_is_trained_on_the_plain_sum(kin):
     with pytest.raises(StackError, match="with a trainee adds up plainly"):
         stack.blend("additive", (1, 0.5, 1))
     stack.blend("additive", (1, 1, 1))
-    with stack.without_trainee():
+    with stack.without_top():
         pass
     watch.require_in_place()

@@ -88,7 +88,7 @@ def test_while_it_is_merged_nothing_else_is_done(kin):
         stack.blend,
         lambda: stack.attach([]),
         lambda: stack.add_trainee("top", LoraConfig(r=2), seed=0),
-        lambda: stack.without_trainee().__enter__(),
+        lambda: stack.without_top().__enter__(),
         lambda: stack.with_zero_delta().__enter__(),
     ):
         with pytest.raises(StackError, match=r"call unmerge\(\) first"):

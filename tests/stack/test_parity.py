@@ -54,7 +54,7 @@ def test_the_numbers_are_those_of_plain_logits(kin):
     stack, tokenizer = kin.stack("child"), kin.stack("child").base.tokenizer
     turn = [{"role": "user", "content": "Say fox."}]
     ids = tokenizer.apply_chat_template(turn, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-    with torch.no_grad(), stack.without_trainee() as parent:
+    with torch.no_grad(), stack.without_top() as parent:
         text = parent.generate(**ids, max_new_tokens=3, do_sample=False, pad_token_id=2)
         before = parent(input_ids=text).logits
     with torch.no_grad():
@@ -75,13 +75,13 @@ def test_under_the_interpolative_blend_the_statement_is_about_its_weight(kin):
     assert found.proven
     stack = kin.stack("child")
     stack.blend("interpolative", (0.3, 1.7))
-    with stack.with_zero_delta() as model, kin.stack("child").without_trainee() as parent:
+    with stack.with_zero_delta() as model, kin.stack("child").without_top() as parent:
         assert torch.equal(logits(model), logits(parent))
     # A change of zero under that blend is another model than the parent: it weakens it.
     for _, layer in lora_layers(stack.model):
         if "1_child" in layer.lora_B:
             torch.nn.init.zeros_(layer.lora_B["1_child"].weight)
-    with kin.stack("child").without_trainee() as parent:
+    with kin.stack("child").without_top() as parent:
         assert not torch.equal(logits(stack.model), logits(parent))
     with pytest.raises(UsageError, match="add up to 0"):
         parity("unified", registry=kin.registry.path, blend="interpolative")

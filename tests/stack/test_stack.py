@@ -144,7 +144,7 @@ def test_the_trainee_keeps_its_own_dropout(workshop, base):
     assert not torch.equal(logits(stack.model), logits(stack.model))
 
 
-def test_without_trainee_is_the_parents_exactly_and_is_undone(workshop, base):
+def test_without_top_is_the_parents_exactly_and_is_undone(workshop, base):
     parents = AdapterStack(base)
     parents.attach(lineage(workshop, "child"))
     expected = logits(parents.model)
@@ -152,7 +152,7 @@ def test_without_trainee_is_the_parents_exactly_and_is_undone(workshop, base):
     stack = stacked(workshop, base)
     with_top, names = logits(stack.model), trainable(stack.model)
     assert not torch.equal(with_top, expected)
-    with stack.without_trainee() as model:
+    with stack.without_top() as model:
         assert torch.equal(logits(model), expected)
     assert torch.equal(logits(stack.model), with_top)
     assert trainable(stack.model) == names
@@ -168,7 +168,7 @@ def test_without_the_only_member_it_is_the_bare_base_and_is_undone_after_an_erro
     with_top = logits(stack.model)
 
     def look_and_fail():
-        with stack.without_trainee() as model:
+        with stack.without_top() as model:
             assert torch.equal(logits(model), expected)
             raise RuntimeError("boom")
 

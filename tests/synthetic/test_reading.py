@@ -41,6 +41,8 @@ def test_what_a_task_has_not_is_refused() -> None:
         read(None)
     with pytest.raises(UnknownNameError, match=r"Unknown task 'codr'\. Did you mean coder"):
         read("codr")
+    with pytest.raises(UsageError, match="seed is 'a', and must be a whole number"):
+        generate("coder", 3, seed="a")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no personas, but persona=lincoln"):
         read("coder", "lincoln")
     with pytest.raises(UsageError, match=r"takes no data\.prompt"):

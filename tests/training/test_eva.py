@@ -83,7 +83,7 @@ def test_a_spans_what_the_stack_feeds_the_layer_not_what_the_bare_base_does(fami
     expected = directions(stack.model, rows, pad, RANK, layer)
     torch.testing.assert_close(a @ a.mT, torch.eye(RANK), atol=1e-4, rtol=0)
     assert shared_directions(a, expected).min() > 0.99
-    with stack.without_trainee(), stack.model.disable_adapter():
+    with stack.without_top(), stack.model.disable_adapter():
         bare = directions(stack.model, rows, pad, RANK, layer)
     assert shared_directions(expected, bare).min() < 0.9  # what PEFT's own initialization would measure
 

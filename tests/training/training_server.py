@@ -12,22 +12,19 @@ import sys
 import traceback
 from typing import Any
 
-import transformers.models.llama.modeling_llama
 from omegaconf import OmegaConf
 
-import adapterkit.base.load
-import adapterkit.evaluation.paired
 from adapterkit.config.schema import TrainConfig
 from adapterkit.training.interruption import TrainingInterrupted
 from adapterkit.workflows.train import train
+from tests.warm.settling import settle
 
 INTERRUPTED, CTRL_C = 75, 130
 
 
 def main() -> None:
     """Answer until the input ends."""
-    assert transformers.models.llama.modeling_llama
-    assert adapterkit.base.load
+    settle("adapterkit.base.load", "adapterkit.evaluation.paired")
     print("ready", flush=True)
     for line in sys.stdin:
         child = os.fork()

@@ -138,7 +138,7 @@ def test_the_verb_takes_the_words_of_a_training(project: Project) -> None:
         (["+recipe=nothing"], "nothing"),
         (["adapter.r=4096"], "adapter.dtype=bfloat16"),
         (["budget.max_artifact_mb=0"], "null for no limit"),
-        (["adapter.dtype=float16"], "float32 or bfloat16"),
+        (["adapter.dtype=float16"], "Any of float32, bfloat16 will do"),
         (["adapter.target_modules=[q_prj]"], "no module 'q_prj'"),
         (["adapter.target_modules=[q_proj,v_prj]"], "no module 'v_prj'"),
         (["tracking.mlflow=true"], "tracking.mlflow_uri="),

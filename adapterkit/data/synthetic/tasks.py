@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 from adapterkit.data.synthetic.architect import ARCHITECT
@@ -12,7 +13,7 @@ from adapterkit.data.synthetic.forms import Form, Row, Task, Verdict
 from adapterkit.data.synthetic.researcher import RESEARCHER
 from adapterkit.data.synthetic.reviewer import REVIEWER
 from adapterkit.data.synthetic.security import SECURITY
-from adapterkit.errors import DataError, UnknownNameError, UsageError
+from adapterkit.errors import DataError, UnknownNameError, UsageError, excerpt
 from adapterkit.names import nearest
 
 TASKS: dict[str, Task] = {task.name: task for task in (CODER, RESEARCHER, SECURITY, ARCHITECT, REVIEWER)}
@@ -47,10 +48,14 @@ def generate(task: str, rows: int = 1000, *, seed: int = 0) -> list[Row]:
 
     Raises:
         UnknownNameError: there is no such task.
-        UsageError: the number of rows is negative.
+        UsageError: the number of rows is negative, or it or the seed is no whole number.
         DataError: the task has not so many different rows.
     """
     chosen = task_named(task)
+    whole: dict[str, Any] = {"rows": rows, "seed": seed}
+    for key, value in whole.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"{key} is {excerpt(value)}, and must be a whole number.")
     if rows < 0:
         raise UsageError(f"{rows} rows cannot be made: give a number from 0 on.")
     if rows > (most := capacity(task)):

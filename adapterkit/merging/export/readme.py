@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from adapterkit.artifacts import as_text
 from adapterkit.errors import counted
 from adapterkit.manifest import Manifest
 from adapterkit.merging.export.record import ExportRecord, is_public
@@ -39,11 +39,6 @@ def readme(record: ExportRecord, title: str, load: Sequence[str], *, told: Seque
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def fenced(language: str, lines: Sequence[str]) -> str:
-    """A block of code."""
-    return "\n".join([f"```{language}", *lines, "```"])
-
-
 def _front_matter(record: ExportRecord, top: Manifest) -> str:
     whole = record.form == "merged"
     tags = dict.fromkeys(["adapterkit", "merged" if whole else "lora", *top.tags])
@@ -65,7 +60,7 @@ def _front_matter(record: ExportRecord, top: Manifest) -> str:
 
 def _made(record: ExportRecord) -> Iterator[str]:
     base = record.base
-    how = ", ".join(f"{name} {_plain(value)}" for name, value in sorted(record.options.items()) if value is not None)
+    how = ", ".join(f"{name} {as_text(value)}" for name, value in sorted(record.options.items()) if value is not None)
     yield (
         f"adapterkit wrote it (`--to {record.form}`{f'; {how}' if how else ''}) on the base `{record.base_name}` "
         f"(source digest `{base.source_digest[:12]}`, held in training as `{base.quantization.get('kind', 'none')}`), "
@@ -103,7 +98,3 @@ def _data(record: ExportRecord) -> Iterator[str]:
         yield f"Measured when `{record.members[-1].ref}` was published:"
         cells = [f"| {name} | {value:.6g} |" for name, value in sorted(metrics.items())]
         yield "\n".join(["| metric | value |", "|---|---|", *cells])
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from adapterkit.training.estimate.budget import largest_rank, require_budget
 from adapterkit.training.estimate.duration import Pace, around, guessed_pace, measured_rate, paced
-from adapterkit.training.estimate.memory import Memory, base_bytes, is_fused, is_tiled, memory_of, resident_bytes
+from adapterkit.training.estimate.memory import Memory, is_fused, is_tiled, memory_of, resident_bytes
 from adapterkit.training.estimate.prediction import Estimate
 from adapterkit.training.estimate.rank import kept_alpha, rank_suggestion, suggested_rank
 from adapterkit.training.estimate.remaining import RemainingTime
@@ -19,7 +19,6 @@ __all__ = [
     "Work",
     "adapter_size",
     "around",
-    "base_bytes",
     "guessed_pace",
     "is_fused",
     "is_tiled",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapterkit.base.outline import Outline
-from adapterkit.config.schema import AdapterConfig
+from adapterkit.config.schema import ALL_LINEAR, AdapterConfig
 from adapterkit.names import TENSOR_PREFIX
 from adapterkit.stack.targets import real_targets
 
@@ -66,7 +66,7 @@ def targeted_layers(targets: str | Sequence[str], outline: Outline) -> Mapping[s
     Raises:
         UsageError: the base has no layer for a role, no module of a name, or one that is no linear layer.
     """
-    if targets == "all-linear":
+    if targets == ALL_LINEAR:
         return outline.blocks
     names = real_targets([targets] if isinstance(targets, str) else targets, outline.model)
     endings = tuple(f".{name}" for name in names)

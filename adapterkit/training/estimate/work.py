@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from adapterkit.config.schema import TrainerConfig
-from adapterkit.data.template import EncodedRow
+from adapterkit.data.template import IGNORED, EncodedRow
 from adapterkit.data.token_rows import labels_counts_of, lengths_of
 from adapterkit.errors import UsageError
-from adapterkit.evaluation.loss import IGNORED
 from adapterkit.training.batching import LengthGroupedSampler
 
 # 100 steps a second would take a whole day.

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from adapterkit.data.template import IGNORED
 from adapterkit.errors import TrainingError
-from adapterkit.evaluation.loss import IGNORED
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.training.fused.block import PlainStack
 from adapterkit.training.fused.head import label_token_losses

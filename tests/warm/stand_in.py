@@ -6,12 +6,15 @@ words. It imports nothing heavy, so that a command costs what it does and not wh
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
-import struct
 import sys
+from pathlib import Path
+
+# It is started without the folder of its own in sight, so that nothing that lies where it is started is imported.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from asking import ask
 
 # What Python is asked for otherwise runs in an interpreter of its own, as it would: small programs, workers with pipes.
 _BY_THE_SERVER = ("-m",)
@@ -24,17 +27,12 @@ def main(address: str, program: str, words: list[str]) -> int:
         words = [word for index, word in enumerate(words) if index or word not in _NO_MATTER]
         if not words or not (words[0] in _BY_THE_SERVER or words[0].endswith(".py")):
             os.execv(sys.executable, [sys.executable, *words])
-    asked = {"program": program, "words": words, "folder": os.getcwd(), "environment": dict(os.environ)}
-    body = json.dumps(asked).encode()
-    with socket.socket(socket.AF_UNIX) as server:
-        server.connect(address)
-        socket.send_fds(server, [struct.pack("!I", len(body))], [0, 1, 2])
-        server.sendall(body)
-        with server.makefile() as answers:
-            child = int(answers.readline())
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda number, _: os.kill(child, number))
-            return int(answers.readline())
+    return ask(address, [program, *words], folder=os.getcwd(), environment=os.environ, begun=_pass_signals_on)
+
+
+def _pass_signals_on(child: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os.kill(child, number))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,24 @@
-"""Find the version of an adapter that holds given weights."""
+"""Find versions of an adapter by what they were made from, or by the weights that they hold."""
 
 from __future__ import annotations
 
-from adapterkit.artifacts import Artifact
+from collections.abc import Iterator
+
+from adapterkit.artifacts import Artifact, from_report
 from adapterkit.errors import AdapterKitError, RefNotFoundError
 from adapterkit.names import AdapterRef
 from adapterkit.registry.shelf import Shelf
+
+
+def intact(registry: Shelf, name: str, run_key: str) -> Iterator[Artifact]:
+    """The artifacts of an adapter with a run key that verify with all their ancestors, newest first."""
+    for version in reversed(registry.versions(name)):
+        ref = AdapterRef(name, version)
+        try:
+            if registry.manifest(ref).run_key == run_key:
+                yield from_report(registry.verify(ref))
+        except AdapterKitError:
+            continue
 
 
 def version_with(registry: Shelf, name: str, weights_digest: str) -> Artifact:

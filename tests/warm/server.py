@@ -1,14 +1,14 @@
-"""A process with everything imported, that forks a child for each command of a page, so that none takes time to start.
+"""A process with everything imported, that forks a child for each command, so that none takes time to start.
 
-It is started as a program with the address of its socket and the path of the program that stands for Python, and lives
-until its stdin ends. A command comes with the folder, the environment, and the three open files of whoever asks.
+It is started as a program with the address of its socket, the path of the program that stands for Python, and the
+module of the programs that it can run; it lives until its stdin ends. A command comes with the folder, the environment,
+and the three open files of whoever asks.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import importlib
 import json
 import os
@@ -23,18 +23,24 @@ from collections.abc import Callable
 from typing import Any
 
 import adapterkit
-from adapterkit.config.compose import compose_command, composing
-from adapterkit.data import read_splits
-from tests.documents.programs import run
+from tests.warm.settling import settle
+
+Run = Callable[[list[str]], None]
 
 # They warn when they are imported a second time, as `python -m` does with a module that it runs.
 _RUN_AS_PROGRAMS = ("__main__", "adapterkit.train", "adapterkit.merge", "adapterkit.workflows.rerun")
-_OTHERS = ("transformers.models.llama.modeling_llama", "torch.distributed", "tensorboard", "gguf", "typer")
 
 
-def main(address: str, python: str) -> None:
-    """Answer until the input ends."""
-    _warm()
+def main(address: str, python: str, programs: str) -> None:
+    """Answer until the input ends.
+
+    Args:
+        address: of the socket.
+        python: the program that stands for Python.
+        programs: a module with `run`, which becomes a program, and `warm`, which is called once before.
+    """
+    known = importlib.import_module(programs)
+    _warm(known.warm)
     # What a child starts of its own is to come here, too.
     sys.executable = python
     with socket.socket(socket.AF_UNIX) as listening:
@@ -48,31 +54,24 @@ def main(address: str, python: str) -> None:
             connection, _ = listening.accept()
             if not os.fork():
                 listening.close()
-                _attend(connection)
+                _attend(connection, known.run)
             connection.close()
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
 
 
-def _warm() -> None:
+def _warm(more: Callable[[], None]) -> None:
     for module in pkgutil.walk_packages(adapterkit.__path__, "adapterkit."):
         if not module.name.endswith(_RUN_AS_PROGRAMS):
             # The compiled passes refuse to be imported where the processor lacks their instructions.
             with contextlib.suppress(ImportError):
                 importlib.import_module(module.name)
-    for name in _OTHERS:
-        importlib.import_module(name)
-    with composing():
-        config, _ = compose_command([])
-    # Its texts are read once in a process: 3 s that no child needs.
-    read_splits(config.data, None)
-    # A child that collects garbage would otherwise copy every page of what was imported.
-    gc.collect()
-    gc.freeze()
+    more()
+    settle()
 
 
-def _attend(connection: socket.socket) -> None:
+def _attend(connection: socket.socket, run: Run) -> None:
     """Run one command in a child, and tell how it ended. Leaves the process."""
     head, files, _, _ = socket.recv_fds(connection, 4, 3)
     (size,) = struct.unpack("!I", head)
@@ -81,14 +80,14 @@ def _attend(connection: socket.socket) -> None:
     child = os.fork()
     if not child:
         connection.close()
-        _become(wanted, files)
+        _become(wanted, files, run)
     connection.sendall(f"{child}\n".encode())
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     connection.sendall(f"{code}\n".encode())
     os._exit(0)
 
 
-def _become(wanted: dict[str, Any], files: list[int]) -> None:
+def _become(wanted: dict[str, Any], files: list[int], run: Run) -> None:
     """Run the program in the place of whoever asked. Leaves as a program does, with all that it does at its end."""
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -96,7 +95,7 @@ def _become(wanted: dict[str, Any], files: list[int]) -> None:
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
-    _leave(lambda: run(wanted["program"], wanted["words"]))
+    _leave(lambda: run(wanted["words"]))
 
 
 def _leave(program: Callable[[], None]) -> None:
@@ -122,4 +121,4 @@ def _leave(program: Callable[[], None]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

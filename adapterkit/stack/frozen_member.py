@@ -1,4 +1,4 @@
-"""What proves that a stack's frozen members stayed frozen, before, during and after training."""
+"""The records of a stack's frozen members, and that its trainee alone is trainable."""
 
 from __future__ import annotations
 

@@ -1,0 +1,80 @@
+"""What cards, exports and messages are made of: blocks of code, and the lines of Python that load an adapter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from adapterkit.lineage import LineageMember
+from adapterkit.names import AdapterRef, peft_name
+
+PEFT_IMPORTS = (
+    "import torch",
+    "from peft import PeftModel",
+    "from transformers import AutoModelForCausalLM, AutoTokenizer",
+)
+BASE_LINES = (
+    "tokenizer = AutoTokenizer.from_pretrained(BASE)",
+    "base = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)",
+)
+
+
+def fenced(language: str, lines: Sequence[str]) -> str:
+    """A block of code in Markdown."""
+    return "\n".join([f"```{language}", *lines, "```"])
+
+
+def as_text(value: Any) -> str:
+    """A plain value as a table shows it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def load_call(ref: AdapterRef, registry: str) -> str:
+    """The expression that loads an adapter with its parents and its base, by adapterkit."""
+    return f"adapterkit.load({_literal(str(ref))}, registry={_literal(registry)})"
+
+
+def peft_lines(members: Sequence[LineageMember], registry: str, base_location: str) -> list[str]:
+    """The lines of Python that load a lineage in plain PEFT, without adapterkit: `tokenizer`, `base`, `model`.
+
+    Args:
+        members: the lineage, root-first.
+        registry: the registry's path, as the lines shall write it.
+        base_location: what `from_pretrained` takes to load the base.
+    """
+    names = [peft_name(position, member.ref.name) for position, member in enumerate(members)]
+    folders = [f'f"{{REGISTRY}}/{member.ref.name}/{member.ref.selector}"' for member in members]
+    return [
+        *PEFT_IMPORTS,
+        "",
+        f"BASE = {_literal(base_location)}",
+        f"REGISTRY = {_literal(registry)}",
+        "",
+        *BASE_LINES,
+        *stacking_lines(folders, names),
+        "model.eval()",
+    ]
+
+
+def stacking_lines(folders: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The lines that put adapters on `base`, root-first, and activate all of them: `model`.
+
+    Args:
+        folders: of the adapters, as expressions of Python.
+        names: under which PEFT shall know them.
+    """
+    lines = [f'model = PeftModel.from_pretrained(base, {folders[0]}, adapter_name="{names[0]}")']
+    lines += [
+        f'model.load_adapter({folder}, adapter_name="{name}")'
+        for folder, name in zip(folders[1:], names[1:], strict=True)
+    ]
+    if len(names) > 1:
+        listed = ", ".join(f'"{name}"' for name in names)
+        lines.append(f"model.base_model.set_adapter([{listed}], inference_mode=True)")
+    return lines
+
+
+def _literal(text: str) -> str:
+    """A Python literal; JSON's escapes are Python's too."""
+    return json.dumps(text, ensure_ascii=False)

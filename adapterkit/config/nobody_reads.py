@@ -1,0 +1,45 @@
+"""Whether anybody still reads standard output: `adapterkit list | head -1` closes it early."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+# What a shell reports of a program that died of a closed pipe, as `ls | head -1` does: 128 and SIGPIPE.
+NOBODY_READS = 141
+
+
+class NobodyReadsError(Exception):
+    """Whoever read standard output has gone: no error, and no `OSError`, which typer would take for exit code 1."""
+
+
+def flush_or_tell() -> None:
+    """Write what is left.
+
+    Raises:
+        NobodyReadsError: the other end of the pipe is closed.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise NobodyReadsError from error
+
+
+def tell_if_nobody_reads() -> None:
+    """Find out whether it was standard output that broke, and not another pipe or a socket.
+
+    Raises:
+        NobodyReadsError: it was.
+    """
+    asked = select.poll()
+    asked.register(sys.stdout.fileno(), 0)
+    if any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
+        raise NobodyReadsError
+
+
+def write_to_nobody() -> None:
+    """Let what is left in the buffer go nowhere, so that the interpreter's own flush at the end does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
