@@ -32,7 +32,7 @@ class Section:
 
 
 _LOSSES = {
-    "family": "{family}", "rows to train on": "{rows}", "steps": "{steps}",
+    "family": "{family}", "rows to train on": "{rows}",
     "without": "{before:.3f}", "with": "{after:.3f}",
     "change a row, 95 % interval": "{change:+.3f} ({ci95_low:+.3f} .. {ci95_high:+.3f})", "test rows": "{test_rows}",
     "command": "`python -m adapterkit.train {words}`",
@@ -102,6 +102,21 @@ SECTIONS = (
         "merge",
     ),
     Section(
+        "exactness",
+        "What is exact, and by how much it is not",
+        "exactness.py",
+        "Short trainings on the demo base; differences are the largest between logits of three prompts "
+        "([flattening](flattening.md), [blending and parity](blending.md)).",
+        {"stack": "{stack}", "what": "{what}", "value": "{value:,.3g}"},
+        {
+            "a flattened stack in plain PEFT, from the stack": "{ratios[child: rsLoRA r6, alpha 7, flattened, in "
+            "float32, from the stack in float32]:.1e} in a logit, where the stack itself is "
+            "{ratios[child: rsLoRA r6, alpha 7, the stack in float32 from the stack in float64]:.1e} from float64",
+            "a child without its change, from its parent": "{ratios[child: default preset, child without its change, "
+            "from its parent]:.0f}",
+        },
+    ),
+    Section(
         "robustness",
         "Faults and kills",
         "robustness.py",
@@ -142,7 +157,7 @@ SECTIONS = (
         "estimate.py",
         "Predicted / measured, for trainings of the demo base.",
         {
-            "setting": "{name}",
+            "setting": "{setting}",
             "parameters": "{ratios[parameters]:.3f}",
             "artifact": "{ratios[artifact]:.3f}",
             "memory": "{ratios[memory]:.2f}",
@@ -208,7 +223,8 @@ SECTIONS = (
         "What every recipe gains",
         "families.py --registry kept",
         "Nats a label token on rows never trained on: of the parent alone (of the base, where there is no parent), "
-        "and with the adapter. The change is the mean over rows, with a paired 95 % t interval.",
+        "and with the adapter. The change is the mean over rows, with a paired 95 % t interval. The recipes of tasks "
+        "take 100 or 150 steps of 4 of their rows.",
         _LOSSES,
         plot="families",
     ),

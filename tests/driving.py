@@ -59,11 +59,16 @@ class Command:
         return json.loads(self.out)
 
 
-def door(folder: Path, *words: str, of: str = "train") -> subprocess.CompletedProcess[str]:
-    """Run `python -m adapterkit.train WORDS`, or another door, in that folder: a process, but not one that imports."""
+def door(
+    folder: Path, *words: str, of: str = "train", writes_to: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m adapterkit.train WORDS`, or another door, in that folder: a process, but not one that imports.
+
+    `writes_to` is an open file in the place of the standard output that is returned.
+    """
     command = ["python", "-m", f"adapterkit.{of}", *words]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, open(os.devnull) as nothing:
-        files = [each.fileno() for each in (nothing, out, err)]
+        files = [nothing.fileno(), out.fileno() if writes_to is None else writes_to, err.fileno()]
         code = ask(_warm(), command, folder=str(folder), environment=os.environ, files=files)
         out.seek(0)
         err.seek(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -60,20 +59,22 @@ def export(
     from adapterkit.registry import Registry
 
     quiet_libraries()
-    story = import_module("adapterkit.workflows.export")
+    # Brings PEFT, which is told to be quiet.
+    from adapterkit.workflows import export as story
+
     request = story.ExportRequest(
         ref,
         form,
         out,
-        blend,
-        weights or None,
-        rank,
-        dtype,
-        base_id,
-        base_weights,
-        quantize,
-        accept_loss,
-        measure,
-        stacked,
+        blend=blend,
+        weights=weights or None,
+        rank=rank,
+        dtype=dtype,
+        base_id=base_id,
+        base_weights=base_weights,
+        quantize=quantize,
+        accept_loss=accept_loss,
+        measure=measure,
+        stacked=stacked,
     )
     print_export(story.export(Registry(registry), request), as_json)

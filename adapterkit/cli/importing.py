@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -38,8 +37,12 @@ def import_folder(
     from adapterkit.registry import Registry
 
     quiet_libraries()
-    story = import_module("adapterkit.workflows.adopt")
-    request = story.ImportRequest(folder, name, base, quantization, tuple(parent or ()), revision, description)
+    # Brings PEFT, which is told to be quiet.
+    from adapterkit.workflows import adopt as story
+
+    request = story.ImportRequest(
+        folder, name, base, quantization, parents=parent or (), revision=revision, description=description
+    )
     published = story.adopt(Registry(registry), request)
     ref, path = str(published.manifest.ref), str(published.path)
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,8 +41,9 @@ def inspect(
     """Show one row as the model sees it: what is learnt in colour, and where there is none in brackets."""
     config = _composed(words or [], config_dir, registry)
     from adapterkit.cli.row_view import plain_row, print_row
+    from adapterkit.workflows.inspecting import inspect_row
 
-    found = import_module("adapterkit.workflows.inspecting").inspect_row(config, split, row)
+    found = inspect_row(config, split, row)
     print_json(plain_row(found, tokens=tokens)) if as_json else print_row(found, tokens=tokens)
 
 
@@ -54,8 +54,9 @@ def stats(
     """Count rows, tokens, learnt tokens and lengths (exit code 1: a training would refuse rows as too long)."""
     config = _composed(words or [], config_dir, registry)
     from adapterkit.cli.numbers import print_statistics
+    from adapterkit.workflows.inspecting import data_statistics
 
-    source, found = import_module("adapterkit.workflows.inspecting").data_statistics(config)
+    source, found = data_statistics(config)
     if as_json:
         print_json(_plain(source, found, config))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -40,8 +39,12 @@ def flatten(
     from adapterkit.registry import Registry
 
     quiet_libraries()
-    story = import_module("adapterkit.workflows.flatten")
-    request = story.FlattenRequest(ref, name, blend, weights or None, rank, padded, dtype)
+    # Brings PEFT, which is told to be quiet.
+    from adapterkit.workflows import flatten as story
+
+    request = story.FlattenRequest(
+        ref, name, blend=blend, weights=weights or None, rank=rank, padded=padded, dtype=dtype
+    )
     print_flat(story.flatten(Registry(registry), request), as_json)
 
 
@@ -68,7 +71,8 @@ def parity(
     from adapterkit.cli.stack_view import print_parity
 
     quiet_libraries()
-    story = import_module("adapterkit.workflows.parity")
+    from adapterkit.workflows import parity as story
+
     found = story.parity(
         ref,
         registry=registry,

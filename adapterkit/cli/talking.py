@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +34,7 @@ def chat(
     as_json: Json = False,
 ) -> None:
     """Talk to an adapter on its whole stack. /reset forgets the conversation, /exit or Ctrl-D leaves."""
-    from adapterkit.cli.conversation import Conversation, talk
+    from adapterkit.cli.chatting import Chat, talk
     from adapterkit.cli.output import print_json
 
     if as_json and message is None:
@@ -48,10 +47,11 @@ def chat(
         "top_p": top_p,
         "seed": seed,
     }
-    session = import_module("adapterkit.serving.session").load(
-        ref, registry=registry, device=device, quantization=quantization, keys=keys or ()
-    )
-    conversation = Conversation(session, settings, system)
+    # Brings PEFT, which is told to be quiet.
+    from adapterkit.serving.session import load
+
+    session = load(ref, registry=registry, device=device, quantization=quantization, keys=keys or ())
+    conversation = Chat(session, settings, system)
     if message is None:
         talk(conversation)
         return

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
-from adapterkit.data.whole_pieces import SPLITS
+from adapterkit.data.splits import SPLITS
 from adapterkit.digest import json_digest, sha256_file
 from adapterkit.errors import DataError, UsageError, excerpt
 from adapterkit.names import check_name, nearest

@@ -12,8 +12,8 @@ from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.dance_tunes import STYLES, DanceTune, read_dance_tunes
 from adapterkit.data.leaks import without
-from adapterkit.data.splits import Splits
-from adapterkit.data.whole_pieces import SPLITS, split_pieces
+from adapterkit.data.splits import SPLITS, Splits
+from adapterkit.data.whole_pieces import split_pieces
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 

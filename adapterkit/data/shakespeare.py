@@ -9,9 +9,9 @@ from pathlib import Path
 
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
-from adapterkit.data.held_out import assign_scenes
 from adapterkit.data.leaks import without
 from adapterkit.data.plays import Speech, read_speeches
+from adapterkit.data.scenes import assign_scenes
 from adapterkit.data.splits import Splits
 from adapterkit.data.voices import Voice, find_voices, resolve_voice
 from adapterkit.errors import DataError, UsageError

@@ -10,6 +10,8 @@ from functools import cached_property
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.row_views import said_rows
 
+SPLITS = ("train", "validation", "test")
+
 
 @dataclass(frozen=True)
 class Splits:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.data.file_rows import FileRows
-from adapterkit.data.held_out import SPLITS
 from adapterkit.data.jsonl import parse_object, trimmed
 from adapterkit.data.sources import check_file
+from adapterkit.data.splits import SPLITS
 from adapterkit.errors import DataError, UnknownNameError, excerpt
 from adapterkit.names import nearest
 

@@ -10,9 +10,9 @@ from adapterkit.data.conversation import Conversation, Origin
 from adapterkit.data.leaks import spoken_words, without
 from adapterkit.data.pack_files import Pack, pack_digest, read_pack
 from adapterkit.data.pack_pieces import Piece, read_pieces
-from adapterkit.data.splits import Splits
+from adapterkit.data.splits import SPLITS, Splits
 from adapterkit.data.tune_families import family_links
-from adapterkit.data.whole_pieces import SPLITS, gather, split_pieces
+from adapterkit.data.whole_pieces import gather, split_pieces
 from adapterkit.errors import DataError, UnknownNameError, UsageError
 from adapterkit.names import nearest
 

@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from adapterkit.digest import json_digest
 
-SPLITS = ("train", "validation", "test")
 # One eighth each, and with so few pieces nothing: two of them would be the test.
 _SHARE = 8
 FEWEST = 6

@@ -10,7 +10,7 @@ from adapterkit.errors import UsageError, listed
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredLoss:
     """An adapter's loss on text that it was not trained on, in nats a token.
 
     Attributes:
@@ -32,7 +32,7 @@ class Measured:
         return gain if math.isfinite(gain) else None
 
 
-def weights_by_gain(sources: Sequence[Measured]) -> tuple[float, ...]:
+def weights_by_gain(sources: Sequence[MeasuredLoss]) -> tuple[float, ...]:
     """One weight for each adapter, in proportion to its gain; they add up to 1.
 
     Raises:
@@ -50,7 +50,7 @@ def weights_by_gain(sources: Sequence[Measured]) -> tuple[float, ...]:
     return tuple(gain / math.fsum(gains) for gain in gains)
 
 
-def _wrong(source: Measured) -> str:
+def _wrong(source: MeasuredLoss) -> str:
     if source.gain is None:
         return f"{source.ref}: loss before {_number(source.before)}, after {_number(source.after)}"
     return f"{source.ref}: {source.before:.4f} -> {source.after:.4f} nats a token is no gain"

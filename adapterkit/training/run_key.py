@@ -62,7 +62,7 @@ def settings_digest(config: TrainConfig) -> str:
     return json_digest({"schema": TRAINING_SCHEMA, **settings(config)})
 
 
-def rows_digest(config: TrainConfig) -> str:
+def data_settings_digest(config: TrainConfig) -> str:
     """Hex sha256 of what a config says about which rows are read, whoever's: while it and the files stay, they do."""
     standard = dataclasses.asdict(DataConfig(reader=""))
     data = {

@@ -12,7 +12,7 @@ from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.parity import Parity
 from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.training.fit import Fit
-from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings_digest
+from adapterkit.training.run_key import TRAINING_SCHEMA, data_settings_digest, settings_digest
 from adapterkit.workflows.preparing import Plan
 from adapterkit.workflows.recorded import config_yaml
 from adapterkit.workflows.run_directory import RunDirectory
@@ -81,7 +81,7 @@ def _recipe(config: TrainConfig, asked: Asked) -> RecipeRecord:
         sources=asked.sources,
         parent=config.parent,
         settings=settings_digest(config),
-        rows=rows_digest(config),
+        rows=data_settings_digest(config),
         persona=config.persona,
         schema=TRAINING_SCHEMA,
     )

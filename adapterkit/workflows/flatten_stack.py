@@ -48,5 +48,5 @@ def flatten_stack(
     # Brings PEFT, which is told to be quiet.
     from adapterkit.workflows.flatten import FlattenRequest, flatten
 
-    request = FlattenRequest(str(ref), name, blend, weights, rank, padded, dtype)
+    request = FlattenRequest(str(ref), name, blend=blend, weights=weights, rank=rank, padded=padded, dtype=dtype)
     return flatten(Registry(registry), request)

@@ -17,14 +17,13 @@ from adapterkit.data.conversation import Conversation, Origin
 from adapterkit.data.encode import fit_split
 from adapterkit.data.lengths import fit_row
 from adapterkit.data.readers import read_splits
-from adapterkit.data.splits import Splits
+from adapterkit.data.splits import SPLITS, Splits
 from adapterkit.data.statistics import SplitStatistics, statistics_of
 from adapterkit.data.template import encode
 from adapterkit.data.view import SeenToken, view
 from adapterkit.errors import UnknownNameError, UsageError, counted
 from adapterkit.names import nearest
 
-SPLITS = ("train", "validation", "test")
 WHOLE, TRUNCATED, DROPPED = "whole", "truncated", "dropped"
 
 

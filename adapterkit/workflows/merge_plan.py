@@ -17,7 +17,7 @@ from adapterkit.merging.asked import checked
 from adapterkit.merging.compatibility import compatibility
 from adapterkit.merging.methods import Masked, method_named
 from adapterkit.merging.options import MergeOptions, On
-from adapterkit.merging.performance import Measured, weights_by_gain
+from adapterkit.merging.performance import MeasuredLoss, weights_by_gain
 from adapterkit.names import AdapterRef, nearest
 from adapterkit.registry import Registry
 from adapterkit.workflows.combined import stored_dtype
@@ -80,7 +80,7 @@ class MergePlan:
         """The options that decide the result; what the method does not look at is left out."""
         return _counted(self.options, self.dtype)
 
-    def weighed(self, measured: Sequence[Measured]) -> MergePlan:
+    def weighed(self, measured: Sequence[MeasuredLoss]) -> MergePlan:
         """The same with the weights that follow from losses; a ten-thousandth of a nat is the least that counts.
 
         Raises:
@@ -88,7 +88,9 @@ class MergePlan:
         """
         if not self.measured_weights:
             return self
-        weights = weights_by_gain([Measured(each.ref, *map(_rounded, (each.before, each.after))) for each in measured])
+        weights = weights_by_gain(
+            [MeasuredLoss(each.ref, *map(_rounded, (each.before, each.after))) for each in measured]
+        )
         return replace(self, options=replace(self.options, weights=weights))
 
 
@@ -163,9 +165,9 @@ def _check_values(config: MergeConfig, name: str, refs: Sequence[AdapterRef]) ->
     require_own_name(name, refs, f"name={name}_merged")
 
 
-def _recorded(source: Artifact) -> Measured:
+def _recorded(source: Artifact) -> MeasuredLoss:
     metrics = source.manifest.metrics
-    return Measured(str(source.ref), metrics.get("test_loss_before"), metrics.get("test_loss"))
+    return MeasuredLoss(str(source.ref), metrics.get("test_loss_before"), metrics.get("test_loss"))
 
 
 def _rounded(loss: float | None) -> float | None:

@@ -28,7 +28,7 @@ from adapterkit.evaluation.paired import PairedChange, paired_change
 from adapterkit.evaluation.parity import Parity, prompt_logits
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, BaseRecord
-from adapterkit.merging.performance import Measured
+from adapterkit.merging.performance import MeasuredLoss
 from adapterkit.serving.session import as_trained
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.fit import require_lineage
@@ -65,11 +65,11 @@ class SourceLosses:
     alone: Sequence[RowLoss]
 
     @property
-    def measured(self) -> Measured:
+    def measured(self) -> MeasuredLoss:
         """Both in nats a token."""
         if not self.alone:
-            return Measured(self.ref, None, None)
-        return Measured(self.ref, mean_loss(self.without), mean_loss(self.alone))
+            return MeasuredLoss(self.ref, None, None)
+        return MeasuredLoss(self.ref, mean_loss(self.without), mean_loss(self.alone))
 
 
 @dataclass(frozen=True)

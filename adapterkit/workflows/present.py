@@ -17,7 +17,7 @@ from adapterkit.digest import sha256_file
 from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import RecipeRecord
 from adapterkit.registry import Entry, Look, Reason
-from adapterkit.training.run_key import TRAINING_SCHEMA, rows_digest, settings, settings_digest
+from adapterkit.training.run_key import TRAINING_SCHEMA, data_settings_digest, settings, settings_digest
 from adapterkit.workflows.recorded import recorded_config
 
 # Reading rows takes from a millisecond to seconds, and a changed file may be that of thousands of adapters.
@@ -104,7 +104,7 @@ class Present:
         lost = [origin.partition(":")[2] for origin, stamp in now.items() if stamp is None]
         moved = [origin.partition(":")[2] for origin, stamp in now.items() if stamp not in (None, origins[origin])]
         config = self._configs.get(entry.ref)
-        named_otherwise = config and entry.recipe and rows_digest(config) != entry.recipe.rows
+        named_otherwise = config and entry.recipe and data_settings_digest(config) != entry.recipe.rows
         if lost and not named_otherwise:
             look.unknown.append(Reason("data", f"{', '.join(lost)} is not here", final=True))
         elif moved or named_otherwise or self._whose_changed(entry):

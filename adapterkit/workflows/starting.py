@@ -44,18 +44,18 @@ def starting_digest(
         RefNotFoundError: there is no such version, or none at all.
         ArtifactError: it is not intact.
     """
-    ref = require_start(config, registry, name)
-    if ref is None:
+    start = require_start(config, registry, name)
+    if start is None:
         return None
-    there = _meant(ref, registry).manifest
-    before = there.started_from
-    if before is not None and not isinstance(ref.selector, Version) and key_of(before) == there.run_key:
+    there = start.manifest
+    before, exact = there.started_from, isinstance(_asked(config, name).selector, Version)
+    if before is not None and not exact and key_of(before) == there.run_key:
         return before
     return there.weights_digest
 
 
-def require_start(config: TrainConfig, registry: Registry, name: str) -> AdapterRef | None:
-    """What an incremental run starts from, as it is asked for; null for a run that starts afresh.
+def require_start(config: TrainConfig, registry: Registry, name: str) -> Artifact | None:
+    """The version that an incremental run is asked to start from, verified; null for a run that starts afresh.
 
     It is looked at before a missing parent is trained.
 
@@ -66,14 +66,13 @@ def require_start(config: TrainConfig, registry: Registry, name: str) -> Adapter
         if config.start_from is not None:
             raise UsageError(f"start_from={config.start_from} is for a run that goes on from it: add incremental=true.")
         return None
-    ref = AdapterRef.parse(config.start_from or name)
+    ref = _asked(config, name)
     if ref.name != name:
         raise UsageError(
             f"start_from={ref} is another adapter than '{name}': an incremental run makes the next version of its own. "
             f"To build on it: parent={ref}. To go on with it: name={ref.name}"
         )
-    _meant(ref, registry)
-    return ref
+    return _meant(ref, registry)
 
 
 def origin_of(
@@ -143,6 +142,10 @@ def start(stack: AdapterStack, config: TrainConfig, rows: Sequence[EncodedRow], 
     elif config.adapter.init_lora_weights == EVA:
         collate = PadCollator(stack.base.tokenizer.pad_token_id)
         start_by_eva(stack, as_dataset(rows), collate, batch_size=config.trainer.batch_size, seed=config.seed)
+
+
+def _asked(config: TrainConfig, name: str) -> AdapterRef:
+    return AdapterRef.parse(config.start_from or name)
 
 
 def _meant(ref: AdapterRef, registry: Registry) -> Artifact:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapterkit.cli.conversation import Conversation, talk
+from adapterkit.cli.chatting import Chat, talk
 from tests.driving import left_with
 
 
@@ -87,7 +87,7 @@ def test_one_shot_as_json(parrot: Parrot, capsys: pytest.CaptureFixture[str]) ->
 def test_an_interrupted_turn_is_forgotten(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     parrot = Parrot()
     parrot.error = KeyboardInterrupt()
-    conversation = Conversation(parrot, {})
+    conversation = Chat(parrot, {})
     monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n"))
     talk(conversation)
     assert conversation.turns == []

@@ -9,7 +9,7 @@ from adapterkit.config.checks import check_values
 from adapterkit.config.compose import compose_asked, composing
 from adapterkit.data.readers import SHAPES
 from adapterkit.errors import UnknownNameError, UsageError
-from adapterkit.training.run_key import rows_digest
+from adapterkit.training.run_key import data_settings_digest
 
 
 def composed(*overrides):
@@ -49,7 +49,7 @@ def test_a_choice_that_is_none_is_answered_with_the_one_that_was_meant(override,
 
 def test_settings_that_came_later_change_no_digest_at_their_defaults():
     config = composed("data=chat", "data.train=x.jsonl")
-    before = rows_digest(config)
+    before = data_settings_digest(config)
     assert before == "76371bc96a2c261498c6acce1f31ebfb8bdbe994e70ced42a13f0af113afc003"
     config.data.splits = "s.json"
-    assert rows_digest(config) != before
+    assert data_settings_digest(config) != before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,14 @@ def test_help_lists_recipes_groups_and_keys(tmp_path: Path, of: str, told: list[
     assert all(each in done.stdout for each in told)
     assert "$" not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 110
+
+
+def test_a_door_whose_output_nobody_reads_stops_without_a_word(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = door(tmp_path, "--help", writes_to=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_folder_of_the_users_own_stays(tmp_path):

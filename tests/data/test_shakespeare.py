@@ -5,8 +5,8 @@ import pytest
 from adapterkit.config.schema import DataConfig
 from adapterkit.data import list_personas, read_splits
 from adapterkit.data.corpora import corpus_folder
-from adapterkit.data.held_out import assign_scenes
 from adapterkit.data.plays import parse_play, read_speeches
+from adapterkit.data.scenes import assign_scenes
 from adapterkit.errors import UnknownNameError, UsageError
 
 PLAY = """# A Play

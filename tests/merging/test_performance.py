@@ -7,11 +7,11 @@ import math
 import pytest
 
 from adapterkit.errors import UsageError
-from adapterkit.merging.performance import Measured, weights_by_gain
+from adapterkit.merging.performance import MeasuredLoss, weights_by_gain
 
 
 def test_in_proportion_to_the_gain():
-    found = weights_by_gain([Measured("a@1.0.0", 3.0, 2.0), Measured("b@1.0.0", 4.0, 3.5)])
+    found = weights_by_gain([MeasuredLoss("a@1.0.0", 3.0, 2.0), MeasuredLoss("b@1.0.0", 4.0, 3.5)])
     assert found == pytest.approx((2 / 3, 1 / 3))
 
 
@@ -19,11 +19,11 @@ def test_every_adapter_that_has_none_is_named():
     with pytest.raises(UsageError) as raised:
         weights_by_gain(
             [
-                Measured("good@1.0.0", 3.0, 2.0),
-                Measured("worse@1.0.0", 3.0, 3.25),
-                Measured("same@1.0.0", 3.0, 3.0),
-                Measured("unknown@1.0.0", 3.0, None),
-                Measured("odd@1.0.0", math.nan, 2.0),
+                MeasuredLoss("good@1.0.0", 3.0, 2.0),
+                MeasuredLoss("worse@1.0.0", 3.0, 3.25),
+                MeasuredLoss("same@1.0.0", 3.0, 3.0),
+                MeasuredLoss("unknown@1.0.0", 3.0, None),
+                MeasuredLoss("odd@1.0.0", math.nan, 2.0),
             ]
         )
     told = str(raised.value)

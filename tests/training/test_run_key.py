@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapterkit.config.schema import AdapterConfig, BudgetConfig, DataConfig, TrainConfig, TrainerConfig
 from adapterkit.lineage import BaseIdentity
-from adapterkit.training.run_key import rows_digest, run_key, settings, settings_digest
+from adapterkit.training.run_key import data_settings_digest, run_key, settings, settings_digest
 
 # The digest of `config()` under training schema 5, from before presets proposed anything.
 KNOWN = "34b39adf3a1efc457441869795398254ed680379c073bdb517f265d2dfe79c39"
@@ -128,5 +128,5 @@ def test_every_whole_number_is_one_number(value: int) -> None:
 
 
 def test_row_limits_too() -> None:
-    assert rows_digest(config(max_train_rows=8)) == rows_digest(config(max_train_rows=8.0))
-    assert rows_digest(config(max_train_rows=None)) != rows_digest(config(max_train_rows=1))
+    assert data_settings_digest(config(max_train_rows=8)) == data_settings_digest(config(max_train_rows=8.0))
+    assert data_settings_digest(config(max_train_rows=None)) != data_settings_digest(config(max_train_rows=1))

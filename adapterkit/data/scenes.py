@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-SPLITS = ("train", "validation", "test")
+from adapterkit.data.splits import SPLITS
 
 
 def assign_scenes(speakers: Mapping[int, Sequence[Hashable]]) -> dict[int, str]:

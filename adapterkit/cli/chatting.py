@@ -17,7 +17,7 @@ class Speaker(Protocol):
         """Answer the last turn of a conversation."""
 
 
-class Conversation:
+class Chat:
     """Turns with one speaker.
 
     Args:
@@ -43,7 +43,7 @@ class Conversation:
         self.turns = list(self._opening)
 
 
-def talk(conversation: Conversation) -> None:
+def talk(conversation: Chat) -> None:
     """Read lines and print answers until `/exit`, the end of the input, or Ctrl-C at the prompt."""
     prompt = "you> " if sys.stdin.isatty() else ""
     if prompt:
@@ -66,7 +66,7 @@ def _read(prompt: str) -> str | None:
         return None
 
 
-def _answer(conversation: Conversation, line: str) -> None:
+def _answer(conversation: Chat, line: str) -> None:
     try:
         print(conversation.ask(line), flush=True)
     except KeyboardInterrupt:

@@ -1,0 +1,163 @@
+"""What a stack loses when it is flattened, stored in fewer bits, merged into its base or blended: on the demo base.
+
+python benchmarks/exactness.py --json exactness.json
+
+Trains `unified` on the attention of the demo base, and on top of it one child of the default preset and one rsLoRA of a
+rank and an alpha that are no powers of two, a few steps each. Differences are the largest between logits of three
+prompts. A truth is the stack in plain PEFT with everything in float64; transformers computes norms in float32 whatever
+the dtype, and these round small differences away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from reporting import write_report
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import adapterkit
+from adapterkit.artifacts import Artifact
+from adapterkit.evaluation.answers import prompt_ids
+from adapterkit.evaluation.logits import text_logits
+from adapterkit.evaluation.parity import PROMPTS, decode_parity
+from adapterkit.names import peft_name
+
+_VERSIONED = ("torch", "transformers", "peft", "safetensors")
+_FEW = ["data.max_train_rows=64", "data.validation=null", "data.test=null"]
+_CHILDREN = {
+    "child: default preset": ["name=child_default"],
+    "child: rsLoRA r6, alpha 7": [
+        "name=child_rslora",
+        "adapter.use_rslora=true",
+        "adapter.r=6",
+        "adapter.lora_alpha=7",
+    ],
+}
+
+
+def main() -> None:
+    """Train, compare, print a table, and write JSON when asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=20, help="of each training")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true", help="two steps, one child")
+    arguments = parser.parse_args()
+    steps = [f"trainer.max_steps={2 if arguments.quick else arguments.steps}", *_FEW]
+    results: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        where = Path(scratch)
+        train(where, "unified", [*steps, "adapter.target_modules=[attention]"])
+        for told, words in list(_CHILDREN.items())[: 1 if arguments.quick else None]:
+            made = train(where, "persona_on_unified", [*steps, *words, "persona=lincoln", "adapter.lora_dropout=0"])
+            results += [{"stack": told, **row} for row in [*flattened(made, where), *live(made, where)]]
+    print(f"{'stack':<28}{'what':<62}{'value':>12}")
+    for row in results:
+        print(f"{row['stack']:<28}{row['what']:<62}{row['value']:>12.3g}")
+    ratios = {f"{row['stack']}, {row['what']}": row["value"] for row in results}
+    write_report(arguments.json, results, ratios, _VERSIONED)
+
+
+def train(where: Path, recipe: str, words: Sequence[str]) -> Artifact:
+    """One short training."""
+    outcome = adapterkit.train_recipe(recipe, registry=where / "adapters", outputs=where / "outputs", overrides=words)
+    return outcome.artifact
+
+
+def flattened(made: Artifact, where: Path) -> list[dict[str, Any]]:
+    """A stack and what becomes of it as one plain LoRA, all in plain PEFT."""
+    registry = adapterkit.Registry(where / "adapters")
+    members = registry.lineage_artifacts(made.ref)
+    base = adapterkit.load(made.ref, registry=registry.path).stack.base.folder
+    flat = {
+        dtype: adapterkit.flatten_stack(made.ref, registry=registry.path, name=f"{made.ref.name}_{dtype}", dtype=dtype)
+        for dtype in ("float64", "float32", "bfloat16")
+    }
+    truth, single = (stack_logits(base, members, dtype) for dtype in (torch.float64, torch.float32))
+    exact = stack_logits(base, [flat["float64"]], torch.float64)
+    alone = stack_logits(base, [flat["float32"]], torch.float32)
+    rounded = stack_logits(base, [flat["bfloat16"]], torch.float32)
+    return [
+        told("flattened, in float64, from the stack in float64", apart(exact, truth)),
+        told("the stack in float32 from the stack in float64", apart(single, truth)),
+        told("flattened, in float32, from the stack in float32", apart(alone, single)),
+        told("flattened, stored in bfloat16, from the stack in float32", apart(rounded, single)),
+        told("parameters, flattened", flat["float32"].manifest.adapter.parameters),
+        told("parameters, by PEFT's cat", parameters_of_cat(base, members)),
+    ]
+
+
+def live(made: Artifact, where: Path) -> list[dict[str, Any]]:
+    """The same stack in a session: parity, blends, and the way into the base and back."""
+    session = adapterkit.load(made.ref, registry=where / "adapters")
+    stack, tokenizer = session.stack, session.tokenizer
+    found = decode_parity(stack, tokenizer)
+    before = session_logits(session)
+    started = time.perf_counter()
+    for weight in range(20):
+        session.blend("additive", [1.0, weight / 20])
+    blending = (time.perf_counter() - started) / 20
+    session.blend()
+    return [
+        told("child without its change, from its parent", found.zero.largest),
+        told("child, from its parent: largest difference of a logit", found.child.largest),
+        told("child, from its parent: share of places with the same next token", found.child.agreement),
+        told("blended twenty times and back", apart(session_logits(session), before)),
+        told("milliseconds of a change of blend", 1e3 * blending),
+    ]
+
+
+def stack_logits(base: Path, members: Sequence[Artifact], dtype: torch.dtype) -> torch.Tensor:
+    """What plain PEFT makes of adapters on the base, everything in one dtype."""
+    model = stacked(base, members, dtype)
+    return text_logits_of(model, AutoTokenizer.from_pretrained(base))
+
+
+def stacked(base: Path, members: Sequence[Artifact], dtype: torch.dtype) -> Any:
+    """Adapters on the base, as their cards say, root-first and all active."""
+    bare = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+    names = [peft_name(place, each.ref.name) for place, each in enumerate(members)]
+    model: Any = PeftModel.from_pretrained(bare, members[0].path, names[0], autocast_adapter_dtype=False)
+    for each, name in zip(members[1:], names[1:], strict=True):
+        model.load_adapter(each.path, name, autocast_adapter_dtype=False)
+    model.base_model.set_adapter(names, inference_mode=True)
+    return model.to(dtype).eval()
+
+
+def parameters_of_cat(base: Path, members: Sequence[Artifact]) -> int:
+    """How many weights PEFT's own concatenation has."""
+    model = stacked(base, members, torch.float32)
+    names = list(model.peft_config)
+    model.add_weighted_adapter(names, [1.0] * len(names), "cat", combination_type="cat")
+    return sum(weight.numel() for name, weight in model.named_parameters() if ".cat." in name)
+
+
+def session_logits(session: Any) -> torch.Tensor:
+    """What a session's model makes of the prompts."""
+    return text_logits_of(session.stack.model, session.tokenizer)
+
+
+def text_logits_of(model: Any, tokenizer: Any) -> torch.Tensor:
+    """Logits of every position of the prompts."""
+    with torch.no_grad():
+        return text_logits(model, tokenizer, [prompt_ids(tokenizer, prompt) for prompt in PROMPTS])
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The largest difference."""
+    return float((one.double() - other.double()).abs().max())
+
+
+def told(what: str, value: float) -> dict[str, Any]:
+    """A line of the table."""
+    return {"what": what, "value": float(value)}
+
+
+if __name__ == "__main__":
+    main()
