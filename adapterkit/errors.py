@@ -39,6 +39,11 @@ def listed(lines: Sequence[object], most: int | None = None) -> str:
     return "".join(f"\n  {line}" for line in [*shown, *more])
 
 
+def one_line(said: object) -> str:
+    """A text, or what an exception says, on one line."""
+    return " ".join(str(said).split())
+
+
 def first_line_of(error: Exception) -> str:
     """The first line of what an exception says; what it is, where it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

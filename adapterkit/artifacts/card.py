@@ -92,8 +92,8 @@ def _made(manifest: Manifest) -> Iterator[str]:
     yield "\n".join(
         ["| adapter | weight |", "|---|---|", *(f"| `{member.ref}` | {weight:g} |" for member, weight in rows)]
     )
-    if (worst := max(merge.errors.values(), default=0.0)) > 0.0:
-        layer = max(merge.errors, key=lambda name: merge.errors[name])
+    layer, worst = merge.worst
+    if worst > 0.0:
         yield (
             f"The limit on the rank left something out: at most {worst:.2%} of a layer's change (Frobenius norm), in "
             f"`{layer}`. `training_metrics.json` has every layer's."

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import yaml
 
-from adapterkit.errors import excerpt
+from adapterkit.errors import excerpt, one_line
 
 # A hundred times what a config takes; at this size the slower of the two readers still needs only a third of a second.
 MAX_YAML_BYTES = 200_000
@@ -57,7 +57,7 @@ def yaml_problem(data: bytes) -> str | None:
         # libyaml has a limit of its own, a thousand levels.
         if "nesting depth" in str(error):
             return f"nests deeper than {MAX_YAML_DEPTH}"
-        return f"is not YAML: {' '.join(str(error).split())}"
+        return f"is not YAML: {one_line(error)}"
 
 
 def _walk(events: Iterable[yaml.Event]) -> str | None:

@@ -85,8 +85,8 @@ def _merged_by(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "merged by", ", ".join([merge.method, *options])
     for member, weight in zip(manifest.merged_from, merge.weights, strict=True):
         yield "merged from", f"{member.ref}, weight {weight:g}"
-    if any(merge.errors.values()):
-        module, worst = max(merge.errors.items(), key=lambda item: item[1])
+    module, worst = merge.worst
+    if worst:
         yield "merge error", f"at most {worst:.2%} of a layer's change left out, in {module}"
 
 

@@ -21,7 +21,7 @@ def print_flat(published: Published, as_json: bool) -> None:
         return
     print(f"{'Flattened to' if published.new else 'Already flattened to'} {manifest.ref}: {published.path}")
     members = zip(manifest.merged_from, merge.weights, strict=True)
-    worst, layer = max(((error, layer) for layer, error in merge.errors.items()), default=(0.0, ""))
+    layer, worst = merge.worst
     print_pairs(
         [
             ("  from", ", ".join(f"{member.ref} x {weight:g}" for member, weight in members)),

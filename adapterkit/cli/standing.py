@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adapterkit.cli.output import brief, printable
-from adapterkit.errors import counted
+from adapterkit.errors import counted, one_line
 from adapterkit.registry import BROKEN, Reason, Standing
 
 _UNREADABLE = "(base unknown)"
@@ -111,7 +111,7 @@ def _brief(reason: Reason, state: str) -> str:
 def _print_problems(found: Sequence[Standing]) -> None:
     for standing in found:
         for reason in standing.problems:
-            print(printable(f"problem: {' '.join(reason.what.split())}"))
+            print(printable(f"problem: {one_line(reason.what)}"))
 
 
 def _print_unknown(found: Sequence[Standing]) -> None:

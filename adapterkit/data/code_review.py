@@ -17,7 +17,7 @@ from pathlib import Path
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself
 from adapterkit.data.draws import number, shuffled, split_of
-from adapterkit.data.leaks import without
+from adapterkit.data.leaks import apart
 from adapterkit.data.sdists import Sdist, sdist_texts
 from adapterkit.data.splits import Splits
 
@@ -86,10 +86,10 @@ def read_code_review(*, train: str | None, validation: str | None, test: str | N
     """
     check_splits_itself("code_review", train=train, validation=validation, test=test)
     rows = _rows_by_split(SOURCE.path, prompt or PROMPT)
-    return Splits(
-        train=rows["train"],
-        validation=rows["validation"] if validation else (),
-        test=rows["test"] if test else (),
+    return Splits.chosen(
+        rows,
+        validation=validation,
+        test=test,
         source=f"the message examples of {SOURCE.package} {SOURCE.version}",
         origins=SOURCE.origin,
     )
@@ -164,11 +164,7 @@ def _rows_by_split(path: Path, prompt: str) -> dict[str, tuple[Conversation, ...
     for each in examples:
         split = split_of(each.message)
         rows[split] += _rows(each, _choices(each.message, names[split]), prompt)
-    return {
-        "train": without(rows["train"], rows["validation"], rows["test"]),
-        "validation": without(rows["validation"], rows["test"]),
-        "test": tuple(rows["test"]),
-    }
+    return apart(rows)
 
 
 def _rows(example: Example, choices: Sequence[str], prompt: str) -> Iterator[Conversation]:

@@ -17,7 +17,7 @@ from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.definitions import Definition, library_label, library_origin, read_definitions, standard_library
 from adapterkit.data.draws import split_of
-from adapterkit.data.leaks import without
+from adapterkit.data.leaks import apart
 from adapterkit.data.splits import Splits
 
 PROMPT = "Write this Python function."
@@ -63,7 +63,8 @@ def read_functions(*, train: str | None, validation: str | None, test: str | Non
     """
     check_splits_itself("functions", train=train, validation=validation, test=test)
     rows = _rows_by_split(standard_library(), "", prompt or PROMPT)
-    return _splits(rows, validation, test, f"functions of {library_label()}", library_origin())
+    source = f"functions of {library_label()}"
+    return Splits.chosen(rows, validation=validation, test=test, source=source, origins=library_origin())
 
 
 def read_algorithms(
@@ -85,7 +86,8 @@ def read_algorithms(
     check_splits_itself("algorithms", train=train, validation=validation, test=test)
     folder = corpus_folder("algorithms", ".", purpose="its functions", install=install or INSTALL)
     rows = _rows_by_split(folder, "algorithms", prompt or PROMPT)
-    return _splits(rows, validation, test, f"functions of {corpus_label('algorithms')}", corpus_origin("algorithms"))
+    source = f"functions of {corpus_label('algorithms')}"
+    return Splits.chosen(rows, validation=validation, test=test, source=source, origins=corpus_origin("algorithms"))
 
 
 def check_function(said: str, wanted: str) -> FunctionCheck:
@@ -97,18 +99,6 @@ def check_function(said: str, wanted: str) -> FunctionCheck:
     return FunctionCheck(True, same, same and [*map(ast.dump, given.body)] == [*map(ast.dump, gold.body)])
 
 
-def _splits(
-    rows: dict[str, tuple[Conversation, ...]],
-    validation: str | None,
-    test: str | None,
-    source: str,
-    origins: dict[str, str],
-) -> Splits:
-    return Splits(
-        rows["train"], rows["validation"] if validation else (), rows["test"] if test else (), source, origins
-    )
-
-
 @lru_cache(maxsize=4)
 def _rows_by_split(folder: Path, prefix: str, prompt: str) -> dict[str, tuple[Conversation, ...]]:
     rows: dict[str, list[Conversation]] = {"train": [], "validation": [], "test": []}
@@ -116,11 +106,7 @@ def _rows_by_split(folder: Path, prefix: str, prompt: str) -> dict[str, tuple[Co
         # Of a package that is the whole source, the modules inside are what is split.
         group = each.module if prefix else each.package
         rows[split_of(group)].append(_row(each, group, prompt))
-    return {
-        "train": without(rows["train"], rows["validation"], rows["test"]),
-        "validation": without(rows["validation"], rows["test"]),
-        "test": tuple(rows["test"]),
-    }
+    return apart(rows)
 
 
 def _short(definitions: Iterable[Definition]) -> list[Definition]:

@@ -60,10 +60,10 @@ def read_grounded(*, train: str | None, validation: str | None, test: str | None
     """
     check_splits_itself("grounded", train=train, validation=validation, test=test)
     rows = _rows_by_split(standard_library(), prompt)
-    return Splits(
-        train=rows["train"],
-        validation=rows["validation"] if validation else (),
-        test=rows["test"] if test else (),
+    return Splits.chosen(
+        rows,
+        validation=validation,
+        test=test,
         source=f"docstrings of {library_label()}",
         origins=library_origin(),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from adapterkit.data.conversation import Conversation
 from adapterkit.data.row_views import as_keys, row_digests
@@ -20,6 +20,16 @@ def without(rows: Iterable[Conversation], *held_out: Iterable[Conversation]) -> 
     """The rows that say nothing that a held-out row says word for word."""
     known = {spoken_words(row) for split in held_out for row in split}
     return tuple(row for row in rows if spoken_words(row) not in known)
+
+
+def apart(rows: Mapping[str, Sequence[Conversation]]) -> dict[str, tuple[Conversation, ...]]:
+    """The three splits, each without what one that is held out farther from training says word for word."""
+    validation, test = rows["validation"], rows["test"]
+    return {
+        "train": without(rows["train"], validation, test),
+        "validation": without(validation, test),
+        "test": tuple(test),
+    }
 
 
 def check_leaks(train: Sequence[Conversation], *held_out: Sequence[Conversation]) -> None:

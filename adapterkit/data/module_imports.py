@@ -16,7 +16,7 @@ from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself
 from adapterkit.data.definitions import library_label, library_origin, parsed, standard_library
 from adapterkit.data.draws import number, pick, shuffled, split_of
-from adapterkit.data.leaks import without
+from adapterkit.data.leaks import apart
 from adapterkit.data.splits import Splits
 
 PROMPT = "These are the modules of a program and what they import of each other."
@@ -50,10 +50,10 @@ def read_module_imports(*, train: str | None, validation: str | None, test: str 
     """
     check_splits_itself("module_imports", train=train, validation=validation, test=test)
     rows = _rows_by_split(standard_library(), prompt or PROMPT)
-    return Splits(
-        train=rows["train"],
-        validation=rows["validation"] if validation else (),
-        test=rows["test"] if test else (),
+    return Splits.chosen(
+        rows,
+        validation=validation,
+        test=test,
         source=f"imports of {library_label()}",
         origins=library_origin(),
     )
@@ -111,11 +111,7 @@ def _rows_by_split(folder: Path, prompt: str) -> dict[str, tuple[Conversation, .
                 if len(listed) == size and text not in seen:
                     seen.add(text)
                     part += _rows(listed, seed, prompt)
-    return {
-        "train": without(rows["train"], rows["validation"], rows["test"]),
-        "validation": without(rows["validation"], rows["test"]),
-        "test": tuple(rows["test"]),
-    }
+    return apart(rows)
 
 
 def _neighbourhood(seed: str, graph: Graph, near: Graph, size: int) -> dict[str, frozenset[str]]:

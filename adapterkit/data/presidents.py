@@ -10,7 +10,7 @@ from pathlib import Path
 from adapterkit.data.addresses import Document, read_documents
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
-from adapterkit.data.leaks import without
+from adapterkit.data.leaks import apart
 from adapterkit.data.splits import Splits
 from adapterkit.errors import DataError, UnknownNameError
 from adapterkit.names import nearest
@@ -55,10 +55,10 @@ def read_presidents(
     own = {name: _of(chosen, part) for name, part in rows.items()}
     if not own["train"]:
         raise DataError(_single_address(chosen or "", documents))
-    return Splits(
-        train=own["train"],
-        validation=own["validation"] if validation else (),
-        test=own["test"] if test else (),
+    return Splits.chosen(
+        own,
+        validation=validation,
+        test=test,
         source=f"{corpus_label('sotu')}, {chosen or 'every president'}",
         origins=corpus_origin("sotu"),
     )
@@ -112,11 +112,7 @@ def _rows_by_split(documents: tuple[Document, ...], prompt: str) -> dict[str, tu
                 strata=(document.president_id, document.fileid),
             )
             rows[split].append(Conversation((Turn("user", prompt), Turn("assistant", paragraph)), origin))
-    return {
-        "train": without(rows["train"], rows["validation"], rows["test"]),
-        "validation": without(rows["validation"], rows["test"]),
-        "test": tuple(rows["test"]),
-    }
+    return apart(rows)
 
 
 def _years(documents: Sequence[Document]) -> dict[str, list[int]]:

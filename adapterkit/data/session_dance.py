@@ -11,7 +11,7 @@ from adapterkit.config.schema import DataConfig
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
 from adapterkit.data.dance_tunes import STYLES, DanceTune, read_dance_tunes
-from adapterkit.data.leaks import without
+from adapterkit.data.leaks import apart
 from adapterkit.data.splits import SPLITS, Splits
 from adapterkit.data.whole_pieces import split_pieces
 from adapterkit.errors import UnknownNameError, UsageError
@@ -43,10 +43,10 @@ def read_session_dance(config: DataConfig, persona: str | None) -> Splits:
     style = resolve_style(config.style) if config.style is not None else None
     rows = _rows_by_split(read_dance_tunes(_folder(config.install)), PROMPT if config.prompt is None else config.prompt)
     own = {name: _of(style, part) for name, part in rows.items()}
-    return Splits(
-        train=own["train"],
-        validation=own["validation"] if config.validation else (),
-        test=own["test"] if config.test else (),
+    return Splits.chosen(
+        own,
+        validation=config.validation,
+        test=config.test,
         source=f"{corpus_label('music21')}, {style or 'every style'}",
         origins=corpus_origin("music21"),
     )
@@ -72,11 +72,7 @@ def _rows_by_split(tunes: tuple[DanceTune, ...], prompt: str) -> dict[str, tuple
     for tune in tunes:
         origin = Origin(path=tune.path, line=tune.line, label=tune.style, strata=(tune.style,))
         rows[chosen[tune.family]].append(Conversation((Turn("user", prompt), Turn("assistant", tune.text)), origin))
-    return {
-        "train": without(rows["train"], rows["validation"], rows["test"]),
-        "validation": without(rows["validation"], rows["test"]),
-        "test": tuple(rows["test"]),
-    }
+    return apart(rows)
 
 
 def _splits_of_families(tunes: Sequence[DanceTune]) -> dict[int, str]:

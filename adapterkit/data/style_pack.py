@@ -52,10 +52,10 @@ def read_style_pack(config: DataConfig, persona: str | None) -> Splits:
             f"The style '{style}' has nothing to train on. Put texts into its folder, or into those below it.",
             path=folder,
         )
-    return Splits(
-        train=own["train"],
-        validation=own["validation"] if config.validation else (),
-        test=own["test"] if config.test else (),
+    return Splits.chosen(
+        own,
+        validation=config.validation,
+        test=config.test,
         source=f"{folder}, {style}",
         origins={f"folder:{folder}": pack_digest(folder) or ""},
     )

@@ -48,10 +48,10 @@ def read_weakness_questions(
     check_splits_itself("weaknesses", train=train, validation=validation, test=test)
     folder = corpus_folder("cwe2", ".", purpose="the weaknesses to learn from", install=install or INSTALL)
     rows = _rows_by_split(folder, prompt)
-    return Splits(
-        train=rows["train"],
-        validation=rows["validation"] if validation else (),
-        test=rows["test"] if test else (),
+    return Splits.chosen(
+        rows,
+        validation=validation,
+        test=test,
         source=f"the weaknesses of {corpus_label('cwe2')}",
         origins=corpus_origin("cwe2"),
     )

@@ -134,6 +134,11 @@ class MergeRecord:
     options: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def worst(self) -> tuple[str, float]:
+        """The layer of which the most was left out, the first of equals, and its share; empty and 0 without layers."""
+        return max(self.errors.items(), key=lambda entry: entry[1], default=("", 0.0))
+
     @classmethod
     def from_json(cls, plain: dict[str, Any] | None) -> MergeRecord | None:
         """Read it strictly; raises TypeError, ValueError or KeyError."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapterkit.errors import AdapterKitError, RegistryError, UsageError
+from adapterkit.errors import AdapterKitError, RegistryError, UsageError, one_line
 from adapterkit.manifest import MergeRecord
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST
@@ -154,7 +154,7 @@ class _Judging:
                 probe(entry, look)
         except (AdapterKitError, OSError, ValueError) as error:
             # What it records is a path of a million letters, or its config is none: its own fault, not the table's.
-            told = Reason("files", f"cannot be compared: {' '.join(str(error).split())}")
+            told = Reason("files", f"cannot be compared: {one_line(error)}")
             return Standing(entry, BROKEN, (told,), stands_on=_follows(entry, look.asked))
         parents = Look(look.asked)
         self._probe_parents(entry, parents)

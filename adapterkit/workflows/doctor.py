@@ -18,7 +18,7 @@ from adapterkit.config.locate import config_root
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted
+from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted, one_line
 from adapterkit.registry import Registry, by_ref, oddities, problem_of, strays
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
@@ -183,7 +183,7 @@ def _composes(compose: Callable[[], TrainConfig | MergeConfig]) -> tuple[str, st
     except MissingKeyError as error:
         return NOTE, f"composes once {error.key} is said: {error.key}=VALUE"
     except EXPECTED as error:
-        return BAD, " ".join(message_of(error).split())
+        return BAD, one_line(message_of(error))
     return FINE, f"composes to {config.name}"
 
 

@@ -14,7 +14,7 @@ from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.digest import sha256_file
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, one_line
 from adapterkit.manifest import RecipeRecord
 from adapterkit.registry import Entry, Look, Reason
 from adapterkit.training.run_key import TRAINING_SCHEMA, data_settings_digest, settings, settings_digest
@@ -120,7 +120,7 @@ class Present:
         try:
             same = self._rows(entry) == entry.readable.data.digest
         except AdapterKitError as error:
-            told = f"{source} changed, and cannot be used any more: {_one_line(str(error))}"
+            told = f"{source} changed, and cannot be used any more: {one_line(str(error))}"
             look.stale.append(Reason("data", told, final=True))
             return
         if not same:
@@ -177,7 +177,7 @@ class Present:
         try:
             composition = compose_asked(asked)
         except EXPECTED as error:
-            return _Recomposed(failure=_one_line(message_of(error))), False
+            return _Recomposed(failure=one_line(message_of(error))), False
         return _Recomposed(composition.config), composition.shared
 
     def _source(self, name: str, config_dir: str | None) -> str | None:
@@ -256,7 +256,3 @@ _STAMPS: dict[str, Callable[[str], str | None]] = {
     "python": lambda name: platform.python_version(),
     "sdist": _archive_stamp,
 }
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

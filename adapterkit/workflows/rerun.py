@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from adapterkit.base.quiet import quiet_libraries
 from adapterkit.config.literal import literal
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, one_line
 
 
 def main(request: str) -> int:
@@ -29,7 +29,7 @@ def main(request: str) -> int:
     try:
         train(config)
     except (AdapterKitError, OSError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     return 0
 

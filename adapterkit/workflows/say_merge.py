@@ -53,7 +53,7 @@ def _facts(artifact: Artifact) -> Iterator[str]:
     told = {key: value for key, value in merge.options.items() if key != "asked"}
     yield f"  by             {', '.join([merge.method, *(f'{key} {value}' for key, value in told.items())])}"
     yield f"  lineage        {manifest.lineage}"
-    worst, layer = max((error, layer) for layer, error in merge.errors.items())
+    layer, worst = merge.worst
     left = manifest.metrics["left_out_by_the_rank"]
     yield (
         f"  left out       {left:.1%} of the exact change by the rank, at most {worst:.1%}, in {layer}"
