@@ -8,45 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-
-def excerpt(value: Any, limit: int = 80) -> str:
-    """A value as a message shows it: on one line, and cut where a file from somewhere wants to fill the screen."""
-    text = repr(value[: limit + 1] if isinstance(value, str) else value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of something, as a message says it: `1 version`, `10,000 versions`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """A time as a message says it, of a second at least: `48 s`, `4 min 05 s`, `3 h 05 min`."""
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def listed(lines: Sequence[object], most: int | None = None) -> str:
-    """The lines of a list as a message ends in them, each on its own; of many only the first, and how many more."""
-    shown = list(lines if most is None else lines[:most])
-    more = [f"... and {len(lines) - len(shown):,} more"] if len(shown) < len(lines) else []
-    return "".join(f"\n  {line}" for line in [*shown, *more])
-
-
-def one_line(said: object) -> str:
-    """A text, or what an exception says, on one line."""
-    return " ".join(str(said).split())
-
-
-def first_line_of(error: Exception) -> str:
-    """The first line of what an exception says; what it is, where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+from adapterkit.texts import counted
 
 
 class AdapterKitError(Exception):

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from adapterkit.errors import UsageError, excerpt
+from adapterkit.errors import UsageError
+from adapterkit.texts import excerpt
 
 # What PEFT writes before a layer's name in the base, in the names of an adapter's tensors.
 TENSOR_PREFIX = "base_model.model."

@@ -17,8 +17,9 @@ from adapterkit.config.asked import Asked, quoted
 from adapterkit.config.groups import names_in, plain_file, preset_file, purpose_of, typed_file
 from adapterkit.config.run_folder import run_folder
 from adapterkit.config.schema import ALL_LINEAR, AdapterConfig, TrainerConfig
-from adapterkit.errors import UnknownNameError, UsageError, excerpt
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
+from adapterkit.texts import excerpt
 
 if TYPE_CHECKING:
     from adapterkit.config.compose import Composition

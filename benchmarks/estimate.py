@@ -37,6 +37,7 @@ MORE: dict[str, tuple[str, ...]] = {
     "nf4, batch 16": ("trainer.batch_size=16", "data.max_train_rows=200"),
     "nf4, accumulated": ("trainer.batch_size=2", "trainer.gradient_accumulation_steps=2"),
     "nf4, checkpointing": ("trainer.gradient_checkpointing=true",),
+    "nf4, EVA": ("adapter.init_lora_weights=eva",),
     "fp32": ("quantization=fp32",),
     "int8": ("quantization=int8",),
 }

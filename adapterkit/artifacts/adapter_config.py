@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from adapterkit.artifacts.strict_json import parse_json
-from adapterkit.errors import ArtifactError, excerpt
+from adapterkit.errors import ArtifactError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE
+from adapterkit.texts import excerpt
 
 MAX_RANK = 1024
 MAX_ALPHA = 1_000_000.0

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from adapterkit.artifacts.snippets import as_text, fenced, load_call, peft_lines
-from adapterkit.errors import counted
 from adapterkit.manifest import Manifest
+from adapterkit.texts import counted
 
 _FOUR_BIT = """\
 The training held the base in NF4. To do the same here, pass a `BitsAndBytesConfig` as `quantization_config`. On a CPU

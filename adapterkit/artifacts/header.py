@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.artifacts.strict_json import parse_json
-from adapterkit.errors import ArtifactError, excerpt
+from adapterkit.errors import ArtifactError
+from adapterkit.texts import excerpt
 
 # A LoRA on every linear layer of a model with 128 experts in 60 layers has a header of 6 MB.
 MAX_HEADER_BYTES = 16_000_000

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import yaml
 
-from adapterkit.errors import excerpt, one_line
+from adapterkit.texts import excerpt, one_line
 
 # A hundred times what a config takes; at this size the slower of the two readers still needs only a third of a second.
 MAX_YAML_BYTES = 200_000

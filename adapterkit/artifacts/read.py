@@ -12,7 +12,7 @@ from adapterkit.artifacts.checksums import read_checksums
 from adapterkit.artifacts.signatures import UNSIGNED, WAYS_OUT
 from adapterkit.artifacts.verify import MAX_WEIGHTS_BYTES, VerificationReport, verify_directory
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import ArtifactError, NotSignedError, excerpt, listed
+from adapterkit.errors import ArtifactError, NotSignedError
 from adapterkit.manifest import (
     ADAPTER_CONFIG_FILE,
     CHECKSUMS_FILE,
@@ -23,6 +23,7 @@ from adapterkit.manifest import (
 )
 from adapterkit.names import AdapterRef
 from adapterkit.stores import read_file
+from adapterkit.texts import excerpt, listed
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import json
 import math
 from typing import Any
 
-from adapterkit.errors import ArtifactError, excerpt
+from adapterkit.errors import ArtifactError
+from adapterkit.texts import excerpt
 
 MAX_JSON_DEPTH = 32
 

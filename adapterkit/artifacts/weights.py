@@ -11,9 +11,10 @@ from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES, LoraSettings, 
 from adapterkit.artifacts.shape import adapter_shape, shape_problems
 from adapterkit.artifacts.tensors import scan_tensors
 from adapterkit.digest import table_digest
-from adapterkit.errors import ArtifactError, counted, listed
+from adapterkit.errors import ArtifactError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, AdapterShape
 from adapterkit.stores import read_file
+from adapterkit.texts import counted, listed
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import torch
 from adapterkit.base.tensor_hash import TensorHasher
 from adapterkit.base.walk import walk
 from adapterkit.digest import json_digest
-from adapterkit.errors import FrozenChangedError, counted
+from adapterkit.errors import FrozenChangedError
+from adapterkit.texts import counted
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from adapterkit.base.quantization import keep_bytes_in_place, loading_arguments,
 from adapterkit.base.source_digest import source_digest
 from adapterkit.base.tokenizer_digest import tokenizer_digest
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
-from adapterkit.errors import BaseLoadError, first_line_of
+from adapterkit.errors import BaseLoadError
 from adapterkit.lineage import BaseIdentity
+from adapterkit.texts import first_line_of
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from adapterkit.base import wheel
-from adapterkit.errors import BaseLoadError, first_line_of
+from adapterkit.errors import BaseLoadError
+from adapterkit.texts import first_line_of
 
 _SAID_AS = "model.id=ID in a training, --base ID in an import"
 _FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.txt"]

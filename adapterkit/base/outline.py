@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import BaseLoadError, first_line_of
+from adapterkit.errors import BaseLoadError
+from adapterkit.texts import first_line_of
 
 
 @dataclass(frozen=True)

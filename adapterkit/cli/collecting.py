@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import print_json, printable
-from adapterkit.errors import counted
 from adapterkit.registry import Collection
+from adapterkit.texts import counted
 
 
 def print_collected(found: Collection, place: Path, command: str | None, as_json: bool) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from adapterkit.artifacts import MAX_TEXT_BYTES
 from adapterkit.cli.output import print_pairs
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import ArtifactError, counted
+from adapterkit.errors import ArtifactError
 from adapterkit.manifest import CHECKSUMS_FILE, Manifest, RecipeRecord
 from adapterkit.stores import read_file
+from adapterkit.texts import counted
 
 
 def details(manifest: Manifest, path: Path) -> dict[str, Any]:

@@ -60,9 +60,10 @@ def export(
 
     quiet_libraries()
     # Brings PEFT, which is told to be quiet.
-    from adapterkit.workflows import export as story
+    from adapterkit.workflows.export import export as write
+    from adapterkit.workflows.export_request import ExportRequest
 
-    request = story.ExportRequest(
+    request = ExportRequest(
         ref,
         form,
         out,
@@ -77,4 +78,4 @@ def export(
         measure=measure,
         stacked=stacked,
     )
-    print_export(story.export(Registry(registry), request), as_json)
+    print_export(write(Registry(registry), request), as_json)

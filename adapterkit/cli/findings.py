@@ -7,8 +7,8 @@ from typing import Any
 from adapterkit.artifacts import VerificationReport
 from adapterkit.artifacts.signatures import MISMATCH, UNSIGNED, WAYS_OUT
 from adapterkit.cli.output import printable
-from adapterkit.errors import counted
 from adapterkit.manifest import CHECKSUMS_FILE
+from adapterkit.texts import counted
 
 
 def findings(report: VerificationReport) -> dict[str, Any]:

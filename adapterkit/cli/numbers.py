@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adapterkit.cli.output import print_table, printable
-from adapterkit.errors import counted
+from adapterkit.texts import counted
 
 if TYPE_CHECKING:
     from adapterkit.data.statistics import Bin, SplitStatistics

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from adapterkit.cli.output import print_json, print_pairs
-from adapterkit.errors import counted
 from adapterkit.registry import Published
+from adapterkit.texts import counted
 
 if TYPE_CHECKING:
     from adapterkit.evaluation.parity import Departure, Parity

@@ -71,17 +71,18 @@ def parity(
     from adapterkit.cli.stack_view import print_parity
 
     quiet_libraries()
-    from adapterkit.workflows import parity as story
+    from adapterkit.evaluation.parity import NEW_TOKENS, PROMPTS
+    from adapterkit.workflows.parity import parity as compare
 
-    found = story.parity(
+    found = compare(
         ref,
         registry=registry,
         device=device,
         quantization=quantization,
         blend=blend,
         weights=weights or None,
-        prompts=prompts or story.PROMPTS,
-        new_tokens=new_tokens or story.NEW_TOKENS,
+        prompts=prompts or PROMPTS,
+        new_tokens=new_tokens or NEW_TOKENS,
     )
     print_parity(ref, found, as_json)
     if not found.proven:

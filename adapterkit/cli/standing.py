@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adapterkit.cli.output import brief, printable
-from adapterkit.errors import counted, one_line
 from adapterkit.registry import BROKEN, Reason, Standing
+from adapterkit.texts import counted, one_line
 
 _UNREADABLE = "(base unknown)"
 

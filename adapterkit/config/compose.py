@@ -24,8 +24,9 @@ from adapterkit.config.meant import keys_like
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.schema import TrainConfig
 from adapterkit.config.search_path import register
-from adapterkit.errors import MissingKeyError, UnknownNameError, UsageError, first_line_of
+from adapterkit.errors import MissingKeyError, UnknownNameError, UsageError
 from adapterkit.names import as_name
+from adapterkit.texts import first_line_of
 
 # What a parent trained on the way shares with its child; its own name, shape and training come from its recipe.
 _INHERITED = ("model", "quantization", "data", "registry", "device", "tracking", "seed")

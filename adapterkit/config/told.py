@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import UsageError, excerpt
+from adapterkit.errors import UsageError
+from adapterkit.texts import excerpt
 
 MAX_TEXT = 4000
 MAX_TAGS = 32

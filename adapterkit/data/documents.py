@@ -18,8 +18,9 @@ from adapterkit.data.jsonl import read_objects
 from adapterkit.data.leaks import spoken_words
 from adapterkit.data.splits import Splits
 from adapterkit.digest import sha256_file
-from adapterkit.errors import DataError, UsageError, excerpt
+from adapterkit.errors import DataError, UsageError
 from adapterkit.names import nearest
+from adapterkit.texts import excerpt
 
 ROWS_FILE = "questions.jsonl"
 ENDINGS = (".md", ".txt")

@@ -10,7 +10,8 @@ from adapterkit.data.conversation import Conversation
 from adapterkit.data.leaks import check_leaks
 from adapterkit.data.near import THRESHOLD, Pair, near_pairs
 from adapterkit.data.row_views import RowChain, chosen
-from adapterkit.errors import DataError, counted, listed
+from adapterkit.errors import DataError
+from adapterkit.texts import counted, listed
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from adapterkit.data.row_views import RowView, all_of
 from adapterkit.data.said import SHAPES, said_of
 from adapterkit.data.sources import Source
 from adapterkit.data.token_rows import TokenBatch
-from adapterkit.errors import UsageError, first_line_of
+from adapterkit.errors import UsageError
+from adapterkit.texts import first_line_of
 
 if TYPE_CHECKING:
     import numpy as np

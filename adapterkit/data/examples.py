@@ -7,7 +7,7 @@ from typing import Any
 
 from adapterkit.data.columns import text_in
 from adapterkit.data.conversation import Conversation, Origin, Turn
-from adapterkit.errors import excerpt
+from adapterkit.texts import excerpt
 
 
 def example_row(row: dict[str, Any], origin: Origin) -> Conversation:

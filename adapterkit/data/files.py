@@ -19,8 +19,9 @@ from adapterkit.data.splits import Splits
 from adapterkit.data.splits_file import SplitsFile, read_splits_file
 from adapterkit.data.tables import dataset_lines
 from adapterkit.digest import sha256_file
-from adapterkit.errors import DataError, UnknownNameError, UsageError, excerpt
+from adapterkit.errors import DataError, UnknownNameError, UsageError
 from adapterkit.names import nearest
+from adapterkit.texts import excerpt
 
 DATASETS = "datasets:"
 

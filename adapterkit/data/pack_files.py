@@ -13,8 +13,9 @@ import yaml
 from adapterkit.artifacts.plain_yaml import MAX_YAML_BYTES, yaml_problem
 from adapterkit.data.splits import SPLITS
 from adapterkit.digest import json_digest, sha256_file
-from adapterkit.errors import DataError, UsageError, excerpt
+from adapterkit.errors import DataError, UsageError
 from adapterkit.names import check_name, nearest
+from adapterkit.texts import excerpt
 
 PACK_FILE = "pack.yaml"
 ENDINGS = (".txt", ".jsonl", ".abc")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from adapterkit.data.lines import BLOCK, Line
-from adapterkit.errors import DataError, counted, listed
+from adapterkit.errors import DataError
+from adapterkit.texts import counted, listed
 
 _log = logging.getLogger(__name__)
 

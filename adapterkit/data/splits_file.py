@@ -15,8 +15,9 @@ from adapterkit.data.file_rows import FileRows
 from adapterkit.data.jsonl import parse_object, trimmed
 from adapterkit.data.sources import check_file
 from adapterkit.data.splits import SPLITS
-from adapterkit.errors import DataError, UnknownNameError, excerpt
+from adapterkit.errors import DataError, UnknownNameError
 from adapterkit.names import nearest
+from adapterkit.texts import excerpt
 
 if TYPE_CHECKING:
     import numpy as np

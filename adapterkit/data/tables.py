@@ -10,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from adapterkit.errors import DataError, first_line_of
+from adapterkit.errors import DataError
+from adapterkit.texts import first_line_of
 
 _ROWS_AT_ONCE = 1024
 

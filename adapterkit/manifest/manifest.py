@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapterkit.errors import ArtifactError, UsageError, excerpt
+from adapterkit.errors import ArtifactError, UsageError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest.files import MANIFEST_FILE
 from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, MergeRecord, RecipeRecord
 from adapterkit.manifest.values import digest, entries, finite, table, text, text_list
 from adapterkit.names import AdapterRef, Version, check_name
+from adapterkit.texts import excerpt
 
 SCHEMA_VERSION = 4
 # What each schema brought.

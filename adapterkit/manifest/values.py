@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from adapterkit.errors import excerpt
+from adapterkit.texts import excerpt
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 

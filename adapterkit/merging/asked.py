@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import torch
 
-from adapterkit.errors import UsageError, counted
+from adapterkit.errors import UsageError
 from adapterkit.merging.masks.dropped import STEPS
 from adapterkit.merging.methods import METHODS, Linear, Masked, method_named
 from adapterkit.merging.options import MergeOptions
+from adapterkit.texts import counted
 
 # What is above has left float16 behind, and goes towards the end of float32 where it is multiplied.
 _MOST = 1e6

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from adapterkit.artifacts import Artifact, LoraSettings, read_header, verified_settings
-from adapterkit.errors import StackError, counted, listed
+from adapterkit.errors import StackError
 from adapterkit.manifest import WEIGHTS_FILE
 from adapterkit.names import TENSOR_PREFIX
+from adapterkit.texts import counted, listed
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapterkit.errors import UsageError, listed
+from adapterkit.errors import UsageError
+from adapterkit.texts import listed
 
 
 @dataclass(frozen=True)

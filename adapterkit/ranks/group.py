@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from adapterkit.errors import AdapterKitError, listed
+from adapterkit.errors import AdapterKitError
 from adapterkit.ranks.failure import Failure, leave_word, word_left
+from adapterkit.texts import listed
 
 if TYPE_CHECKING:
     import torch

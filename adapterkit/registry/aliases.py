@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from adapterkit.artifacts import parse_json, pretty_json
-from adapterkit.errors import AdapterKitError, RegistryError, excerpt
+from adapterkit.errors import AdapterKitError, RegistryError
 from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
 from adapterkit.registry.layout import refuse_links
 from adapterkit.stores import create_file, explained, flush_place, read_file, remove_stale_staging
+from adapterkit.texts import excerpt
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"

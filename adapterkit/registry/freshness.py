@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapterkit.errors import AdapterKitError, RegistryError, UsageError, one_line
+from adapterkit.errors import AdapterKitError, RegistryError, UsageError
 from adapterkit.manifest import MergeRecord
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST
@@ -16,6 +16,7 @@ from adapterkit.registry.glance import Member
 from adapterkit.registry.lost_parents import by_ref, lost_parents
 from adapterkit.registry.resolving import given_up, meaning, pointers
 from adapterkit.registry.survey import Entry
+from adapterkit.texts import one_line
 
 FRESH, STALE, BROKEN = "fresh", "stale", "broken"
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError, listed
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, last_number, move_alias, settle_alias
 from adapterkit.registry.pointing import goes_back_to, standing
 from adapterkit.registry.resolving import newest_refs
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
+from adapterkit.texts import listed
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from adapterkit.errors import RegistryError, excerpt
+from adapterkit.errors import RegistryError
 from adapterkit.registry.aliases import ALIASES_FOLDER
 from adapterkit.registry.layout import is_name, versions_among
 from adapterkit.registry.strays import Stray
 from adapterkit.stores import explained
+from adapterkit.texts import excerpt
 
 _PATH_LENGTH = 300
 

@@ -16,7 +16,7 @@ from adapterkit.artifacts import (
     without_secrets,
     write_artifact,
 )
-from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError, listed
+from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
 from adapterkit.lineage import Lineage
 from adapterkit.manifest import Manifest
 from adapterkit.names import LAST_NUMBER, AdapterRef, Version
@@ -32,6 +32,7 @@ from adapterkit.stores import (
     remove_stale_staging,
     staging_directory,
 )
+from adapterkit.texts import listed
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapterkit.errors import RegistryError, excerpt
+from adapterkit.errors import RegistryError
 from adapterkit.manifest import MANDATORY_FILES, MANIFEST_FILE, WEIGHTS_FILE, RecipeRecord
 from adapterkit.names import Version
 from adapterkit.registry.aliases import ALIASES_FOLDER
 from adapterkit.registry.glance import Glance, manifest_bytes, parse_at_a_glance
 from adapterkit.registry.layout import folders_of, is_name, versions_among
+from adapterkit.texts import excerpt
 
 _MANDATORY = frozenset(MANDATORY_FILES)
 

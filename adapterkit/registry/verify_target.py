@@ -10,10 +10,11 @@ from pathlib import Path
 from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
 from adapterkit.artifacts.keys import KeyPath
 from adapterkit.artifacts.signatures import UNSIGNED
-from adapterkit.errors import UsageError, excerpt
+from adapterkit.errors import UsageError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
+from adapterkit.texts import excerpt
 
 
 def verify(

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from adapterkit.artifacts import Artifact, Problem, PublicKey, VerificationReport, from_report, verify_directory
-from adapterkit.errors import ArtifactError, RefNotFoundError, listed
+from adapterkit.errors import ArtifactError, RefNotFoundError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef
 from adapterkit.registry.ancestry import ancestor_problems
 from adapterkit.registry.resolving import Resolved, resolve
+from adapterkit.texts import listed
 
 
 def verify_one(found: Resolved, keys: Sequence[PublicKey] = ()) -> VerificationReport:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapterkit.errors import UnknownNameError, UsageError, counted
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
+from adapterkit.texts import counted
 
 ADDITIVE, INTERPOLATIVE = "additive", "interpolative"
 KINDS = (ADDITIVE, INTERPOLATIVE)

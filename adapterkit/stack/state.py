@@ -11,9 +11,10 @@ from peft import PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save as save_tensors
 
-from adapterkit.errors import RegistryError, StackError, counted
+from adapterkit.errors import RegistryError, StackError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.stores import replace_files
+from adapterkit.texts import counted
 
 
 def state_of(model: PeftModel, name: str) -> dict[str, Any]:

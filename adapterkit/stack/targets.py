@@ -16,8 +16,9 @@ from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers.pytorch_utils import Conv1D
 
-from adapterkit.errors import UsageError, counted
+from adapterkit.errors import UsageError
 from adapterkit.stack.roles import GROUPS, OPTIONAL, ROLES, ROLES_OF, place_of
+from adapterkit.texts import counted
 
 _log = logging.getLogger(__name__)
 

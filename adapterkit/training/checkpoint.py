@@ -18,8 +18,9 @@ from typing import Any
 
 from adapterkit.config.flat import flat
 from adapterkit.digest import sha256_file
-from adapterkit.errors import AdapterKitError, TrainingError, counted, listed
+from adapterkit.errors import AdapterKitError, TrainingError
 from adapterkit.stores import move_into_place, read_file, write_file
+from adapterkit.texts import counted, listed
 
 _log = logging.getLogger(__name__)
 

@@ -22,9 +22,10 @@ from peft.utils.incremental_pca import IncrementalPCA
 from tqdm import tqdm
 
 from adapterkit.data.template import IGNORED
-from adapterkit.errors import DataError, UsageError, counted
+from adapterkit.errors import DataError, UsageError
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.layers import lora_layers
+from adapterkit.texts import counted
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from adapterkit.errors import TrainingError, counted
+from adapterkit.errors import TrainingError
 from adapterkit.evaluation.loss import RowLoss
+from adapterkit.texts import counted
 
 
 def not_finite(

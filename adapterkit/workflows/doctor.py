@@ -18,8 +18,9 @@ from adapterkit.config.locate import config_root
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError, counted, one_line
+from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError
 from adapterkit.registry import Registry, by_ref, oddities, problem_of, strays
+from adapterkit.texts import counted, one_line
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
 _CORE = (

@@ -18,7 +18,7 @@ from adapterkit.artifacts import (
 )
 from adapterkit.base.load import identify
 from adapterkit.config.schema import ModelConfig
-from adapterkit.errors import ExportError, UsageError, listed
+from adapterkit.errors import ExportError, UsageError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
 from adapterkit.merging.export import gguf_lora, low_bit_file
 from adapterkit.merging.export.model_files import base_config
@@ -30,6 +30,7 @@ from adapterkit.serving.session import as_trained
 from adapterkit.stack.blend import Blend
 from adapterkit.stack.fit import require_lineage
 from adapterkit.stores import make_directory, write_file
+from adapterkit.texts import listed
 from adapterkit.workflows.combined import DTYPES, Combined, plain_of
 from adapterkit.workflows.export_request import ExportRequest, Written
 from adapterkit.workflows.flatten import flattened

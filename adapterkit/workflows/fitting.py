@@ -9,9 +9,10 @@ from adapterkit.artifacts import LoraSettings, read_header
 from adapterkit.artifacts.shape import parts_of, targeted
 from adapterkit.artifacts.weights import Measured, measure
 from adapterkit.base.outline import Outline, outline_of
-from adapterkit.errors import ArtifactError, counted, listed
+from adapterkit.errors import ArtifactError
 from adapterkit.manifest import WEIGHTS_FILE
 from adapterkit.names import TENSOR_PREFIX
+from adapterkit.texts import counted, listed
 
 _SAVED_AGAIN = "save it again from the model that was trained, in plain PEFT: model.save_pretrained(new_folder)"
 

@@ -14,7 +14,8 @@ from adapterkit.data.readers import read_splits
 from adapterkit.data.said import SHAPES
 from adapterkit.data.sampling import thin
 from adapterkit.data.template import EncodedRow
-from adapterkit.errors import AdapterKitError, DataError, UsageError, first_line_of
+from adapterkit.errors import AdapterKitError, DataError, UsageError
+from adapterkit.texts import first_line_of
 from adapterkit.workflows.recorded import recorded_config
 
 

@@ -21,8 +21,9 @@ from adapterkit.data.splits import SPLITS, Splits
 from adapterkit.data.statistics import SplitStatistics, statistics_of
 from adapterkit.data.template import encode
 from adapterkit.data.view import SeenToken, view
-from adapterkit.errors import UnknownNameError, UsageError, counted
+from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
+from adapterkit.texts import counted
 
 WHOLE, TRUNCATED, DROPPED = "whole", "truncated", "dropped"
 

@@ -14,9 +14,10 @@ from adapterkit.base.nearby import nearby_digests
 from adapterkit.config.asked import Asked, source_digest_now
 from adapterkit.config.schema import DataConfig, TrainConfig
 from adapterkit.digest import sha256_file
-from adapterkit.errors import AdapterKitError, one_line
+from adapterkit.errors import AdapterKitError
 from adapterkit.manifest import RecipeRecord
 from adapterkit.registry import Entry, Look, Reason
+from adapterkit.texts import one_line
 from adapterkit.training.run_key import TRAINING_SCHEMA, data_settings_digest, settings, settings_digest
 from adapterkit.workflows.recorded import recorded_config
 

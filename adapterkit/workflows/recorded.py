@@ -13,9 +13,10 @@ from adapterkit.config.literal import literal
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.redaction import REDACTED, redact
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import ArtifactError, UsageError, first_line_of
+from adapterkit.errors import ArtifactError, UsageError
 from adapterkit.manifest import TRAINING_CONFIG_FILE
 from adapterkit.stores import read_file
+from adapterkit.texts import first_line_of
 
 # A key that a merge's config has, and no training's.
 _ADAPTERS = "adapters"

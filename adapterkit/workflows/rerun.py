@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from adapterkit.base.quiet import quiet_libraries
 from adapterkit.config.literal import literal
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import AdapterKitError, one_line
+from adapterkit.errors import AdapterKitError
+from adapterkit.texts import one_line
 
 
 def main(request: str) -> int:

@@ -14,11 +14,12 @@ from adapterkit.config.schema import AdapterConfig, TrainConfig
 from adapterkit.data.collate import PadCollator
 from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
-from adapterkit.errors import ArtifactError, RefNotFoundError, StackError, UsageError, listed
+from adapterkit.errors import ArtifactError, RefNotFoundError, StackError, UsageError
 from adapterkit.lineage import BaseIdentity
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry, version_with
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.texts import listed
 from adapterkit.training.eva import start_by_eva
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.errors import duration
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.report.page import render_report
 from adapterkit.evaluation.report.view import Story, interval_of
@@ -17,6 +16,7 @@ from adapterkit.lineage import BaseIdentity, Lineage, LineageMember
 from adapterkit.manifest import BaseRecord, DataRecord, Manifest, RecipeRecord
 from adapterkit.manifest.records import AdapterShape
 from adapterkit.names import AdapterRef, Version
+from adapterkit.texts import duration
 from adapterkit.workflows.train import train
 from tests.evaluation.test_series import history
 from tests.workflows.tiny import Workshop

@@ -14,7 +14,7 @@ from adapterkit.config.compose import compose_asked, compose_recipe, composing
 from adapterkit.config.flat import flat
 from adapterkit.config.schema import TrackingConfig
 from adapterkit.errors import MissingExtraError, TrackingError, UsageError
-from adapterkit.training.run_key import rows_digest, settings_digest
+from adapterkit.training.run_key import data_settings_digest, settings_digest
 from adapterkit.training.tracking import chosen
 from adapterkit.training.tracking.chosen import trackers_of
 from adapterkit.training.tracking.tracker import metrics_of
@@ -62,7 +62,7 @@ def test_tracking_is_no_part_of_the_run_key(shop: Workshop) -> None:
     other = dataclasses.replace(
         one, tracking=TrackingConfig(wandb=True, mlflow=True, mlflow_uri="http://x", registered_model=None)
     )
-    assert (settings_digest(one), rows_digest(one)) == (settings_digest(other), rows_digest(other))
+    assert (settings_digest(one), data_settings_digest(one)) == (settings_digest(other), data_settings_digest(other))
 
 
 @pytest.mark.parametrize(("group", "expected"), [("wandb", "wandb: true"), ("mlflow", "mlflow: true")])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from adapterkit.data.synthetic.forms import Row
 from adapterkit.data.synthetic.tasks import task_named
-from adapterkit.errors import DataError, listed
+from adapterkit.errors import DataError
+from adapterkit.texts import listed
 
 # What no check may take for an answer.
 _NONSENSE = ("", "I do not know.", "line 99: unknown", "[Z0]")

@@ -13,8 +13,9 @@ from adapterkit.data.synthetic.forms import Form, Row, Task, Verdict
 from adapterkit.data.synthetic.researcher import RESEARCHER
 from adapterkit.data.synthetic.reviewer import REVIEWER
 from adapterkit.data.synthetic.security import SECURITY
-from adapterkit.errors import DataError, UnknownNameError, UsageError, excerpt
+from adapterkit.errors import DataError, UnknownNameError, UsageError
 from adapterkit.names import nearest
+from adapterkit.texts import excerpt
 
 TASKS: dict[str, Task] = {task.name: task for task in (CODER, RESEARCHER, SECURITY, ARCHITECT, REVIEWER)}
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapterkit.config.flat import flat
-from adapterkit.errors import counted, duration
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.report.chart import Chart, Curve, Tick, chart, ticks
 from adapterkit.evaluation.series import Curves, number
 from adapterkit.manifest import Manifest
+from adapterkit.texts import counted, duration
 
 Row = tuple[str, str]
 

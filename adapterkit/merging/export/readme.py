@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from adapterkit.artifacts import as_text
-from adapterkit.errors import counted
 from adapterkit.manifest import Manifest
 from adapterkit.merging.export.record import ExportRecord, is_public
+from adapterkit.texts import counted
 
 README_FILE = "README.md"
 

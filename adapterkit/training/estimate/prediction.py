@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from adapterkit.errors import duration
+from adapterkit.texts import duration
 from adapterkit.training.estimate.memory import Memory
 from adapterkit.training.estimate.rank import kept_alpha, rank_suggestion
 from adapterkit.training.estimate.size import MB, AdapterSize

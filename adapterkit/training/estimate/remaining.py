@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from adapterkit.errors import duration
+from adapterkit.texts import duration
 from adapterkit.training.estimate.duration import Clock, Pace, paced
 from adapterkit.training.estimate.work import Work
 

@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from adapterkit.config.redaction import redact_text
-from adapterkit.errors import TrackingError, first_line_of
+from adapterkit.errors import TrackingError
+from adapterkit.texts import first_line_of
 from adapterkit.training.tracking.tracker import Outcome, Publication, RunSheet
 
 FOLDER = "adapter"

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from adapterkit.config.redaction import redact_text
-from adapterkit.errors import counted, excerpt, first_line_of
+from adapterkit.texts import counted, excerpt, first_line_of
 from adapterkit.training.tracking.tracker import Outcome, Publication, RunSheet, Tracker
 
 _log = logging.getLogger(__name__)
