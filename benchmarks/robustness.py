@@ -71,6 +71,8 @@ def tried(trial: Trial, *, quick: bool) -> dict[str, Any]:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if not report.is_file():
             sys.exit(done.stdout + done.stderr)
+        if done.returncode:
+            print(done.stdout + done.stderr, file=sys.stderr)
         (suite,) = ElementTree.parse(report).getroot()
     counted = [int(each.get("value", 0)) for each in suite.iter("property") if each.get("name") == trial.counted]
     return {
