@@ -67,7 +67,18 @@ def tried(trial: Trial, *, quick: bool) -> dict[str, Any]:
     asked = ["-m", "not long" if quick else "long", *trial.tests]
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *asked]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--junitxml={report}",
+            "-o",
+            "junit_family=xunit1",
+            *asked,
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if not report.is_file():
             sys.exit(done.stdout + done.stderr)
