@@ -70,7 +70,7 @@ package-test: build
 
 # Every test is run, for the coverage; only the others are timed, as `make test` runs them.
 quality: $(DEV)
-	$(PYTEST) -m "not long" --dist loadfile --junitxml=suite.xml
+	$(PYTEST) -m "not long" --dist loadfile --junitxml=suite.xml -o junit_family=xunit1
 	$(PYTEST) --dist load --cov --cov-report=json:coverage.json --cov-report=
 	$(PY) -m tests.quality mutate --drawn $(DRAWN)
 	$(PY) -m tests.quality report
