@@ -12,6 +12,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 _NATS = (0.03, 0.1, 0.3, 1, 3)
+_TIMES = (1, 10, 100, 1000)
 _OURS, _OTHERS, _LINE = "#0b6e4f", "#9aa5b1", "#52606d"
 _STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "adapterkit", "font.family": "sans-serif", "font.size": 10,
@@ -47,6 +48,7 @@ def merge(report: Mapping[str, Any], path: Path) -> None:
         bars = axis.barh([row["method"] for row in rows], [row["times"] for row in rows], color=_OURS)
         axis.bar_label(bars, [f"{row['times']:,.0f}" for row in rows], padding=3)
         axis.set_xscale("log")
+        axis.set_xticks(_TIMES, map(str, _TIMES))
         axis.axvline(1, color=_LINE, linewidth=1)
         axis.set_title("times as fast as PEFT's kind, on the same modules", fontsize=10, color=_LINE, loc="left")
         axis.margins(x=0.1)
