@@ -56,10 +56,12 @@ def main() -> None:
         train(where, "unified", [*steps, "adapter.target_modules=[attention]"])
         for told, words in list(_CHILDREN.items())[: 1 if arguments.quick else None]:
             made = train(where, "persona_on_unified", [*steps, *words, "persona=lincoln", "adapter.lora_dropout=0"])
-            results += [{"stack": told, **row} for row in [*flattened(made, where), *live(made, where)]]
-    print(f"{'stack':<28}{'what':<62}{'value':>12}")
+            results += [
+                {"stack": told, **row} for row in [*flattened(made, where), *live(made, where), *merged(made, where)]
+            ]
+    print(f"{'stack':<28}{'what':<72}{'value':>12}")
     for row in results:
-        print(f"{row['stack']:<28}{row['what']:<62}{row['value']:>12.3g}")
+        print(f"{row['stack']:<28}{row['what']:<72}{row['value']:>12.3g}")
     ratios = {f"{row['stack']}, {row['what']}": row["value"] for row in results}
     write_report(arguments.json, results, ratios, _VERSIONED)
 
@@ -94,7 +96,7 @@ def flattened(made: Artifact, where: Path) -> list[dict[str, Any]]:
 
 
 def live(made: Artifact, where: Path) -> list[dict[str, Any]]:
-    """The same stack in a session: parity, blends, and the way into the base and back."""
+    """The same stack in a session: parity, and blends."""
     session = adapterkit.load(made.ref, registry=where / "adapters")
     stack, tokenizer = session.stack, session.tokenizer
     found = decode_parity(stack, tokenizer)
@@ -111,6 +113,21 @@ def live(made: Artifact, where: Path) -> list[dict[str, Any]]:
         told("blended twenty times and back", apart(session_logits(session), before)),
         told("milliseconds of a change of blend", 1e3 * blending),
     ]
+
+
+def merged(made: Artifact, where: Path) -> list[dict[str, Any]]:
+    """Into a base that is not quantized, and back."""
+    found = []
+    for held in ("fp32", "bf16"):
+        session = adapterkit.load(made.ref, registry=where / "adapters", quantization=held)
+        before = session_logits(session)
+        losses = session.stack.merge()
+        session.stack.unmerge()
+        found += [
+            told(f"merged into a base in {held}: share of a layer's change lost, largest", max(losses.values())),
+            told(f"merged into a base in {held} and back, from before", apart(session_logits(session), before)),
+        ]
+    return found
 
 
 def stack_logits(base: Path, members: Sequence[Artifact], dtype: torch.dtype) -> torch.Tensor:

@@ -35,7 +35,7 @@ from adapterkit.config.nobody_reads import (
     NOBODY_READS,
     NobodyReadsError,
     flush_or_tell,
-    tell_if_nobody_reads,
+    nobody_reads,
     write_to_nobody,
 )
 from adapterkit.config.stopping import stoppable
@@ -56,8 +56,9 @@ class Verbs(TyperGroup):
         """
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            tell_if_nobody_reads()
+        except BrokenPipeError as error:
+            if nobody_reads():
+                raise NobodyReadsError from error
             raise
 
 

@@ -38,12 +38,12 @@ def import_folder(
 
     quiet_libraries()
     # Brings PEFT, which is told to be quiet.
-    from adapterkit.workflows import adopt as story
+    from adapterkit.workflows.adopt import ImportRequest, adopt
 
-    request = story.ImportRequest(
+    request = ImportRequest(
         folder, name, base, quantization, parents=parent or (), revision=revision, description=description
     )
-    published = story.adopt(Registry(registry), request)
+    published = adopt(Registry(registry), request)
     ref, path = str(published.manifest.ref), str(published.path)
     if as_json:
         print_json({"ref": ref, "path": path, "new": published.new, "lineage": str(published.manifest.lineage)})

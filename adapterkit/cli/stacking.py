@@ -40,12 +40,11 @@ def flatten(
 
     quiet_libraries()
     # Brings PEFT, which is told to be quiet.
-    from adapterkit.workflows import flatten as story
+    from adapterkit.workflows.flatten import FlattenRequest
+    from adapterkit.workflows.flatten import flatten as make
 
-    request = story.FlattenRequest(
-        ref, name, blend=blend, weights=weights or None, rank=rank, padded=padded, dtype=dtype
-    )
-    print_flat(story.flatten(Registry(registry), request), as_json)
+    request = FlattenRequest(ref, name, blend=blend, weights=weights or None, rank=rank, padded=padded, dtype=dtype)
+    print_flat(make(Registry(registry), request), as_json)
 
 
 def parity(

@@ -27,16 +27,11 @@ def flush_or_tell() -> None:
         raise NobodyReadsError from error
 
 
-def tell_if_nobody_reads() -> None:
-    """Find out whether it was standard output that broke, and not another pipe or a socket.
-
-    Raises:
-        NobodyReadsError: it was.
-    """
+def nobody_reads() -> bool:
+    """Whether it was standard output that broke, and not another pipe or a socket."""
     asked = select.poll()
     asked.register(sys.stdout.fileno(), 0)
-    if any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0)):
-        raise NobodyReadsError
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in asked.poll(0))
 
 
 def write_to_nobody() -> None:

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from adapterkit.config.meant import advised, meant_by
-from adapterkit.config.nobody_reads import NOBODY_READS, NobodyReadsError, tell_if_nobody_reads, write_to_nobody
+from adapterkit.config.nobody_reads import NOBODY_READS, nobody_reads, write_to_nobody
 from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError, UsageError
 
@@ -67,18 +67,11 @@ def _leave(error: Exception) -> NoReturn:
     if os.environ.get("ADAPTERKIT_DEBUG"):
         raise error
     logging.shutdown()
-    if isinstance(error, BrokenPipeError):
-        _leave_if_nobody_reads()
-    print(f"error: {message_of(error)}", file=sys.stderr)
-    sys.exit(exit_code(error))
-
-
-def _leave_if_nobody_reads() -> None:
-    try:
-        tell_if_nobody_reads()
-    except NobodyReadsError:
+    if isinstance(error, BrokenPipeError) and nobody_reads():
         write_to_nobody()
         sys.exit(NOBODY_READS)
+    print(f"error: {message_of(error)}", file=sys.stderr)
+    sys.exit(exit_code(error))
 
 
 class _WithoutWords:

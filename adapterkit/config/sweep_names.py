@@ -19,8 +19,6 @@ from adapterkit.config.doors import RECIPES, groups_of
 _SWEEP = {"-m", "--multirun"}
 # A name already differs where these differ.
 _IN_THE_NAME = ("name", "suffix", "persona", "recipe", "merge")
-# Choosing another file of a group, as opposed to setting a value.
-_GROUPS = frozenset(group for door in RECIPES for group in groups_of(door))
 
 
 def with_sweep_names(arguments: Sequence[str]) -> list[str]:
@@ -64,6 +62,7 @@ def _tells_apart(override: Override) -> bool:
 
 def _suffix(override: Override) -> str:
     key = override.key_or_group
-    if key in _GROUPS:
+    # Choosing another file of a group, as opposed to setting a value.
+    if any(key in groups_of(door) for door in RECIPES):
         return f".${{hydra:runtime.choices.{key}}}"
     return f".${{as_name:{key.rpartition('.')[2]}${{{key}}}}}"

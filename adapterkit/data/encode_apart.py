@@ -48,7 +48,7 @@ def workers_for(rows: Sequence[Conversation]) -> int:
     if not isinstance(rows, FileRows | RowView) or len(rows) < _WORTH_IT or all_of(rows).shape not in SHAPES.values():
         return 1
     wanted = os.environ.get("ADAPTERKIT_WORKERS", "")
-    if wanted and not (wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted[:9]) <= _MOST_ASKED_FOR):
+    if wanted and wanted not in map(str, range(1, _MOST_ASKED_FOR + 1)):
         raise UsageError(
             f"ADAPTERKIT_WORKERS={wanted[:40]} is no number of processes: give 1 to {_MOST_ASKED_FOR}, or leave it out."
         )

@@ -40,9 +40,8 @@ class Splits:
         origins: Mapping[str, str],
     ) -> Splits:
         """Of rows by split those that are asked for: a held-out split that is null, or not named, is empty."""
-        held_out = {"validation": validation, "test": test}
-        kept = {name: rows[name] if asked else () for name, asked in held_out.items()}
-        return cls(rows["train"], kept["validation"], kept["test"], source, origins)
+        validated = rows["validation"] if validation else ()
+        return cls(rows["train"], validated, rows["test"] if test else (), source, origins)
 
     @cached_property
     def digest(self) -> str:

@@ -15,7 +15,7 @@ def ask(
     folder: str,
     environment: Mapping[str, str],
     files: Sequence[int] = (0, 1, 2),
-    begun: Callable[[int], object] = id,
+    begun: Callable[[int], object] | None = None,
 ) -> int:
     """Run a program in a child of the server, and wait for its end.
 
@@ -25,7 +25,7 @@ def ask(
         folder: in which it runs.
         environment: that it has.
         files: what it has as standard input, output and error.
-        begun: is told its process id.
+        begun: is told its process id; null: nobody.
 
     Returns:
         Its exit code; negative: the signal that ended it.
@@ -36,5 +36,7 @@ def ask(
         socket.send_fds(server, [struct.pack("!I", len(body))], [*files])
         server.sendall(body)
         with server.makefile() as answers:
-            begun(int(answers.readline()))
+            child = int(answers.readline())
+            if begun:
+                begun(child)
             return int(answers.readline())
