@@ -69,7 +69,7 @@ def door(
     command = ["python", "-m", f"adapterkit.{of}", *words]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err, open(os.devnull) as nothing:
         files = [nothing.fileno(), out.fileno() if writes_to is None else writes_to, err.fileno()]
-        code = ask(_warm(), command, folder=str(folder), environment=os.environ, files=files)
+        code = ask(_warm(), command, folder=str(folder), environment=os.environ, files=files, limit=120)
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(command, code, out.read(), err.read())

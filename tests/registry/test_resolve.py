@@ -8,6 +8,7 @@ import pytest
 from artifacts.samples import edit_json
 
 import adapterkit
+from adapterkit.artifacts import VerificationReport, verify_directory
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry, verify
@@ -110,6 +111,24 @@ def test_a_renamed_directory_is_found_out(publish: Publish, registry: Registry) 
         registry.manifest("unified")
     with pytest.raises(ArtifactError, match="is the manifest of"):
         registry.artifact("unified")
+
+
+@pytest.mark.parametrize("read", ["lineage_artifacts", "verify", "find_run_key"])
+def test_every_member_of_a_lineage_is_hashed_once(
+    registry: Registry, publish: Publish, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    child = publish("child", seed=1, on=publish())
+    grandchild = publish("grandchild", seed=2, on=child)
+    hashed = []
+
+    def counted(path: Path, **more: Any) -> VerificationReport:
+        hashed.append(path.parent.name)
+        return verify_directory(path, **more)
+
+    monkeypatch.setattr("adapterkit.registry.verifying.verify_directory", counted)
+    words = ("grandchild", grandchild.manifest.run_key) if read == "find_run_key" else ("grandchild",)
+    assert getattr(registry, read)(*words)
+    assert sorted(hashed) == ["child", "grandchild", "unified"]
 
 
 def test_ancestors_are_verified_too(publish: Publish, registry: Registry) -> None:

@@ -16,6 +16,7 @@ def ask(
     environment: Mapping[str, str],
     files: Sequence[int] = (0, 1, 2),
     begun: Callable[[int], object] | None = None,
+    limit: float | None = None,
 ) -> int:
     """Run a program in a child of the server, and wait for its end.
 
@@ -26,12 +27,17 @@ def ask(
         environment: that it has.
         files: what it has as standard input, output and error.
         begun: is told its process id; null: nobody.
+        limit: seconds after which nobody waits any longer; null: none.
 
     Returns:
         Its exit code; negative: the signal that ended it.
+
+    Raises:
+        TimeoutError: it took longer.
     """
     body = json.dumps({"words": [*words], "folder": folder, "environment": {**environment}}).encode()
     with socket.socket(socket.AF_UNIX) as server:
+        server.settimeout(limit)
         server.connect(address)
         socket.send_fds(server, [struct.pack("!I", len(body))], [*files])
         server.sendall(body)
