@@ -61,19 +61,21 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
     """
     if keep < 1:
         raise UsageError(f"keep={keep}: of each adapter at least 1 version stays. To be rid of one, remove its folder.")
+    return _plan(registry, keep)
+
+
+def _plan(registry: Shelf, keep: int, chosen: Collection | None = None) -> Collection:
+    """What nothing needs; of that, what was chosen, and nothing that a version outside the choice was built on."""
     manifests = _manifests(registry)
     kept: dict[AdapterRef, str] = {}
     for name in registry.names():
         for version, why in _wanted(registry, name, keep):
             kept.setdefault(AdapterRef(name, version), why)
-    reasons = list(kept)
-    for ref in reasons:
-        # A version that was published since the manifests were read is not doomed, and nor is what it was built on: the
-        # plan is made again when nobody can publish.
-        for needed in _needs(manifests[ref]) if ref in manifests else ():
-            if needed not in kept:
-                kept[needed] = f"{ref} was built on it"
-                reasons.append(needed)
+    _keep_ancestors(kept, manifests)
+    if chosen is not None:
+        unplanned = manifests.keys() - kept.keys() - set(chosen.versions)
+        kept |= dict.fromkeys(sorted(unplanned, key=str), "it was not among what was planned to go")
+        _keep_ancestors(kept, manifests)
     doomed = [ref for ref in manifests if ref not in kept]
     doomed.sort(key=lambda ref: (-len(manifests[ref].lineage.members), str(ref)))
     rest = tuple(
@@ -92,11 +94,10 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
     if not (planned.versions or planned.left_behind or os.path.isdir(registry.path)):
         return planned  # The lock would make the folder.
     with taking_from(registry.path):
-        now = plan_collection(registry, keep=keep)
-        chosen = tuple(ref for ref in now.versions if ref in set(planned.versions))
-        doomed = [*(_folder(registry, ref) for ref in chosen), *now.left_behind]
+        now = _plan(registry, keep, planned)
+        doomed = [*(_folder(registry, ref) for ref in now.versions), *now.left_behind]
         before = _bytes(doomed)
-        for ref in chosen:
+        for ref in now.versions:
             _remove(registry, ref)
         gone = [
             path
@@ -104,7 +105,7 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
             for path in remove_stale_staging(folder, abandoned_after=ABANDONED)
         ]
         freed = before - _bytes(doomed)
-    return Collection(chosen, now.kept, tuple(gone), freed)
+    return Collection(now.versions, now.kept, tuple(gone), freed)
 
 
 def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
@@ -140,6 +141,18 @@ def _wanted(registry: Shelf, name: str, keep: int) -> Iterator[tuple[Version, st
         if (back := goes_back_to(alias, moves, versions)) is not None:
             yield back, f"a rollback of {name}@{alias} leads to it"
     yield from ((version, f"one of the newest {keep}") for version in versions[-keep:])
+
+
+def _keep_ancestors(kept: dict[AdapterRef, str], manifests: Mapping[AdapterRef, Manifest]) -> None:
+    """Keep all that what is kept was built on."""
+    reasons = list(kept)
+    for ref in reasons:
+        # A version that was published since the manifests were read is not doomed, and nor is what it was built on: the
+        # plan is made again when nobody can publish.
+        for needed in _needs(manifests[ref]) if ref in manifests else ():
+            if needed not in kept:
+                kept[needed] = f"{ref} was built on it"
+                reasons.append(needed)
 
 
 def _needs(manifest: Manifest) -> Iterable[AdapterRef]:

@@ -124,8 +124,11 @@ class Model:
 
     # ---- garbage ----
 
-    def doomed(self, keep: int) -> set[AdapterRef]:
-        """What is not among the newest, no alias means, no alias would mean after a rollback, and nothing needs."""
+    def doomed(self, keep: int, planned: Iterable[AdapterRef] | None = None) -> set[AdapterRef]:
+        """What is not among the newest, no alias means, no alias would mean after a rollback, and nothing needs.
+
+        Of that what was planned, and nothing that a version outside the plan was built on.
+        """
         needed: set[AdapterRef] = set()
         for name in self.names():
             wanted = set(self.versions(name)[-keep:])
@@ -133,6 +136,9 @@ class Model:
                 wanted |= {self.points_at(name, alias) or wanted.pop(), *self.stack(name, alias)[-2:]}
             needed |= {AdapterRef(name, version) for version in wanted}
         needed |= {parent for ref in needed for parent, _ in self.records[ref].parents}
+        if planned is not None:
+            needed |= set(self.records) - set(planned)
+            needed |= {parent for ref in needed for parent, _ in self.records[ref].parents}
         return set(self.records) - needed
 
     def remove(self, refs: Iterable[AdapterRef]) -> None:

@@ -11,6 +11,7 @@ import textwrap
 import pytest
 
 from adapterkit.errors import RegistryError
+from adapterkit.names import Version
 from adapterkit.registry import Registry
 from tests.registry.conftest import Publish
 
@@ -89,6 +90,23 @@ def test_what_became_needed_since_the_plan_stays(publish: Publish, registry: Reg
     registry.promote("unified@1.1.0")
     assert [str(ref) for ref in registry.collect(planned, keep=1).versions] == ["unified@1.0.0", "unified@1.2.0"]
     assert "unified@1.1.0" in refs(registry)
+
+
+def test_what_was_built_on_doomed_versions_since_the_plan_keeps_them(publish: Publish, registry: Registry) -> None:
+    old = publish(seed=0)
+    for seed in range(1, 5):
+        publish(seed=seed)
+    for seed in range(10, 14):
+        publish("child", seed=seed, on=old if seed == 10 else registry.artifact("unified"))
+    planned = registry.plan_collection(keep=1)
+    assert {"child@1.0.0", "unified@1.0.0", "unified@1.1.0"} <= {str(ref) for ref in planned.versions}
+    # Of a number so low that it would go as well, had it been there when the plan was made.
+    late = publish("child", seed=20, on=registry.artifact("child@1.0.0"), version=Version(0, 1, 0))
+    done = registry.collect(planned, keep=1)
+    assert done.kept[late.ref] == "it was not among what was planned to go"
+    assert {"unified@1.1.0", "unified@1.2.0"} <= {str(ref) for ref in done.versions}
+    assert {"child@0.1.0", "child@1.0.0", "unified@1.0.0"} <= set(refs(registry))
+    assert all(registry.verify(ref).ok for ref in refs(registry))
 
 
 def test_where_needs_cannot_be_read_nothing_is_collected(publish: Publish, registry: Registry) -> None:

@@ -179,7 +179,7 @@ class RegistryMachine(Bench, RuleBasedStateMachine):
         """Collect what was planned, now or some time ago, as far as it may still go."""
         planned, keep = self.planned or (self.registry.plan_collection(keep=keep), keep)
         self.planned = None
-        doomed = self.model.doomed(keep) & set(planned.versions)
+        doomed = self.model.doomed(keep, planned.versions)
         act = partial(self.registry.collect, planned, keep=keep)
         if kill is not None and killed(act, kill):
             self.done["crashes of collect"] += 1
