@@ -59,13 +59,13 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
         UsageError: `keep` is less than 1.
         RegistryError: a manifest or the history of an alias cannot be read, so that nobody knows what is needed.
     """
-    if keep < 1:
-        raise UsageError(f"keep={keep}: of each adapter at least 1 version stays. To be rid of one, remove its folder.")
     return _plan(registry, keep)
 
 
 def _plan(registry: Shelf, keep: int, chosen: Collection | None = None) -> Collection:
     """What nothing needs; of that, what was chosen, and nothing that a version outside the choice was built on."""
+    if keep < 1:
+        raise UsageError(f"keep={keep}: of each adapter at least 1 version stays. To be rid of one, remove its folder.")
     manifests = _manifests(registry)
     kept: dict[AdapterRef, str] = {}
     for name in registry.names():
