@@ -18,19 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from reporting import write_report
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from short_family import VERSIONED, apart, session_logits, stack_logits, stacked, train
 
 import adapterkit
 from adapterkit.artifacts import Artifact
-from adapterkit.evaluation.answers import prompt_ids
-from adapterkit.evaluation.logits import text_logits
-from adapterkit.evaluation.parity import PROMPTS, decode_parity
-from adapterkit.names import peft_name
+from adapterkit.evaluation.parity import decode_parity
 
-_VERSIONED = ("torch", "transformers", "peft", "safetensors")
-_FEW = ["data.max_train_rows=64", "data.validation=null", "data.test=null"]
 _CHILDREN = {
     "child: default preset": ["name=child_default"],
     "child: rsLoRA r6, alpha 7": [
@@ -40,6 +34,7 @@ _CHILDREN = {
         "adapter.lora_alpha=7",
     ],
 }
+_BLENDS = 1000
 
 
 def main() -> None:
@@ -49,7 +44,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true", help="two steps, one child")
     arguments = parser.parse_args()
-    steps = [f"trainer.max_steps={2 if arguments.quick else arguments.steps}", *_FEW]
+    steps = [f"trainer.max_steps={2 if arguments.quick else arguments.steps}"]
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         where = Path(scratch)
@@ -63,13 +58,7 @@ def main() -> None:
     for row in results:
         print(f"{row['stack']:<28}{row['what']:<72}{row['value']:>12.3g}")
     ratios = {f"{row['stack']}, {row['what']}": row["value"] for row in results}
-    write_report(arguments.json, results, ratios, _VERSIONED)
-
-
-def train(where: Path, recipe: str, words: Sequence[str]) -> Artifact:
-    """One short training."""
-    outcome = adapterkit.train_recipe(recipe, registry=where / "adapters", outputs=where / "outputs", overrides=words)
-    return outcome.artifact
+    write_report(arguments.json, results, ratios, VERSIONED)
 
 
 def flattened(made: Artifact, where: Path) -> list[dict[str, Any]]:
@@ -81,11 +70,13 @@ def flattened(made: Artifact, where: Path) -> list[dict[str, Any]]:
         dtype: adapterkit.flatten_stack(made.ref, registry=registry.path, name=f"{made.ref.name}_{dtype}", dtype=dtype)
         for dtype in ("float64", "float32", "bfloat16")
     }
+    here = session_logits(adapterkit.load(made.ref, registry=registry.path, quantization="fp32"))
     truth, single = (stack_logits(base, members, dtype) for dtype in (torch.float64, torch.float32))
     exact = stack_logits(base, [flat["float64"]], torch.float64)
     alone = stack_logits(base, [flat["float32"]], torch.float32)
     rounded = stack_logits(base, [flat["bfloat16"]], torch.float32)
     return [
+        told("the stack in adapterkit, in float32, from the stack in plain PEFT", apart(here, single)),
         told("flattened, in float64, from the stack in float64", apart(exact, truth)),
         told("the stack in float32 from the stack in float64", apart(single, truth)),
         told("flattened, in float32, from the stack in float32", apart(alone, single)),
@@ -99,18 +90,21 @@ def live(made: Artifact, where: Path) -> list[dict[str, Any]]:
     """The same stack in a session: parity, and blends."""
     session = adapterkit.load(made.ref, registry=where / "adapters")
     stack, tokenizer = session.stack, session.tokenizer
+    started = time.perf_counter()
     found = decode_parity(stack, tokenizer)
+    proving = time.perf_counter() - started
     before = session_logits(session)
     started = time.perf_counter()
-    for weight in range(20):
-        session.blend("additive", [1.0, weight / 20])
-    blending = (time.perf_counter() - started) / 20
+    for weight in range(_BLENDS):
+        session.blend("additive", [1.0, weight / _BLENDS])
+    blending = (time.perf_counter() - started) / _BLENDS
     session.blend()
     return [
         told("child without its change, from its parent", found.zero.largest),
         told("child, from its parent: largest difference of a logit", found.child.largest),
         told("child, from its parent: share of places with the same next token", found.child.agreement),
-        told("blended twenty times and back", apart(session_logits(session), before)),
+        told("seconds of that comparison", proving),
+        told("blended a thousand times and back", apart(session_logits(session), before)),
         told("milliseconds of a change of blend", 1e3 * blending),
     ]
 
@@ -130,45 +124,12 @@ def merged(made: Artifact, where: Path) -> list[dict[str, Any]]:
     return found
 
 
-def stack_logits(base: Path, members: Sequence[Artifact], dtype: torch.dtype) -> torch.Tensor:
-    """What plain PEFT makes of adapters on the base, everything in one dtype."""
-    model = stacked(base, members, dtype)
-    return text_logits_of(model, AutoTokenizer.from_pretrained(base))
-
-
-def stacked(base: Path, members: Sequence[Artifact], dtype: torch.dtype) -> Any:
-    """Adapters on the base, as their cards say, root-first and all active."""
-    bare = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
-    names = [peft_name(place, each.ref.name) for place, each in enumerate(members)]
-    model: Any = PeftModel.from_pretrained(bare, members[0].path, names[0], autocast_adapter_dtype=False)
-    for each, name in zip(members[1:], names[1:], strict=True):
-        model.load_adapter(each.path, name, autocast_adapter_dtype=False)
-    model.base_model.set_adapter(names, inference_mode=True)
-    return model.to(dtype).eval()
-
-
 def parameters_of_cat(base: Path, members: Sequence[Artifact]) -> int:
     """How many weights PEFT's own concatenation has."""
     model = stacked(base, members, torch.float32)
     names = list(model.peft_config)
     model.add_weighted_adapter(names, [1.0] * len(names), "cat", combination_type="cat")
     return sum(weight.numel() for name, weight in model.named_parameters() if ".cat." in name)
-
-
-def session_logits(session: Any) -> torch.Tensor:
-    """What a session's model makes of the prompts."""
-    return text_logits_of(session.stack.model, session.tokenizer)
-
-
-def text_logits_of(model: Any, tokenizer: Any) -> torch.Tensor:
-    """Logits of every position of the prompts."""
-    with torch.no_grad():
-        return text_logits(model, tokenizer, [prompt_ids(tokenizer, prompt) for prompt in PROMPTS])
-
-
-def apart(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest difference."""
-    return float((one.double() - other.double()).abs().max())
 
 
 def told(what: str, value: float) -> dict[str, Any]:

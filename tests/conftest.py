@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.driving import Command
 
 # Its count is told by the process that runs no test itself, where there are several.
-pytest_plugins = ["faults.report"]
+pytest_plugins = ["faults.report", "sentences"]
 # Before any import of a Hugging Face library, which reads these once.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="Agg")
 # Several workers share the cores: with as many threads as cores each they would wait for one another.

@@ -70,7 +70,9 @@ def test_what_stands_in_the_place_of_a_version_is_named(
 
 
 @pytest.mark.parametrize("count", [15, pytest.param(500, marks=pytest.mark.long)])
-def test_of_racing_publishers_exactly_one_wins_each_version(tmp_path: Path, count: int) -> None:
+def test_of_racing_publishers_exactly_one_wins_each_version(
+    tmp_path: Path, record_property: Callable[[str, object], None], count: int
+) -> None:
     folder = write_adapter(tmp_path / "raw", tensors=lora_tensors(rank=1), r=1)
     registry = Registry(tmp_path / "adapters")
     with ProcessPoolExecutor(RACERS, mp_context=get_context("spawn")) as pool:
@@ -82,6 +84,7 @@ def test_of_racing_publishers_exactly_one_wins_each_version(tmp_path: Path, coun
     assert all(list(each) == wanted for each in told)
     assert sorted(ref for refs in winners.values() for ref in refs) == sorted(wanted)
     assert [f"unified@{version}" for version in registry.versions("unified")] == wanted
+    record_property("raced for", count)
     assert all(registry.verify(ref).ok for ref in wanted)
     for racer, refs in winners.items():
         assert all(registry.manifest(ref).environment["racer"] == racer for ref in refs)
