@@ -220,6 +220,19 @@ class RegistryError(AdapterKitError):
     """The registry does not hold what was asked for, or cannot take what was offered."""
 
 
+class NeededError(RegistryError):
+    """A version cannot be removed, since something leads to it or stands on it.
+
+    Attributes:
+        ref: the version.
+        needs: what needs it, a line each.
+    """
+
+    def __init__(self, ref: str, needs: Sequence[str], what: str) -> None:
+        self.ref, self.needs = ref, tuple(needs)
+        super().__init__(what)
+
+
 class RefNotFoundError(RegistryError):
     """No published adapter answers to a ref.
 

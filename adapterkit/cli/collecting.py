@@ -1,13 +1,16 @@
-"""`adapterkit gc`: what goes, what went, and why the rest stays."""
+"""`adapterkit gc` and `remove`: what goes, what went, and why the rest stays."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from adapterkit.cli.output import print_json, printable
-from adapterkit.registry import Collection
+from adapterkit.cli.output import print_json, print_table, printable
+from adapterkit.registry import Collection, Removed
 from adapterkit.texts import counted
+
+# Versions that are told with the reason why they stay.
+_TOLD = 50
 
 
 def print_collected(found: Collection, place: Path, command: str | None, as_json: bool) -> None:
@@ -22,9 +25,30 @@ def print_collected(found: Collection, place: Path, command: str | None, as_json
         print(printable(f"{verb} {path}, left behind by a process that is dead"))
     if not found.versions and not found.left_behind:
         print(printable(f"Nothing to collect: {_all_of(len(found.kept), place)}."))
+        if len(found.kept) > 1:
+            _print_kept(found)
         return
     stay = f"{counted(len(found.kept), 'version')} {'stays' if len(found.kept) == 1 else 'stay'}."
     print(f"{_size(found)}, and {stay} To do it: {command}" if command else f"{_size(found)} went free, and {stay}")
+
+
+def print_removed(found: Removed, command: str | None, as_json: bool) -> None:
+    """Print what would be removed, with the command that does it; or what was, where there is no command."""
+    if as_json:
+        print_json({"applied": command is None, "ref": str(found.ref), "bytes": found.bytes})
+    elif command:
+        print(f"would remove {found.ref}, {_size(found)}. To do it: {command}")
+    else:
+        print(f"removed {found.ref}; {_size(found)} went free")
+
+
+def _print_kept(found: Collection) -> None:
+    """Why each version stays; of very many `--json` tells it."""
+    if len(found.kept) > _TOLD:
+        print("Why each of them stays: adapterkit gc --json")
+    else:
+        print_table(("stays", "why"), [(str(ref), why) for ref, why in sorted(found.kept.items(), key=str)])
+        print("One version of them alone: adapterkit remove NAME@VERSION")
 
 
 def _plain(found: Collection, command: str | None) -> dict[str, Any]:
@@ -47,5 +71,5 @@ def _missing(place: Path) -> str:
     return "" if place.is_dir() else " (there is no such folder)"
 
 
-def _size(found: Collection) -> str:
+def _size(found: Collection | Removed) -> str:
     return f"{found.bytes / 1e6:,.1f} MB" if found.bytes >= 1e6 else counted(found.bytes, "byte")

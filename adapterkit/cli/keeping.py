@@ -1,4 +1,4 @@
-"""Verbs that change a registry, and never a version in it: promote, rollback, gc."""
+"""Verbs that change a registry, and never a version in it: promote, rollback, remove, gc."""
 
 from __future__ import annotations
 
@@ -47,6 +47,23 @@ def rollback(
 
     ref = which_alias(name)
     print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=to), as_json)
+
+
+def remove(
+    ref: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="The very version.", autocompletion=proposals.refs)
+    ],
+    apply: Annotated[bool, typer.Option("--apply", help="Remove it. Without this, nothing is changed.")] = False,
+    registry: RegistryOption = None,
+    as_json: Json = False,
+) -> None:
+    """Remove one version, such as a bad update that was rolled back; not what an alias means or something stands on."""
+    from adapterkit.cli.collecting import print_removed
+    from adapterkit.registry import Registry
+
+    found = Registry(registry).remove(ref, apply=apply)
+    said = [str(found.ref), *(["--registry", str(registry)] if registry else [])]
+    print_removed(found, None if apply else shlex.join(["adapterkit", "remove", *said, "--apply"]), as_json)
 
 
 def gc(

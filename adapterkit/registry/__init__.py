@@ -10,6 +10,7 @@ from adapterkit.registry.moving import Moved
 from adapterkit.registry.oddities import oddities
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.registry import Registry
+from adapterkit.registry.remove import Removed
 from adapterkit.registry.resolving import Pointer, Resolved, given_up
 from adapterkit.registry.strays import Stray, strays
 from adapterkit.registry.survey import Entry, without_collector
@@ -29,6 +30,7 @@ __all__ = [
     "Published",
     "Reason",
     "Registry",
+    "Removed",
     "Resolved",
     "Standing",
     "Stray",

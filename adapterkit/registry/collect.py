@@ -65,8 +65,10 @@ def plan_collection(registry: Shelf, *, keep: int) -> Collection:
 def _plan(registry: Shelf, keep: int, chosen: Collection | None = None) -> Collection:
     """What nothing needs; of that, what was chosen, and nothing that a version outside the choice was built on."""
     if keep < 1:
-        raise UsageError(f"keep={keep}: of each adapter at least 1 version stays. To be rid of one, remove its folder.")
-    manifests = _manifests(registry)
+        raise UsageError(
+            f"keep={keep}: of each adapter at least 1 version stays. To be rid of one: adapterkit remove NAME@VERSION"
+        )
+    manifests = manifests_of(registry)
     kept: dict[AdapterRef, str] = {}
     for name in registry.names():
         for version, why in _wanted(registry, name, keep):
@@ -81,7 +83,7 @@ def _plan(registry: Shelf, keep: int, chosen: Collection | None = None) -> Colle
     rest = tuple(
         path for folder in _staging_places(registry) for path in stale_staging(folder, abandoned_after=ABANDONED)
     )
-    size = _bytes([*(_folder(registry, ref) for ref in doomed), *rest])
+    size = bytes_of([*(folder_of(registry, ref) for ref in doomed), *rest])
     return Collection(tuple(doomed), kept, rest, size)
 
 
@@ -95,24 +97,35 @@ def collect(registry: Shelf, planned: Collection, *, keep: int) -> Collection:
         return planned  # The lock would make the folder.
     with taking_from(registry.path):
         now = _plan(registry, keep, planned)
-        doomed = [*(_folder(registry, ref) for ref in now.versions), *now.left_behind]
-        before = _bytes(doomed)
+        doomed = [*(folder_of(registry, ref) for ref in now.versions), *now.left_behind]
+        before = bytes_of(doomed)
         for ref in now.versions:
-            _remove(registry, ref)
+            take_away(registry, ref)
         gone = [
             path
             for folder in _staging_places(registry)
             for path in remove_stale_staging(folder, abandoned_after=ABANDONED)
         ]
-        freed = before - _bytes(doomed)
+        freed = before - bytes_of(doomed)
     return Collection(now.versions, now.kept, tuple(gone), freed)
 
 
-def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
+def manifests_of(registry: Shelf, *, besides: AdapterRef | None = None) -> dict[AdapterRef, Manifest]:
+    """Every manifest, of all adapters.
+
+    Args:
+        registry: where they stand.
+        besides: one that nobody asks what it needs; it may be damaged.
+
+    Raises:
+        RegistryError: one cannot be read, so that nobody knows what it needs.
+    """
     found: dict[AdapterRef, Manifest] = {}
     unreadable: dict[AdapterRef, AdapterKitError] = {}
     for name in registry.names():
         for ref in (AdapterRef(name, version) for version in registry.versions(name)):
+            if ref == besides:
+                continue
             try:
                 found[ref] = registry.manifest(ref)
             except RefNotFoundError:
@@ -122,7 +135,7 @@ def _manifests(registry: Shelf) -> dict[AdapterRef, Manifest]:
     if unreadable:
         refs = [str(ref) for ref in unreadable]
         raise RegistryError(
-            f"What {', '.join(refs[:5])} needs cannot be read ({len(refs)} in all); nothing is collected. The first: "
+            f"What {', '.join(refs[:5])} needs cannot be read ({len(refs)} in all); nothing is removed. The first: "
             f"{unreadable[next(iter(unreadable))]}. Restore or delete them first; see: adapterkit verify {refs[0]}"
         )
     return found
@@ -149,19 +162,20 @@ def _keep_ancestors(kept: dict[AdapterRef, str], manifests: Mapping[AdapterRef, 
     for ref in reasons:
         # A version that was published since the manifests were read is not doomed, and nor is what it was built on: the
         # plan is made again when nobody can publish.
-        for needed in _needs(manifests[ref]) if ref in manifests else ():
+        for needed in needs_of(manifests[ref]) if ref in manifests else ():
             if needed not in kept:
                 kept[needed] = f"{ref} was built on it"
                 reasons.append(needed)
 
 
-def _needs(manifest: Manifest) -> Iterable[AdapterRef]:
+def needs_of(manifest: Manifest) -> Iterable[AdapterRef]:
+    """What an adapter was built on, or merged from."""
     return (member.ref for member in (*manifest.lineage.parents, *manifest.merged_from))
 
 
-def _remove(registry: Shelf, ref: AdapterRef) -> None:
+def take_away(registry: Shelf, ref: AdapterRef) -> None:
     """Rename a version away in one step, then delete it: no reader ever meets half of one."""
-    folder = _folder(registry, ref)
+    folder = folder_of(registry, ref)
     with staging_directory(folder.parent) as away, explained(f"Removing {folder}"):
         with suppress(FileNotFoundError):  # Somebody removed it by hand.
             os.rename(folder, away / folder.name)
@@ -178,11 +192,12 @@ def _staging_places(registry: Shelf) -> Iterator[Path]:
             yield from (folder / ALIASES_FOLDER / alias for alias in folders_of(folder / ALIASES_FOLDER))
 
 
-def _folder(registry: Shelf, ref: AdapterRef) -> Path:
+def folder_of(registry: Shelf, ref: AdapterRef) -> Path:
+    """Of one version."""
     return registry.path / ref.name / str(ref.selector)
 
 
-def _bytes(paths: Iterable[Path]) -> int:
+def bytes_of(paths: Iterable[Path]) -> int:
     """How much goes free with some folders: a file that bears another name elsewhere stays, and counts once here.
 
     What vanishes meanwhile does not count, for whoever is publishing clears up too.

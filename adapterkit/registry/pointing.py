@@ -27,10 +27,11 @@ def standing(alias: str, moves: Iterable[AliasMove], versions: Sequence[Version]
     """
     stack: list[Version] = []
     for action, version in _events(alias, list(moves), versions):
-        if action == ROLLBACK and version in stack:
-            while stack[-1] != version:
+        if action == ROLLBACK:
+            # To where it never pointed: what is newer was given up all the same, and must not come back.
+            while stack and (stack[-1] != version if version in stack else stack[-1] > version):
                 stack.pop()
-        elif not stack or stack[-1] != version:
+        if not stack or stack[-1] != version:
             stack.append(version)
     return _without_repeats(version for version in stack if version in versions)
 

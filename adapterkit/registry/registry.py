@@ -28,6 +28,7 @@ from adapterkit.registry.finding import intact
 from adapterkit.registry.layout import default_registry, list_names, list_versions, refuse_links
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
+from adapterkit.registry.remove import Removed, remove
 from adapterkit.registry.resolving import Pointer, Resolved, aliases, pointers, resolve
 from adapterkit.registry.survey import Entry, survey
 from adapterkit.registry.verifying import misplaced, problems_of_ancestors, verified_lineage, verify_one
@@ -257,6 +258,21 @@ class Registry:
             RegistryError: what something needs cannot be read, or the disk refuses.
         """
         return collect(self, planned, keep=keep)
+
+    def remove(self, ref: AdapterRef | str, *, apply: bool = True) -> Removed:
+        """Remove one exact version that no alias means and on which nothing was built; its number is not given again.
+
+        Args:
+            ref: `name@1.2.0`.
+            apply: do it; else say what would go.
+
+        Raises:
+            UsageError: it is no exact version, or the only one of its adapter.
+            RefNotFoundError: there is no such version.
+            NeededError: an alias means it, or something was built on it.
+            RegistryError: what something needs cannot be read, or the disk refuses.
+        """
+        return remove(self, ref, apply=apply)
 
     def publish(self, draft: ArtifactDraft, version: Version | None = None) -> Published:
         """Make a draft the next version of its adapter; the same run key and the same weights are published only once.

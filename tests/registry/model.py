@@ -35,11 +35,13 @@ class Model:
         self.stories: dict[tuple[str, str], list[tuple[str, Version]]] = {}
         # Where `latest` of a name is held, and the highest version of that time.
         self.holds: dict[str, tuple[Version, Version]] = {}
+        # Of each name the highest version that was removed.
+        self.gone: dict[str, Version] = {}
 
     def copy(self) -> Model:
         """Another one, which goes its own way."""
         other = copy(self)
-        other.records, other.holds = dict(self.records), dict(self.holds)
+        other.records, other.holds, other.gone = dict(self.records), dict(self.holds), dict(self.gone)
         other.stories = {key: list(story) for key, story in self.stories.items()}
         return other
 
@@ -58,10 +60,15 @@ class Model:
         return next(alike, None)
 
     def next_version(self, wanted: Wanted) -> Version:
-        """MAJOR for another base, shape or parents' weights; PATCH when it went on from the last; else MINOR."""
+        """MAJOR for another base, shape or parents' weights; PATCH when it went on from the last; else MINOR.
+
+        Nobody knows what a last one was that is gone, so that what follows it is MAJOR, too.
+        """
         versions = self.versions(wanted.name)
         if not versions:
             return Version(1, 0, 0)
+        if wanted.name in self.gone and self.gone[wanted.name] > versions[-1]:
+            return Version(self.gone[wanted.name].major + 1, 0, 0)
         last, record = versions[-1], self.records[AdapterRef(wanted.name, versions[-1])]
         if _made_on(record) != _made_on(wanted):
             return Version(last.major + 1, 0, 0)
@@ -94,14 +101,19 @@ class Model:
         return stack[-1] if stack else None
 
     def stack(self, name: str, alias: str) -> list[Version]:
-        """Where an alias points, on top of where it pointed before: who goes back takes off what lies above."""
+        """Where an alias points, on top of where it pointed before: who goes back takes off what lies above.
+
+        Who goes back to where it never pointed takes off what is newer, as far as that lies on top.
+        """
         stack: list[Version] = []
         for what, version in self.stories.get((name, alias), []):
             if what == ROLLBACK and version in stack:
-                while stack[-1] != version:
-                    stack.pop()
-            else:
-                stack.append(version)
+                del stack[len(stack) - stack[::-1].index(version) :]
+                continue
+            if what == ROLLBACK:
+                older = [at for at, each in enumerate(stack, start=1) if each <= version]
+                del stack[max(older, default=0) :]
+            stack.append(version)
         there = [version for version in stack if AdapterRef(name, version) in self.records]
         return [version for at, version in enumerate(there) if at == 0 or there[at - 1] != version]
 
@@ -141,10 +153,17 @@ class Model:
             needed |= {parent for ref in needed for parent, _ in self.records[ref].parents}
         return set(self.records) - needed
 
+    def is_needed(self, ref: AdapterRef) -> bool:
+        """Whether an alias means a version, or another one was built on it."""
+        aliases = {LATEST, *self.aliases(ref.name)}
+        meant = any(self.points_at(ref.name, alias) == ref.selector for alias in aliases)
+        return meant or any(ref == parent for record in self.records.values() for parent, _ in record.parents)
+
     def remove(self, refs: Iterable[AdapterRef]) -> None:
         """Versions are gone; what the aliases went through is not forgotten."""
         for ref in refs:
             del self.records[ref]
+            self.gone[ref.name] = max(version_of(ref), self.gone.get(ref.name, version_of(ref)))
 
     # ---- what can be seen ----
 

@@ -63,6 +63,24 @@ def test_a_chosen_version(publish: Publish, registry: Registry) -> None:
     assert str(registry.exact("unified")) == "unified@1.2.0"
 
 
+def test_going_back_to_where_an_alias_never_pointed_gives_up_what_is_newer(
+    publish: Publish, registry: Registry
+) -> None:
+    for seed in range(4):
+        publish(seed=seed)
+    registry.promote("unified@1.1.0", "canary")
+    registry.rollback("unified", "canary", to="1.0.0")
+    # A second one, in a hurry, does not lead to what was given up.
+    with pytest.raises(UsageError, match="nothing to go back to"):
+        registry.rollback("unified", "canary")
+    # What is older than the chosen one stays, and so does what is given up for something newer.
+    registry.promote("unified@1.3.0", "canary")
+    registry.rollback("unified", "canary", to="1.2.0")
+    assert str(registry.rollback("unified", "canary").now) == "1.0.0"
+    registry.rollback("unified", "canary", to="1.3.0")
+    assert str(registry.rollback("unified", "canary").now) == "1.0.0"
+
+
 def test_production_moves_only_when_told(publish: Publish, registry: Registry) -> None:
     publish(seed=0)
     with pytest.raises(RefNotFoundError, match="unified@production"):

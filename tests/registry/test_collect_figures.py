@@ -11,7 +11,7 @@ import pytest
 from adapterkit.cli import keeping
 from adapterkit.errors import UsageError
 from adapterkit.registry import KEEP, Registry
-from adapterkit.registry.collect import _bytes
+from adapterkit.registry.collect import bytes_of
 from tests.registry.conftest import Publish
 from tests.registry.tables import plain, run
 
@@ -75,7 +75,7 @@ def test_what_vanishes_while_it_is_measured_does_not_count(tmp_path: Path, monke
         return true_lstat(path, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "lstat", lstat)
-    assert _bytes([tmp_path / "staged", tmp_path / "never was"]) == 5
+    assert bytes_of([tmp_path / "staged", tmp_path / "never was"]) == 5
 
 
 def test_a_version_that_somebody_removed_meanwhile_is_gone_all_the_same(publish: Publish, registry: Registry) -> None:
@@ -105,7 +105,13 @@ def test_a_dry_run_says_what_to_type(publish: Publish, registry: Registry) -> No
     assert run(registry, *command[1:-2]).splitlines()[-1].endswith("went free, and 2 versions stay.")
     found = plain(registry, "gc", "--keep", "1")
     assert (found["versions"], found["bytes"], len(found["kept"])) == ([], 0, 2)
-    assert run(registry, "gc") == "Nothing to collect: all 2 versions are needed, or among the newest.\n"
+    told = run(registry, "gc").splitlines()
+    assert told[0] == "Nothing to collect: all 2 versions are needed, or among the newest."
+    assert [" ".join(line.split()) for line in told[3:]] == [
+        "unified@1.2.0 a rollback of unified@latest leads to it",
+        "unified@1.3.0 unified@latest",
+        "One version of them alone: adapterkit remove NAME@VERSION",
+    ]
 
 
 def test_the_command_and_the_library_keep_as_many() -> None:

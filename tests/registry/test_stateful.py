@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from adapterkit.artifacts import measure_sound
-from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.errors import ArtifactError, NeededError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry
@@ -194,6 +194,23 @@ class RegistryMachine(Bench, RuleBasedStateMachine):
         self.done["versions collected"] += len(doomed)
 
     @precondition(lambda self: self.model.records)
+    @rule(which=any_number, kill=death(40))
+    def remove(self, which: int, kill: int | None) -> None:
+        """Remove one version, unless an alias means it or something stands on it."""
+        ref = self.chosen(which)
+        act = partial(self.registry.remove, ref)
+        if len(self.model.versions(ref.name)) == 1:
+            self.refused(UsageError, act)
+        elif self.model.is_needed(ref):
+            self.refused(NeededError, act)
+        else:
+            after = self.model.copy()
+            after.remove([ref])
+            if not self.done_or_not(act, after, kill, "remove"):
+                assert act().ref == ref
+                self.model = after
+
+    @precondition(lambda self: self.model.records)
     @rule(which=any_number, alias=st.sampled_from(ALIASES))
     def meet_damage(self, which: int, alias: str) -> None:
         """A damaged version is neither promoted nor built on, and neither is its child promoted."""
@@ -267,7 +284,7 @@ def run(raws: list[Raw], home: Path, sequences: int, **more: Any) -> Counter[str
 
 
 def test_a_few_sequences(raws: list[Raw], home: Path) -> None:
-    done = run(raws, home, 15, derandomize=True)
+    done = run(raws, home, 25, derandomize=True)
     assert min(done[f"crashes of {what}"] for what in ("publish", PROMOTE, ROLLBACK)) > 0
 
 

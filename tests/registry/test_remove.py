@@ -1,0 +1,100 @@
+"""Removing one version: never what an alias means, nor what something stands on; and its number is not given again."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapterkit.errors import NeededError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.manifest import WEIGHTS_FILE
+from adapterkit.names import AdapterRef, Version
+from adapterkit.registry import Registry
+from tests.registry.conftest import Publish
+from tests.registry.tables import plain, run
+
+
+def versions(registry: Registry, name: str = "unified") -> list[str]:
+    return [str(version) for version in registry.versions(name)]
+
+
+def test_a_bad_update_is_rolled_back_and_removed(publish: Publish, registry: Registry) -> None:
+    publish(seed=0), publish(seed=1)
+    registry.rollback("unified")
+    told = registry.remove("unified@1.1.0", apply=False)
+    assert versions(registry) == ["1.0.0", "1.1.0"]
+    assert registry.remove("unified@1.1.0") == told
+    assert told.bytes > 1000
+    assert versions(registry) == ["1.0.0"]
+    assert sorted(path.name for path in (registry.path / "unified").iterdir()) == ["1.0.0", "aliases"]
+    assert str(registry.exact("unified")) == "unified@1.0.0"
+    # Nobody knows any more what 1.1.0 was, so that what follows it may be anything else.
+    assert str(publish(seed=2).ref) == "unified@2.0.0"
+
+
+def test_what_an_alias_means_stays(publish: Publish, registry: Registry) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    registry.promote("unified@1.0.0")
+    registry.promote("unified@1.0.0", "canary")
+    with pytest.raises(NeededError) as caught:
+        registry.remove("unified@1.0.0")
+    assert caught.value.ref == "unified@1.0.0"
+    assert [need.split()[0] for need in caught.value.needs] == ["unified@canary", "unified@production"]
+    with pytest.raises(NeededError, match=r"adapterkit rollback unified$"):
+        registry.remove("unified@1.2.0")
+    assert versions(registry) == ["1.0.0", "1.1.0", "1.2.0"]
+    registry.remove("unified@1.1.0")
+    assert versions(registry) == ["1.0.0", "1.2.0"]
+
+
+def test_what_something_was_built_on_stays(publish: Publish, registry: Registry) -> None:
+    first = publish(seed=0)
+    child = publish("child", seed=5, on=first)
+    publish("grandchild", seed=6, on=child)
+    publish(seed=1)
+    with pytest.raises(NeededError) as caught:
+        registry.remove("unified@1.0.0")
+    assert caught.value.needs == (
+        "child@1.0.0 was built on it. To remove that first: adapterkit remove child@1.0.0",
+        "grandchild@1.0.0 was built on it. To remove that first: adapterkit remove grandchild@1.0.0",
+    )
+
+
+@pytest.mark.parametrize("ref", ["unified", "unified@latest"])
+def test_what_may_mean_another_version_tomorrow_is_refused(publish: Publish, registry: Registry, ref: str) -> None:
+    publish(seed=0), publish(seed=1)
+    with pytest.raises(UsageError, match=r"such as unified@1\.1\.0"):
+        registry.remove(ref)
+
+
+def test_the_only_version_and_one_that_is_not_there_are_told(publish: Publish, registry: Registry) -> None:
+    publish(seed=0)
+    with pytest.raises(UsageError, match="only version"):
+        registry.remove("unified@1.0.0")
+    with pytest.raises(RefNotFoundError):
+        registry.remove("unified@2.0.0")
+    with pytest.raises(RefNotFoundError):
+        Registry(registry.path / "nowhere").remove("unified@1.0.0")
+    assert not (registry.path / "nowhere").exists()
+
+
+def test_a_damaged_version_goes_and_a_damaged_neighbour_keeps_all(publish: Publish, registry: Registry) -> None:
+    for seed in range(3):
+        publish(seed=seed)
+    weights = registry.path / "unified" / "1.1.0" / WEIGHTS_FILE
+    weights.write_bytes(b"")
+    (weights.parent / "metadata.json").write_text("{")
+    with pytest.raises(RegistryError, match="nothing is removed"):
+        registry.remove("unified@1.0.0")
+    registry.remove(AdapterRef("unified", Version(1, 1, 0)))
+    assert versions(registry) == ["1.0.0", "1.2.0"]
+
+
+def test_the_command_tells_what_it_would_do_and_what_to_type(publish: Publish, registry: Registry) -> None:
+    publish(seed=0), publish(seed=1), publish(seed=2)
+    told = run(registry, "remove", "unified@1.1.0")
+    assert told.startswith("would remove unified@1.1.0, ")
+    assert told.endswith(f"To do it: adapterkit remove unified@1.1.0 --registry {registry.path} --apply\n")
+    found = plain(registry, "remove", "unified@1.1.0", "--apply")
+    assert (found["applied"], found["ref"]) == (True, "unified@1.1.0")
+    assert versions(registry) == ["1.0.0", "1.2.0"]
+    assert run(registry, "remove", "unified@1.0.0", "--apply").startswith("removed unified@1.0.0; ")
