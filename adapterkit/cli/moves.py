@@ -11,7 +11,7 @@ from adapterkit.errors import UsageError
 from adapterkit.names import AdapterRef, Version, check_name
 from adapterkit.registry import Event, Moved, Registry, history_of
 
-_HEADINGS = ("when", "what", "version", "note")
+_HEADINGS = ("when", "what", "version", "test loss", "note")
 
 
 def which_alias(text: str) -> AdapterRef:
@@ -88,4 +88,5 @@ def _plain(event: Event) -> dict[str, Any]:
 
 def _cells(event: dict[str, Any]) -> Sequence[str]:
     what = event["what"] if event["alias"] is None else f"{event['what']} {event['alias']}"
-    return event["at"], what, event["version"] or "", event["note"]
+    loss = "" if event["test_loss"] is None else f"{event['test_loss']:.3f}"
+    return event["at"], what, event["version"] or "", loss, event["note"]

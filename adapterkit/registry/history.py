@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Event:
         version: the version that was published, or that an alias points at from then on; null where nobody knows.
         alias: the alias that moved; null for a publishing.
         note: for a publishing, what changed since the version before it; what is wrong with what cannot be read.
+        test_loss: of a publishing, in nats a token on rows never trained on; null where none was measured.
     """
 
     at: str
@@ -33,6 +34,7 @@ class Event:
     version: Version | None
     alias: str | None
     note: str
+    test_loss: float | None = None
 
 
 def history_of(registry: Shelf, name: str) -> list[Event]:
@@ -66,6 +68,7 @@ def _timed(events: Iterable[Event]) -> list[tuple[str, Event]]:
 
 def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
     before: Manifest | None = None
+    weights: dict[str, Version] = {}
     for position, version in enumerate(registry.versions(name)):
         try:
             manifest = registry.manifest(AdapterRef(name, version))
@@ -77,9 +80,11 @@ def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
             PUBLISHED,
             version,
             None,
-            _note(before, manifest) if before else _opening(version, position),
+            _note(before, manifest, weights) if before else _opening(version, position),
+            manifest.metrics.get("test_loss"),
         )
         before = manifest
+        weights[manifest.weights_digest] = version
 
 
 def _moves(folder: Path, alias: str) -> Iterator[Event]:
@@ -100,10 +105,10 @@ def _opening(version: Version, position: int) -> str:
     return "first" if version == FIRST else "the earliest that is left"
 
 
-def _note(before: Manifest, now: Manifest) -> str:
+def _note(before: Manifest, now: Manifest, weights: Mapping[str, Version]) -> str:
     changed = replaced_parts(before, now.lineage.base, now.lineage.parents, now.adapter)
-    if now.started_from is not None and now.started_from == before.weights_digest:
-        return "trained on from the version before"
+    if now.started_from is not None:
+        return f"trained on from {weights.get(now.started_from, 'a version that is gone')}"
     if now.data.digest != before.data.digest:
         changed.append("data")
     if now.recipe is not None and before.recipe is not None and now.recipe.settings != before.recipe.settings:

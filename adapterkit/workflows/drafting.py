@@ -8,7 +8,6 @@ from typing import Any
 from adapterkit.artifacts.draft import ArtifactDraft
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import TrainConfig
-from adapterkit.evaluation.paired import PairedChange
 from adapterkit.evaluation.parity import Parity
 from adapterkit.manifest import BaseRecord, RecipeRecord
 from adapterkit.training.fit import Fit
@@ -16,6 +15,7 @@ from adapterkit.training.run_key import TRAINING_SCHEMA, data_settings_digest, s
 from adapterkit.workflows.preparing import Plan
 from adapterkit.workflows.recorded import config_yaml
 from adapterkit.workflows.run_directory import RunDirectory
+from adapterkit.workflows.tested import Tested
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Trained:
         base: the base with its fingerprint before and after.
         run: where everything lies; the trainee's weights in `run.adapter`.
         result: metrics, history and environment.
-        test: the test split without and with the new adapter; None without test rows.
+        test: the test split.
         parity: of a child with its parent; None where it was not asked for.
     """
 
@@ -35,17 +35,15 @@ class Trained:
     base: BaseRecord
     run: RunDirectory
     result: Fit
-    test: PairedChange | None
+    test: Tested
     parity: Parity | None
 
 
 def draft_of(trained: Trained) -> ArtifactDraft:
     """What the registry needs to publish a training."""
-    plan, result, test = trained.plan, trained.result, trained.test
+    plan, result = trained.plan, trained.result
     config = plan.config
-    metrics: dict[str, Any] = dict(result.metrics)
-    if test is not None:
-        metrics |= {"test_loss_before": test.before, "test_loss": test.after}
+    metrics: dict[str, Any] = {**result.metrics, **trained.test.metrics}
     return ArtifactDraft(
         name=plan.name,
         adapter_dir=trained.run.adapter,

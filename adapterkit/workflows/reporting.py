@@ -39,7 +39,7 @@ def write_report(trained: Trained, artifact: Artifact) -> Path:
         artifact_digest=artifact.digest,
         settings=settings_told(plan.config),
         history=trained.result.history,
-        test=trained.test,
+        test=trained.test.change,
         loading={
             "With adapterkit": redact_text("\n".join(adapterkit_lines(artifact, plan.registry))),
             "In plain PEFT": redact_text("\n".join(peft_lines(members, str(plan.registry.path), str(plan.folder)))),

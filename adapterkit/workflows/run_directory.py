@@ -16,7 +16,6 @@ import torch
 from adapterkit.artifacts.read import Artifact
 from adapterkit.base.fingerprint import Fingerprint
 from adapterkit.errors import TrainingError, UsageError
-from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
 from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
@@ -24,6 +23,7 @@ from adapterkit.stores import explained
 from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import HISTORY_FILE, Fit
+from adapterkit.workflows.tested import Tested
 
 _log = logging.getLogger(__name__)
 
@@ -90,17 +90,17 @@ class RunDirectory:
             record["unchanged"] = unchanged
         self._write(BASELINE_FILE, record)
 
-    def write_results(self, name: str, result: Fit, test: PairedChange | None) -> None:
+    def write_results(self, name: str, result: Fit, test: Tested) -> None:
         """Write summary, results, test metrics and the curves.
 
         Args:
             name: the adapter's, for summary and title.
             result: metrics, history and environment; losses in nats a token.
-            test: the test split without and with the adapter; null without test rows.
+            test: the test split.
         """
-        summary: dict[str, Any] = {"name": name, "run_key": self._run_key, "steps": result.steps, **result.metrics}
-        if test is not None:
-            summary |= {"test_loss_before": test.before, "test_loss": test.after}
+        facts = {"name": name, "run_key": self._run_key, "steps": result.steps}
+        summary: dict[str, Any] = {**facts, **result.metrics, **test.metrics}
+        if test.change is not None:
             self._write("test_metrics.json", test.to_json())
         self._write("training_summary.json", summary)
         self._write(

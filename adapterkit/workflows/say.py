@@ -11,6 +11,7 @@ from adapterkit.manifest import BaseRecord
 from adapterkit.names import AdapterRef
 from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
+from adapterkit.workflows.tested import Tested
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def published(
     artifact: Published,
     registry: Registry,
     base: BaseRecord,
-    test: PairedChange | None,
+    test: Tested,
     base_folder: Path,
 ) -> None:
     """Say where the adapter is, what it changed, and how to load it.
@@ -48,18 +49,17 @@ def published(
         artifact: what was published, or stood there already.
         registry: where.
         base: how many tensors of the base were compared.
-        test: the change of the test loss, in nats a token; null without test rows.
+        test: the change of the test loss.
         base_folder: where plain PEFT loads the base from.
     """
     manifest = artifact.manifest
     verb = "Published" if artifact.new else "Trained to the same weights as before, and left published as it was:"
     lines = ["", f"{verb} {manifest.ref}: {artifact.path}", f"  lineage        {manifest.lineage}"]
     lines.append(f"  base unchanged {base.tensors} tensors compared before and after, bit for bit")
-    if test is not None:
-        lines.append(
-            f"  test loss      {test.before:.3f} -> {test.after:.3f} nats a token; change a row {test.change:+.3f}, "
-            f"95 % interval {test.ci95_low:+.3f} .. {test.ci95_high:+.3f}, {test.rows} rows"
-        )
+    if test.change is not None:
+        lines.append(f"  test loss      {_told(test.change)}")
+    if test.update is not None:
+        lines.append(f"  as an update   {_told(test.update)}")
     plain = peft_lines(manifest.lineage.members, str(registry.path), str(base_folder))
     lines += loading_lines(artifact, registry)
     lines += [
@@ -67,6 +67,23 @@ def published(
         *(f"    {line}" for line in plain if line),
     ]
     _log.info("\n".join(lines))
+
+
+def updated(artifact: Artifact, origin: Artifact, update: PairedChange | None) -> None:
+    """Warn of an update that is surely worse than what it went on from, on the rows that neither was trained on."""
+    if update is not None and update.ci95_low > 0:
+        _log.warning(
+            "%s is worse than %s, which it went on from: the test loss rose from %.3f to %.3f nats a token. "
+            "To go back: adapterkit rollback %s --to %s",
+            artifact.ref, origin.ref, update.before, update.after, origin.ref.name, origin.ref.selector,
+        )  # fmt: skip
+
+
+def _told(change: PairedChange) -> str:
+    return (
+        f"{change.before:.3f} -> {change.after:.3f} nats a token; change a row {change.change:+.3f}, "
+        f"95 % interval {change.ci95_low:+.3f} .. {change.ci95_high:+.3f}, {change.rows} rows"
+    )
 
 
 def loading_lines(artifact: Artifact, registry: Registry) -> list[str]:

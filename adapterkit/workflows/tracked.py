@@ -9,10 +9,10 @@ from pathlib import Path
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.flat import flat
 from adapterkit.config.redaction import redact
-from adapterkit.evaluation.paired import PairedChange
 from adapterkit.training.fit import Fit
 from adapterkit.training.tracking.tracker import Publication, RunSheet
 from adapterkit.workflows.preparing import Plan
+from adapterkit.workflows.tested import Tested
 
 # Where a training runs and whether it starts: a resumed one may say otherwise, and is the same run.
 _NOT_TOLD = ("registry", "output_dir", "force", "resume", "tracking")
@@ -50,11 +50,12 @@ def sheet_of(plan: Plan, run: Path) -> RunSheet:
     )
 
 
-def final_metrics(result: Fit, test: PairedChange | None) -> Mapping[str, float]:
+def final_metrics(result: Fit, test: Tested) -> Mapping[str, float]:
     """The summary of a training, and its test split without and with the adapter."""
     found = {f"final/{word}": result.metrics[word] for word in _ONCE if word in result.metrics}
-    if test is not None:
-        found |= {f"test/{word}": float(value) for word, value in test.to_json().items()}
+    for place, change in (("test", test.change), ("update", test.update)):
+        if change is not None:
+            found |= {f"{place}/{word}": float(value) for word, value in change.to_json().items()}
     return found
 
 

@@ -11,17 +11,14 @@ from typing import cast
 from peft import LoraConfig
 
 from adapterkit.artifacts.read import Artifact
-from adapterkit.base.load import Base
 from adapterkit.base.quantization import torch_dtype
 from adapterkit.base.resident import release_resident_base, resident_base
 from adapterkit.config.asked import UNASKED, Asked
 from adapterkit.config.checks import check_values
 from adapterkit.config.choices import GAUSSIAN
 from adapterkit.config.schema import ALL_LINEAR, AdapterConfig, TrainConfig
-from adapterkit.data.collate import PadCollator
-from adapterkit.data.encode import as_dataset
 from adapterkit.errors import AdapterKitError
-from adapterkit.evaluation.paired import PairedChange, paired_change
+from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
 from adapterkit.manifest import BaseRecord
 from adapterkit.names import check_name
@@ -30,9 +27,7 @@ from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stack.freeze_guard import FreezeGuard
-from adapterkit.training.finite import require_finite_losses
 from adapterkit.training.fit import fit
-from adapterkit.training.shares import shared_row_losses
 from adapterkit.training.tracking.tracking import SILENT, Tracking
 from adapterkit.workflows import say
 from adapterkit.workflows.drafting import Trained, draft_of
@@ -40,9 +35,9 @@ from adapterkit.workflows.parents import ComposeParent
 from adapterkit.workflows.parity import proven_parity
 from adapterkit.workflows.preparing import Plan, prepare
 from adapterkit.workflows.reporting import write_report
-from adapterkit.workflows.rows import TokenRows
 from adapterkit.workflows.run_directory import RunDirectory
 from adapterkit.workflows.starting import start
+from adapterkit.workflows.tested import compare_on_test, losses_on_test
 from adapterkit.workflows.tracked import final_metrics, publication_of, sheet_of
 
 _log = logging.getLogger(__name__)
@@ -56,11 +51,13 @@ class TrainOutcome:
         artifact: the published adapter.
         trained: False when an identical, verified one already stood in the registry.
         test: the change of the test loss against the stack without this adapter; None without test rows.
+        update: the change against the version that an incremental run went on from; None for any other.
     """
 
     artifact: Artifact
     trained: bool
     test: PairedChange | None
+    update: PairedChange | None
 
 
 def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: ComposeParent | None = None) -> TrainOutcome:
@@ -81,7 +78,7 @@ def train(config: TrainConfig, *, asked: Asked = UNASKED, compose_parent: Compos
         plan = prepare(name, config, asked, compose_parent, train)
         if not isinstance(plan, Plan):
             say.already_there(plan, Registry(Path(config.registry)))
-            return TrainOutcome(plan, False, None)
+            return TrainOutcome(plan, False, None, None)
         with RunDirectory(Path(config.output_dir), plan.key) as run:
             return _carry_out(plan, run, tracking)
 
@@ -99,16 +96,17 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
     try:
         stack.attach(plan.parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
-        if resume is None:
+        if resume is None or plan.origin is not None:
             start(stack, config, plan.rows.train, plan.origin)
+        earlier = losses_on_test(stack, plan.rows, config.trainer.batch_size) if plan.origin is not None else None
         guard = FreezeGuard(stack, before, on_change=partial(run.write_baseline, identity, before))
         result = fit(
             stack, config, plan.rows.train, plan.rows.validation,
             guard=guard, run=run.path, run_key=plan.key, resume=resume, watchers=[plan.remaining, tracking],
         )  # fmt: skip
-        test = compare_on_test(stack, plan.rows, base, config.trainer.batch_size, step=result.steps)
-        tested = config.test_decode_parity and plan.parents
-        parity = proven_parity(stack, base.tokenizer, name) if tested else None
+        test = compare_on_test(stack, plan.rows, config.trainer.batch_size, step=result.steps, earlier=earlier)
+        proves = config.test_decode_parity and plan.parents
+        parity = proven_parity(stack, base.tokenizer, name) if proves else None
         tracking.log(final_metrics(result, test), step=result.steps)
         record = prove_unchanged(guard, identity, run)
         run.write_results(name, result, test)
@@ -122,7 +120,9 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
         write_report(trained, artifact)
     tracking.publish(publication_of(artifact))
     say.published(artifact, plan.registry, record, test, plan.folder)
-    return TrainOutcome(artifact, True, test)
+    if plan.origin is not None:
+        say.updated(artifact, plan.origin, test.update)
+    return TrainOutcome(artifact, True, test.change, test.update)
 
 
 def _publish(trained: Trained) -> Published:
@@ -174,32 +174,3 @@ def prove_unchanged(guard: FreezeGuard, identity: BaseIdentity, run: RunDirector
     run.write_baseline(identity, before, after)
     _log.info("Base unchanged: %d tensors compared, bit for bit", len(before.tensors))
     return BaseRecord(identity, before.digest, after.digest, len(before.tensors))
-
-
-def compare_on_test(
-    stack: AdapterStack, rows: TokenRows, base: Base, batch_size: int, *, step: int
-) -> PairedChange | None:
-    """The test split, once: the stack without its new member, then with it, row by row.
-
-    Args:
-        stack: with its trainee on top.
-        rows: whose test split is measured.
-        base: brings the tokenizer that pads.
-        batch_size: rows at once.
-        step: after which it is measured.
-
-    Returns:
-        Losses in nats a token with a paired interval; None with fewer than two test rows.
-
-    Raises:
-        TrainingError: the loss of a row is not finite.
-    """
-    if len(rows.test) < 2:
-        return None
-    collate = PadCollator(base.tokenizer.pad_token_id)
-    test = list(as_dataset(rows.test))
-    with stack.without_top() as model:
-        before = shared_row_losses(here(), model, test, collate, batch_size=batch_size)
-    after = shared_row_losses(here(), stack.model, test, collate, batch_size=batch_size)
-    require_finite_losses(after, "test", step)
-    return paired_change(before, after)

@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 from adapterkit.artifacts import read_verified
 from adapterkit.digest import sha256_file
 from adapterkit.errors import ArtifactError, RefNotFoundError, UsageError
+from adapterkit.evaluation.paired import PairedChange
 from adapterkit.names import Version
 from adapterkit.registry import Registry, history_of, version_with
 from adapterkit.training.run_key import settings_digest
+from adapterkit.workflows import say
 from adapterkit.workflows.estimating import estimate
 from adapterkit.workflows.train import train
 from tests.training.conftest import at_first_step
@@ -67,7 +69,7 @@ def test_it_starts_from_the_latest_and_publishes_a_patch(shop, monkeypatch):
     assert all(torch.equal(began[name], tensor) for name, tensor in start.items())
     assert sha256_file(shop.registry.resolve("unified").path / WEIGHTS) == parent
     assert json.loads((Path(outcome.artifact.path) / "metadata.json").read_text())["base"]["fingerprint_before"]
-    assert [event.note for event in history_of(shop.registry, "voice")][1] == "trained on from the version before"
+    assert [event.note for event in history_of(shop.registry, "voice")][1] == "trained on from 1.0.0"
     read_verified(outcome.artifact.path)
 
 
@@ -101,6 +103,28 @@ def test_new_rows_go_on_from_there_and_an_exact_start_is_what_it_says(shop):
         "voice@1.1.0",
         shop.registry.manifest("voice@1.0.0").weights_digest,
     )
+
+
+def test_an_update_is_measured_beside_the_version_it_went_on_from(shop):
+    before = train(shop.config("measured", "unified"))
+    outcome = train(going_on(shop, "measured"))
+    assert (before.update, outcome.update.before) == (None, before.test.after)
+    assert outcome.update.after == outcome.test.after
+    assert outcome.artifact.manifest.metrics["test_loss_started_from"] == before.test.after
+    told = json.loads((outcome.artifact.path / "test_metrics.json").read_text())
+    assert told["started_from"] == outcome.update.to_json()
+    assert [event.test_loss for event in history_of(shop.registry, "measured")] == [before.test.after, told["after"]]
+
+
+@pytest.mark.parametrize(("low", "told"), [(0.01, 1), (0.0, 0), (-0.2, 0)])
+def test_an_update_that_is_surely_worse_is_told(shop, caplog, low, told):
+    origin = shop.registry.artifact("voice")
+    say.updated(shop.registry.artifact("unified"), origin, PairedChange(0.9, 2.28, 1.4, low, 1.8, 30, 400))
+    say.updated(shop.registry.artifact("unified"), origin, None)
+    assert [record.getMessage() for record in caplog.records] == told * [
+        "unified@1.0.0 is worse than voice@1.0.0, which it went on from: the test loss rose from 0.900 to 2.280 nats a "
+        "token. To go back: adapterkit rollback voice --to 1.0.0"
+    ]
 
 
 def test_an_alias_and_a_rollback_decide_what_it_starts_from(shop):
