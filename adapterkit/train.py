@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from adapterkit.config.compose import asked_of_job, compose_recipe, typed
 from adapterkit.config.locate import config_root
-from adapterkit.config.outcome import run_door, told_in_sweeps
+from adapterkit.config.outcome import nothing_said, run_door, told_in_sweeps
 from adapterkit.config.saved import redact_saved, without_idle_folder
 from adapterkit.config.search_path import register
 from adapterkit.config.sweep_names import with_sweep_names
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one training, or a sweep with `--multirun`; leaves with exit code 0, 1, 2 or 75."""
     register()
     sys.argv[1:] = with_sweep_names(sys.argv[1:] if arguments is None else arguments)
-    run_door(on_every_rank(_job))
+    run_door(on_every_rank(_job) if sys.argv[1:] else nothing_said)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,11 +46,12 @@ def peft_lines(members: Sequence[LineageMember], registry: str, base_location: s
     """
     names = [peft_name(position, member.ref.name) for position, member in enumerate(members)]
     folders = [f'f"{{REGISTRY}}/{member.ref.name}/{member.ref.selector}"' for member in members]
+    places = [f"BASE = {_place(base_location)}", f"REGISTRY = {_place(registry)}"]
     return [
+        *(["import os", ""] if any("os.path" in place for place in places) else []),
         *PEFT_IMPORTS,
         "",
-        f"BASE = {_literal(base_location)}",
-        f"REGISTRY = {_literal(registry)}",
+        *places,
         "",
         *BASE_LINES,
         *stacking_lines(folders, names),
@@ -73,6 +75,14 @@ def stacking_lines(folders: Sequence[str], names: Sequence[str]) -> list[str]:
         listed = ", ".join(f'"{name}"' for name in names)
         lines.append(f"model.base_model.set_adapter([{listed}], inference_mode=True)")
     return lines
+
+
+def _place(path: str) -> str:
+    """An expression for a path; one in a home folder does not tell whose."""
+    home = os.path.expanduser("~").rstrip(os.sep)
+    if home and path.startswith(home + os.sep):
+        return f"os.path.expanduser({_literal('~' + path[len(home) :])})"
+    return _literal(path)
 
 
 def _literal(text: str) -> str:

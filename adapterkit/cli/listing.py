@@ -48,8 +48,9 @@ def print_listing(registry: Path, rows: list[dict[str, Any]]) -> None:
 def print_empty(registry: Path) -> None:
     """Say that there are no adapters, and whether there is a folder at all."""
     missing = "" if os.path.isdir(registry) else " (there is no such folder yet)"
-    told = printable(f"The registry {registry} is empty{missing}.")
+    told = printable(f"The registry {os.path.abspath(registry)} is empty{missing}.")
     print(f"{told} Publish the first adapter: adapterkit train +recipe=unified")
+    print("Or name another registry: --registry PATH, or ADAPTERKIT_REGISTRY=PATH")
 
 
 def _row(entry: Entry, problem: str | None, aliases: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -35,7 +36,7 @@ def chat(
 ) -> None:
     """Talk to an adapter on its whole stack. /reset forgets the conversation, /exit or Ctrl-D leaves."""
     from adapterkit.cli.chatting import Chat, talk
-    from adapterkit.cli.output import print_json
+    from adapterkit.cli.output import print_json, printable
 
     if as_json and message is None:
         raise UsageError("--json prints one answer: give the question with --message TEXT.")
@@ -51,6 +52,8 @@ def chat(
     from adapterkit.serving.session import load
 
     session = load(ref, registry=registry, device=device, quantization=quantization, keys=keys or ())
+    if not as_json:
+        print(printable(str(session.lineage)), file=sys.stderr)
     conversation = Chat(session, settings, system)
     if message is None:
         talk(conversation)

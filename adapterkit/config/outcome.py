@@ -30,6 +30,18 @@ _REFUSED = {
 _log = logging.getLogger(__name__)
 
 
+def nothing_said() -> NoReturn:
+    """Refuse a training without a word: it would be one that nobody asked for, and take hours.
+
+    Raises:
+        UsageError: always.
+    """
+    raise UsageError(
+        "Say what to train: adapterkit train +recipe=NAME, such as +recipe=unified, or the keys of a training of your "
+        "own. The recipes, and every key: adapterkit train --help"
+    )
+
+
 def run_door(job: Callable[[], Any], *, goes_on: str | None = None) -> None:
     """Run a Hydra job and leave with its exit code.
 

@@ -14,6 +14,7 @@ from tests.workflows.tiny import Workshop
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        ([], "+recipe=unified"),
         (["trainer.learning_rat=1"], "learning_rat"),
         (["+recipe=no_such_recipe"], "no_such_recipe"),
         (["adapter.r=many"], "many"),
