@@ -13,7 +13,6 @@ import pytest
 from adapterkit.digest import sha256_file
 from adapterkit.errors import TrainingError, UsageError
 from adapterkit.evaluation.loss import RowLoss
-from adapterkit.training.best import warn_of_no_gradient
 from adapterkit.training.finite import require_finite_losses
 from adapterkit.training.interruption import TrainingInterrupted
 from adapterkit.training.trainer import AdapterTrainer
@@ -75,15 +74,6 @@ def test_a_patience_without_validation_is_refused(shared, look):
 def test_a_training_without_an_end_is_refused(shared, changes):
     with pytest.raises(UsageError, match="000,000 optimizer steps on 4 rows"):
         estimate(shared.config("endless", **changes))
-
-
-def test_steps_without_a_gradient_are_told(caplog):
-    with caplog.at_level(logging.WARNING):
-        warn_of_no_gradient([{"loss": 1.0, "grad_norm": 3.0}, {"loss": 9.0, "grad_norm": 0.0}, {"eval_loss": 9.0}])
-        assert caplog.messages == []
-        warn_of_no_gradient([{"grad_norm": 3.0}, {"grad_norm": 0.0}, {"grad_norm": 0.0}])
-    (said,) = caplog.messages
-    assert said.startswith("The gradient was zero in 2 of the 3 steps")
 
 
 def test_going_on_in_another_environment_is_told(shared, monkeypatch, caplog):
