@@ -115,6 +115,7 @@ def test_a_lone_member_interpolates_to_itself():
     assert Blend("interpolative", (0.3,)).is_plain
     assert blend_of(3) == Blend.plain(3)
     assert str(blend_of(2, "interpolative", (1, 0.5))) == "interpolative, weights 1, 0.5"
+    assert str(blend_of(1, "additive", (0.5,))) == "additive, weight 0.5"
 
 
 def test_a_session_is_loaded_under_a_blend_and_changed_without_loading(kin):

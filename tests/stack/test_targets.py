@@ -175,7 +175,14 @@ def test_peft_alone_passes_over_a_name_that_fits_nothing() -> None:
 def test_a_role_in_a_fused_layer_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="adapterkit.stack.targets"):
         assert adapted(model_of("gpt2"), "q", "v") == {"attn.c_attn": 2}
-    assert caplog.messages == ["q, k and v are one layer in this model, attn.c_attn, so k is adapted as well"]
+        assert adapted(model_of("gpt2"), "q") == {"attn.c_attn": 2}
+        assert adapted(model_of("gpt2"), "q", "k", "v") == {"attn.c_attn": 2}
+    one_layer = "q, k and v are one layer in this model, attn.c_attn"
+    assert caplog.messages == [
+        f"{one_layer}, so k is adapted as well",
+        f"{one_layer}, so k and v are adapted as well",
+        one_layer,
+    ]
 
 
 def test_a_role_that_only_some_layers_have_is_told(caplog: pytest.LogCaptureFixture) -> None:
