@@ -61,3 +61,8 @@ def test_names_are_told_apart_as_changed_missing_and_new() -> None:
         BEFORE.require_equal(Fingerprint(TENSORS, (), MODULES))
     assert caught.value.changed == ("w0", "w1")
     BEFORE.require_equal(Fingerprint(dict(TENSORS), (("w0", "w1"),), dict(MODULES)))
+
+
+def test_what_is_written_down_is_all_of_it() -> None:
+    assert BEFORE.to_json() == {"tensors": TENSORS, "aliases": [["w0", "w1"]], "structure": MODULES}
+    assert len({BEFORE.digest, Fingerprint(TENSORS, (), MODULES).digest, Fingerprint({}, (), MODULES).digest}) == 3
