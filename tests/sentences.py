@@ -1,4 +1,4 @@
-"""What adapterkit says to a test - in errors that the test expects, in warnings - is what was approved.
+"""What adapterkit says in an error that a test expects is what was approved.
 
 pytest --approve new tests/registry       writes down what is said, test by test, in tests/approved
 pytest --approve common tests/registry    of that leaves what is said again: what is random says itself once
@@ -10,7 +10,6 @@ Paths lose their folders, and digests and decimals their digits: other machines 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable, Generator
@@ -34,6 +33,7 @@ _written: dict[Path, dict[str, list[str]]] = {}
 # The class has no public name.
 _RAISES: Any = type(pytest.raises(StopIteration))
 _NORMAL = (
+    (re.compile(r"\.staging-[\w-]+"), "<staging>"),
     (re.compile(r"(?<![\w.])(?:/[^\s/'\"`,:;()]+)*/([^\s/'\"`,:;()]+)"), r"<...>/\1"),
     (re.compile(r"\b[0-9a-f]{7,}\b"), "<hex>"),
     (re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.]*\d)"), "<number>"),
@@ -71,16 +71,11 @@ def pytest_sessionfinish() -> None:
         file.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-class Ear(logging.Handler):
-    """Hears what every `pytest.raises` catches, and every warning."""
+class Ear:
+    """Hears what every `pytest.raises` catches. What is logged hangs on the tests before as well."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
         self.sentences: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """A warning."""
-        self.hear(record.getMessage())
 
     def hear(self, text: object) -> None:
         """One sentence, without what differs from run to run."""
@@ -90,14 +85,12 @@ class Ear(logging.Handler):
         self.sentences.add(said)
 
     def __enter__(self) -> Ear:
-        logging.getLogger("adapterkit").addHandler(self)
         self._leave = _RAISES.__exit__
         _RAISES.__exit__ = self._overhear
         return self
 
     def __exit__(self, *_: object) -> None:
         _RAISES.__exit__ = self._leave
-        logging.getLogger("adapterkit").removeHandler(self)
 
     @property
     def _overhear(self) -> Callable[..., bool]:

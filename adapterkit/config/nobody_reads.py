@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import sys
+from typing import TextIO
 
 # What a shell reports of a program that died of a closed pipe, as `ls | head -1` does: 128 and SIGPIPE.
 NOBODY_READS = 141
@@ -12,6 +14,17 @@ NOBODY_READS = 141
 
 class NobodyReadsError(Exception):
     """Whoever read standard output has gone: no error, and no `OSError`, which typer would take for exit code 1."""
+
+
+class StandardOutput(logging.StreamHandler[TextIO]):
+    """Tells on standard output what a door does. Where nobody reads any more the work goes on, without a word."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Let all further lines go nowhere; any other failure is told as ever."""
+        if isinstance(sys.exception(), BrokenPipeError) and nobody_reads():
+            write_to_nobody()
+        else:
+            super().handleError(record)
 
 
 def flush_or_tell() -> None:

@@ -42,7 +42,7 @@ def read_style_pack(config: DataConfig, persona: str | None) -> Splits:
     pack = read_pack(folder)
     style = config.style if config.style is not None else pack.name
     if style not in pack.tags:
-        hint = f"The pack has {', '.join(pack.tags)}."
+        hint = f"The pack has {', '.join(pack.tags)}: data.style=NAME."
         raise UnknownNameError("style", style, nearest(style, pack.tags), hint=hint)
     prompt = PROMPT if config.prompt is None else config.prompt
     rows = _rows_by_split(pack, [piece for file in pack.files for piece in read_pieces(file, prompt)])

@@ -17,6 +17,7 @@ from adapterkit.artifacts import (
     verified_weights,
 )
 from adapterkit.base.load import identify
+from adapterkit.base.wheel import PREFIX
 from adapterkit.config.schema import ModelConfig
 from adapterkit.errors import ExportError, UsageError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE
@@ -175,11 +176,18 @@ def _alone(members: Sequence[Artifact], request: ExportRequest) -> list[str]:
     return [fenced("python", _peft_lines(base, ["model = PeftModel.from_pretrained(base, FOLDER)"]))]
 
 
+def _where(base: str) -> str:
+    """What stands in for an id that transformers cannot load: a wheel's base is converted once, into a folder."""
+    if base.startswith(PREFIX):
+        return "put its converted folder here: adapterkit.load(...).tokenizer.name_or_path"
+    return "or the folder where it lies"
+
+
 def _peft_lines(base: str, load: Sequence[str]) -> list[str]:
     return [
         *PEFT_IMPORTS,
         "",
-        f"BASE = {json.dumps(base, ensure_ascii=False)}  # or the folder where it lies",
+        f"BASE = {json.dumps(base, ensure_ascii=False)}  # {_where(base)}",
         'FOLDER = "."  # where this file lies, or the id of this repository',
         "",
         *BASE_LINES,

@@ -66,6 +66,10 @@ def published(
         "or in plain PEFT:",
         *(f"    {line}" for line in plain if line),
     ]
+    if (kind := manifest.lineage.base.quantization.get("kind")) != "none":
+        lines.append(
+            f"(These hold the base in float32; it was trained in {kind}, and answers differ. README.md: how to.)"
+        )
     _log.info("\n".join(lines))
 
 

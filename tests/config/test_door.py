@@ -115,6 +115,17 @@ def test_a_door_whose_output_nobody_reads_stops_without_a_word(tmp_path: Path) -
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_a_training_whose_output_nobody_reads_goes_on_without_a_word(tiny_base_dir: Path, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = door(tmp_path, *tiny(Workshop(tiny_base_dir, tmp_path)), writes_to=writing)
+    os.close(writing)
+    assert "Error" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert (tmp_path / "adapters" / "x" / "1.0.0").is_dir()
+
+
 def test_a_folder_of_the_users_own_stays(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
