@@ -83,7 +83,9 @@ def main() -> None:
     for row in results:
         told = f"{row['harm']:<56}{row['times']:>7}{row['tests']:>7}{row['failed']:>8}{row['seconds']:>9.0f}"
         print(f"{told}   {row['holds']}")
-    write_report(arguments.json, results, {row["harm"]: float(row["times"]) for row in results}, _VERSIONED)
+    ratios = {row["harm"]: float(row["times"]) for row in results}
+    ratios |= {f"{row['harm']}, failed": float(row["failed"]) for row in results}
+    write_report(arguments.json, results, ratios, _VERSIONED)
     if any(row["failed"] or not (row["tests"] or arguments.quick) for row in results):
         sys.exit("A trial failed.")
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from adapterkit.artifacts import MAX_TEXT_BYTES
 from adapterkit.cli.output import print_pairs
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import AdapterKitError, ArtifactError
+from adapterkit.errors import ArtifactError
 from adapterkit.manifest import CHECKSUMS_FILE, Manifest, RecipeRecord
-from adapterkit.names import AdapterRef
-from adapterkit.registry import Registry
+from adapterkit.registry import Registry, ref_with
 from adapterkit.stores import read_file
 from adapterkit.texts import counted
 
@@ -51,18 +49,6 @@ def print_details(manifest: Manifest, path: Path) -> None:
     print_pairs(_pairs(manifest, path))
 
 
-def _started_from(manifest: Manifest, path: Path) -> str:
-    """The version that an incremental run went on from, where it still stands beside this one."""
-    assert manifest.started_from is not None
-    there = Registry(path.parent.parent)
-    for version in there.versions(manifest.name):
-        with suppress(AdapterKitError):
-            ref = AdapterRef(manifest.name, version)
-            if there.manifest(ref).weights_digest == manifest.started_from:
-                return f"{ref}, weights digest {manifest.started_from}"
-    return f"a version that is gone, weights digest {manifest.started_from}"
-
-
 def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     base, shape, data = manifest.lineage.base, manifest.adapter, manifest.data
     yield "ref", str(manifest.ref)
@@ -82,7 +68,8 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     told = f": {counted(data.rows, 'row')}, {counted(data.tokens, 'token')}, digest {data.digest[:12]}"
     yield "data", data.source + (told if data.digest else "")
     if manifest.started_from is not None:
-        yield "started from", _started_from(manifest, path)
+        ref = ref_with(Registry(path.parent.parent), manifest.name, manifest.started_from)
+        yield "started from", f"{ref or 'a version that is gone'}, weights digest {manifest.started_from}"
     yield "weights digest", manifest.weights_digest
     yield "artifact digest", _artifact_digest(path) or f"{CHECKSUMS_FILE} cannot be read"
     yield "run key", manifest.run_key

@@ -1,7 +1,7 @@
 """The registry: publish, resolve, verify with ancestors."""
 
 from adapterkit.registry.collect import KEEP, Collection
-from adapterkit.registry.finding import version_with
+from adapterkit.registry.finding import ref_with, version_with
 from adapterkit.registry.freshness import BROKEN, FRESH, Look, Reason, Standing, judge
 from adapterkit.registry.history import Event, history_of
 from adapterkit.registry.layout import default_registry
@@ -44,6 +44,7 @@ __all__ = [
     "oddities",
     "problem_of",
     "publish",
+    "ref_with",
     "strays",
     "verify",
     "version_with",

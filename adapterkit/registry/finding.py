@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from adapterkit.artifacts import Artifact, from_report
 from adapterkit.errors import AdapterKitError, RefNotFoundError
@@ -21,6 +22,15 @@ def intact(registry: Shelf, name: str, run_key: str) -> Iterator[Artifact]:
             continue
 
 
+def ref_with(registry: Shelf, name: str, weights_digest: str) -> AdapterRef | None:
+    """The newest version of an adapter whose manifest tells of these weights; null where none does."""
+    for version in reversed(registry.versions(name)):
+        with suppress(AdapterKitError):
+            if registry.manifest(AdapterRef(name, version)).weights_digest == weights_digest:
+                return AdapterRef(name, version)
+    return None
+
+
 def version_with(registry: Shelf, name: str, weights_digest: str) -> Artifact:
     """The newest version of an adapter that holds these weights, verified.
 
@@ -28,13 +38,8 @@ def version_with(registry: Shelf, name: str, weights_digest: str) -> Artifact:
         RefNotFoundError: no version that is there does.
         ArtifactError: it is not intact.
     """
-    for version in reversed(registry.versions(name)):
-        try:
-            held = registry.manifest(AdapterRef(name, version)).weights_digest
-        except AdapterKitError:
-            continue
-        if held == weights_digest:
-            return registry.artifact(AdapterRef(name, version))
+    if (ref := ref_with(registry, name, weights_digest)) is not None:
+        return registry.artifact(ref)
     raise RefNotFoundError(
         name,
         registry.path,

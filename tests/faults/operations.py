@@ -123,6 +123,21 @@ def _collect(folder: Path) -> str:
     return "child@2.1.0"
 
 
+def _prepare_removal(folder: Path) -> None:
+    _prepare_promoted(folder)
+    registry_of(folder).rollback("child")
+
+
+def _remove(folder: Path) -> str:
+    """Where it is gone already, what a killed one left behind is collected, as by whoever comes next."""
+    registry = registry_of(folder)
+    if Version(1, 1, 0) in registry.versions("child"):
+        registry.remove("child@1.1.0")
+    else:
+        registry.collect(registry.plan_collection())
+    return "child@1.0.0"
+
+
 def _prepare_signing(folder: Path) -> None:
     from artifacts.keyring import key_pair
 
@@ -195,6 +210,7 @@ OPERATIONS = {
     "promote a version": Operation(_prepare_promoted, _promote, alias=PRODUCTION),
     "roll back": Operation(_prepare_rollback, _roll_back, alias=PRODUCTION),
     "collect garbage": Operation(_prepare_garbage, _collect, changes=True),
+    "remove a version": Operation(_prepare_removal, _remove, changes=True),
     "sign": Operation(_prepare_signing, _sign, changes=True, warm=_signing_tools),
     "save into a new folder": Operation(
         lambda folder: None, lambda folder: _save(folder, 4, 2.0), on_registry=False, warm=_live_stack
