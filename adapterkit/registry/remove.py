@@ -11,7 +11,7 @@ from adapterkit.registry.aliases import LATEST, alias_moves, alias_names
 from adapterkit.registry.collect import bytes_of, folder_of, manifests_of, needs_of, take_away
 from adapterkit.registry.pointing import pointed_at
 from adapterkit.registry.shelf import Shelf
-from adapterkit.stores import taking_from
+from adapterkit.stores import remove_stale_staging, taking_from
 from adapterkit.texts import listed
 
 
@@ -49,6 +49,7 @@ def remove(registry: Shelf, ref: AdapterRef | str, *, apply: bool) -> Removed:
         return _looked_at(registry, target)
     with taking_from(registry.path):
         found = _looked_at(registry, target)
+        remove_stale_staging(registry.path / target.name)
         take_away(registry, target)
     return found
 
