@@ -7,6 +7,7 @@ Nothing here or above imports a deep-learning library, but for the verbs of `tra
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Any, cast
 
@@ -53,9 +54,14 @@ class Verbs(TyperGroup):
 
         Raises:
             NobodyReadsError: standard output is a pipe that was closed.
+            Exit: Ctrl-C, or SIGTERM where the verb takes back what it began.
         """
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            # Left to typer, it would say nothing.
+            print(f"interrupted: {ctx.invoked_subcommand} did not end", file=sys.stderr)
+            raise typer.Exit(128 + signal.SIGINT) from error
         except BrokenPipeError as error:
             if nobody_reads():
                 raise NobodyReadsError from error

@@ -93,10 +93,15 @@ def blend_of(members: int, kind: str | None = None, weights: Sequence[float] | N
 
     Raises:
         UnknownNameError: there is no such kind.
-        UsageError: there are more or fewer weights than members, one is no finite number, or they add up to zero where
-            they may not.
+        UsageError: these are no numbers, there are more or fewer than members, one is not finite, or they add up to
+            zero where they may not.
     """
-    given = (1.0,) * members if weights is None else tuple(float(weight) for weight in weights)
+    try:
+        given = (1.0,) * members if weights is None else tuple(map(float, weights))
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The weights of a blend are a list of numbers, one for each member, the root's first: {weights!r} is none."
+        ) from error
     if len(given) != members:
         raise UsageError(
             f"{counted(len(given), 'weight')} for a stack of {counted(members, 'member')}: give one for each, the "

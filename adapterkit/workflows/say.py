@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from adapterkit.artifacts import Artifact, load_call, peft_lines
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.manifest import BaseRecord
-from adapterkit.names import AdapterRef
+from adapterkit.names import TENSOR_PREFIX, AdapterRef
 from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
 from adapterkit.workflows.tested import Tested
+
+if TYPE_CHECKING:
+    import torch
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +76,38 @@ def published(
             f"(These hold the base in float32; it was trained in {kind}, and answers differ. README.md: how to.)"
         )
     _log.info("\n".join(lines))
+
+
+def needless_rank(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Warn of a rank beyond what a layer's change can have: the smaller of its two sizes.
+
+    Args:
+        tensors: the trainee's; A is `(rank, inputs)`, B `(outputs, rank)`.
+    """
+    most = {
+        name: min(pair.shape[1], tensors[name.replace("lora_A", "lora_B")].shape[0])
+        for name, pair in tensors.items()
+        if "lora_A" in name
+    }
+    needless = {name: bound for name, bound in most.items() if tensors[name].shape[0] > bound}
+    if needless:
+        name, bound = min(needless.items(), key=lambda each: each[1])
+        _log.warning(
+            "adapter.r=%d is more than %d of the %d layers can use: a change of %s has rank %d at most, and the rest "
+            "costs memory and time. adapter.r=%d is enough for it",
+            tensors[name].shape[0], len(needless), len(most), name.partition(".lora_A")[0].removeprefix(TENSOR_PREFIX),
+            bound, bound,
+        )  # fmt: skip
+
+
+def harmed(artifact: Artifact, change: PairedChange | None) -> None:
+    """Warn of an adapter that surely raises the loss on rows it was not trained on."""
+    if change is not None and change.ci95_low > 0:
+        below = "its parent" if artifact.manifest.lineage.parents else "the base"
+        _log.warning(
+            "%s does harm on its test rows: %s alone has %.3f nats a token there, and %.3f with it. Train fewer steps, "
+            "or lower trainer.learning_rate", artifact.ref, below, change.before, change.after,
+        )  # fmt: skip
 
 
 def updated(artifact: Artifact, origin: Artifact, update: PairedChange | None) -> None:

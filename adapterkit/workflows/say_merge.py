@@ -43,6 +43,19 @@ def published(artifact: Published, registry: Registry, kept: Sequence[Kept], pro
             f"  proven         without its change {below}, and in plain PEFT the same numbers, to the last bit"
         )
     _log.info("\n".join([*lines, *loading_lines(artifact, registry)]))
+    _warn(artifact, kept)
+
+
+def _warn(artifact: Published, kept: Sequence[Kept]) -> None:
+    """Of what is a merge by name alone, and of sources that are better off without it."""
+    if len(artifact.manifest.merged_from) == 1:
+        _log.warning("%s is made of %s alone: nothing was merged", artifact.ref, artifact.manifest.merged_from[0].ref)
+    for each in kept:
+        if each.without is not None and each.change is not None and each.change.after > each.without:
+            _log.warning(
+                "On rows of %s, %s does harm: %.3f nats a token, where without any of them it is %.3f. Other weights, "
+                "or another method?", each.ref, artifact.ref, each.change.after, each.without,
+            )  # fmt: skip
 
 
 def _facts(artifact: Artifact) -> Iterator[str]:

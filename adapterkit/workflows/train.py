@@ -96,6 +96,7 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
     try:
         stack.attach(plan.parents)
         stack.add_trainee(name, lora_config(config.adapter), seed=config.seed)
+        say.needless_rank(stack.trainee_state())
         if resume is None or plan.origin is not None:
             start(stack, config, plan.rows.train, plan.origin)
         earlier = losses_on_test(stack, plan.rows, config.trainer.batch_size) if plan.origin is not None else None
@@ -120,6 +121,7 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
         write_report(trained, artifact)
     tracking.publish(publication_of(artifact))
     say.published(artifact, plan.registry, record, test, plan.folder)
+    say.harmed(artifact, test.change)
     if plan.origin is not None:
         say.updated(artifact, plan.origin, test.update)
     return TrainOutcome(artifact, True, test.change, test.update)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,9 @@ def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry
     registry.path = tmp_path / "\udcff"
     told = command.json("show", "unified", code=1)
     assert "\udcff (there is no such folder)" in told["error"]
+
+
+def test_an_interrupted_verb_says_so(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Registry, "resolve", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert command("show", "unified") == 130
+    assert command.err == "interrupted: show did not end\n"

@@ -103,6 +103,8 @@ def test_without_its_top_member_a_blend_is_that_of_its_parents(kin):
         ("additive", (1.0, math.nan), "no finite number"),
         ("interpolative", (math.inf, 1.0), "no finite number"),
         ("additive", (1.0,), "1 weight for a stack of 2 members"),
+        ("additive", 1.0, "one for each member, the root.s first: 1.0 is none"),
+        ("additive", ("a", "b"), "is none"),
         ("additve", (1.0, 1.0), "Did you mean additive"),
     ],
 )

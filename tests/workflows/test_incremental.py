@@ -127,6 +127,27 @@ def test_an_update_that_is_surely_worse_is_told(shop, caplog, low, told):
     ]
 
 
+@pytest.mark.parametrize(("low", "told"), [(0.01, 1), (0.0, 0)])
+def test_an_adapter_that_does_harm_is_told(shop, caplog, low, told):
+    say.harmed(shop.registry.artifact("unified"), PairedChange(0.9, 2.28, 1.4, low, 1.8, 30, 400))
+    say.harmed(shop.registry.artifact("unified"), None)
+    assert [record.getMessage() for record in caplog.records] == told * [
+        "unified@1.0.0 does harm on its test rows: the base alone has 0.900 nats a token there, and 2.280 with it. "
+        "Train fewer steps, or lower trainer.learning_rate"
+    ]
+
+
+@pytest.mark.parametrize(("rank", "told"), [(33, True), (32, False)])
+def test_a_rank_that_no_layer_can_use_is_told(shop, caplog, rank, told):
+    config = shop.config(f"rank_{rank}", max_steps=1)
+    adapter = dataclasses.replace(config.adapter, r=rank, target_modules=["k_proj", "v_proj"])
+    train(dataclasses.replace(config, adapter=adapter))
+    assert [line for line in caplog.messages if "can use" in line] == told * [
+        "adapter.r=33 is more than 4 of the 4 layers can use: a change of model.layers.0.self_attn.k_proj has rank 32 "
+        "at most, and the rest costs memory and time. adapter.r=32 is enough for it"
+    ]
+
+
 def test_an_alias_and_a_rollback_decide_what_it_starts_from(shop):
     shop.registry.promote("voice@1.0.0")
     train(going_on(shop))

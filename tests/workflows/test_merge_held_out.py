@@ -96,6 +96,20 @@ def test_each_source_is_measured_on_the_rows_that_it_was_tested_on(workshop):
     assert [each["rows"] for each in held_out(outcome)] == [3, 4]
 
 
+@pytest.mark.parametrize(("scale", "harmed"), [(1.0, 0), (-3.0, 2)])
+def test_a_merge_that_does_harm_is_told_source_by_source(workshop, caplog, scale, harmed):
+    merge(asked(workshop, f"scaled_{harmed}", scale=scale))
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert [line.partition(":")[0] for line in warnings] == [
+        f"On rows of {name}@1.0.0, scaled_2@1.0.0 does harm" for name in ("coder", "security")
+    ][:harmed]
+
+
+def test_a_merge_of_one_is_called_what_it_is(workshop, caplog):
+    merge(asked(workshop, "alone", adapters=["coder"]))
+    assert "alone@1.0.0 is made of coder@1.0.0 alone: nothing was merged" in caplog.messages
+
+
 def test_given_rows_are_those_of_all_sources(workshop):
     own = merge(asked(workshop, "given"))
     given = merge(asked(workshop, "given", data=chats(workshop.others)))
