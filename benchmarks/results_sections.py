@@ -155,11 +155,14 @@ SECTIONS = (
             "what holds after each": "{holds}",
         },
         {
-            "faults at system calls, and tests of them that failed": "{results[0][times]:,}, {results[0][failed]}",
+            "faults at system calls, and tests of them that failed": "{ratios[fault at a system call]:,.0f}, "
+            "{ratios[fault at a system call, failed]:.0f}",
             "trainings killed by SIGKILL and resumed to the same bits": "{ratios[SIGKILL of a training]:.0f}",
             "trainings stopped by SIGTERM and resumed to the same bits": "{ratios[SIGTERM of a training]:.0f}",
-            "flipped bits of frozen tensors, and how many were not found": "{results[4][times]}, {results[4][failed]}",
-            "honest trainings, and false alarms of the guard": "{results[6][times]}, {results[6][failed]}",
+            "flipped bits of frozen tensors, and how many were not found": "{ratios[bit flipped in what is frozen]:.0f}, "
+            "{ratios[bit flipped in what is frozen, failed]:.0f}",
+            "honest trainings, and false alarms of the guard": "{ratios[honest training, no two alike]:.0f}, "
+            "{ratios[honest training, no two alike, failed]:.0f}",
         },
     ),
     Section(
