@@ -22,7 +22,6 @@ from mutmut.stats import status_by_exit_code
 from scipy.stats import binomtest
 
 MUTANTS = Path("mutants")
-LOG = MUTANTS / "run.log"
 # A forked process waits for ever for the threads of the one that it was forked from.
 THREADS = {"OMP_NUM_THREADS": "1"}
 # What is mutated, by the words of the people who rely on it.
@@ -100,21 +99,22 @@ def scores() -> Iterator[Score]:
 def run(drawn: int, seed: int) -> int:
     """Make all mutants, and test so many of every room; returns mutmut's exit code."""
     # Asked for a mutant that does not exist, mutmut makes all of them and tests none.
-    _mutmut("adapterkit.none*")
+    _mutmut("making.log", "adapterkit.none*")
     chosen: list[str] = []
     for room, became in results().items():
         names = sorted(became)
         chosen += random.Random(f"{seed} {room}").sample(names, min(drawn, len(names)))
-    return _mutmut(*chosen)
+    return _mutmut("run.log", *chosen)
 
 
-def _mutmut(*names: str) -> int:
+def _mutmut(log_name: str, *names: str) -> int:
     """Run it in memory, where flushes cost nothing, and on one thread a process; of its output the end is printed."""
     memory = {"TMPDIR": "/dev/shm"} if os.access("/dev/shm", os.W_OK) else {}
     MUTANTS.mkdir(exist_ok=True)
-    with LOG.open("w", encoding="utf-8") as log:
+    written = MUTANTS / log_name
+    with written.open("w", encoding="utf-8") as log:
         command = [sys.executable, "-m", "mutmut", "run", *names]
         done = subprocess.run(command, check=False, stdout=log, stderr=log, env=os.environ | THREADS | memory)
     # Its spinner writes lines that end in a carriage return.
-    print(*re.split(r"[\r\n]+", LOG.read_text(encoding="utf-8").strip())[-6:], sep="\n")
+    print(*re.split(r"[\r\n]+", written.read_text(encoding="utf-8").strip())[-6:], sep="\n")
     return done.returncode
