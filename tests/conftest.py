@@ -27,6 +27,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 for _name in [name for name in os.environ if name.startswith("ADAPTERKIT_")]:
     del os.environ[_name]
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Module by module, where tests are asked for one by one in any order: what a module shares is made once."""
+    first = {item.path: place for place, item in reversed([*enumerate(items)])}
+    items.sort(key=lambda item: first[item.path])
+
+
 TINY_VOCABULARY = 512
 CHATML = (
     "{% for message in messages %}"

@@ -35,6 +35,8 @@ _RAISES: Any = type(pytest.raises(StopIteration))
 _NORMAL = (
     (re.compile(r"\.staging-[\w-]+"), "<staging>"),
     (re.compile(r"(?<![\w.])(?:/[^\s/'\"`,:;()]+)*/([^\s/'\"`,:;()]+)"), r"<...>/\1"),
+    # pytest numbers the folders of tests in the order in which they are run.
+    (re.compile(r"(?<=<\.\.\.>/)([A-Za-z_]\w*?)\d+(?![\w.-])"), r"\1"),
     (re.compile(r"\b[0-9a-f]{7,}\b"), "<hex>"),
     (re.compile(r"(?<![\w.])\d+\.\d+(?:e[+-]?\d+)?(?![\w.]*\d)"), "<number>"),
 )
