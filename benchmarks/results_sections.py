@@ -159,8 +159,8 @@ SECTIONS = (
             "{ratios[fault at a system call, failed]:.0f}",
             "trainings killed by SIGKILL and resumed to the same bits": "{ratios[SIGKILL of a training]:.0f}",
             "trainings stopped by SIGTERM and resumed to the same bits": "{ratios[SIGTERM of a training]:.0f}",
-            "flipped bits of frozen tensors, and how many were not found": "{ratios[bit flipped in what is frozen]:.0f}, "
-            "{ratios[bit flipped in what is frozen, failed]:.0f}",
+            "flipped bits of frozen tensors, and how many were not found": "{ratios[bit flipped in what is "
+            "frozen]:.0f}, {ratios[bit flipped in what is frozen, failed]:.0f}",
             "honest trainings, and false alarms of the guard": "{ratios[honest training, no two alike]:.0f}, "
             "{ratios[honest training, no two alike, failed]:.0f}",
         },

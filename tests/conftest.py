@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.driving import Command
 
 # Its count is told by the process that runs no test itself, where there are several.
-pytest_plugins = ["faults.report", "sentences"]
+pytest_plugins = ["faults.report", "sentences", "order"]
 # Before any import of a Hugging Face library, which reads these once.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND="Agg")
 # Several workers share the cores: with as many threads as cores each they would wait for one another.
@@ -26,14 +26,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A developer's own settings must neither steer a test nor be written to by one.
 for _name in [name for name in os.environ if name.startswith("ADAPTERKIT_")]:
     del os.environ[_name]
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Module by module, where tests are asked for one by one in any order: what a module shares is made once."""
-    first = {item.path: place for place, item in reversed([*enumerate(items)])}
-    items.sort(key=lambda item: first[item.path])
-
 
 TINY_VOCABULARY = 512
 CHATML = (

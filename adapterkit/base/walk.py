@@ -93,17 +93,17 @@ def _settings(*values: Hashable) -> str:
     return ", ".join(f"{name}={value}" for name, value in zip(_FOUR_BIT, values, strict=True))
 
 
-def _eight_bit(module: torch.nn.Module, weight: torch.Tensor, name: str) -> Iterator[Found]:
+def _eight_bit(module: Any, weight: torch.Tensor, name: str) -> Iterator[Found]:
     """Row scales, and the weight that the forward pass reads in place of the parameter's own.
 
     The first forward moves both from the weight to the module's state; either place means the same, and where both are
     set, they must agree: the next forward takes the weight's.
     """
-    state = getattr(module, "state", None)
+    state = module.state
     for part in ("CB", "SCB"):
-        held = [value for value in (getattr(weight, part, None), getattr(state, part, None)) if value is not None]
+        held = [value for value in (getattr(weight, part), getattr(state, part)) if value is not None]
         for index, value in enumerate(held):
             if value.data_ptr() != held[index - 1].data_ptr() or index == 0:
                 yield Found(f"{name}{'.state' * index}.{part}", value, True)
-    told = {part: getattr(state, part, None) for part in ("threshold", "has_fp16_weights")}
+    told = {part: getattr(state, part) for part in ("threshold", "has_fp16_weights")}
     yield Found(f"{name}.settings", ", ".join(f"{key}={value}" for key, value in told.items()))

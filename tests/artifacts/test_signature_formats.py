@@ -58,23 +58,29 @@ def test_a_signature_that_leaves_a_file_out_is_refused(artifact_dir: Path, keys:
     assert CARD_FILE in problems(artifact_dir, pair)[OPENSSF_FILE]
 
 
+OTHER_FIELDS = "it holds other fields than a signature by a key has"
+
+
 @pytest.mark.parametrize(
-    ("where", "value"),
+    ("where", "value", "told"),
     [
-        ("mediaType", "other"),
-        ("extra", 1),
-        ("verificationMaterial.publicKey.hint", ""),
-        ("verificationMaterial.publicKey.rawBytes", "AAAA"),
-        ("verificationMaterial.tlogEntries", [{}]),
-        ("verificationMaterial.x509CertificateChain", {}),
-        ("dsseEnvelope.payloadType", "text/plain"),
-        ("dsseEnvelope.signatures", []),
-        ("dsseEnvelope.extra", 1),
-        ("dsseEnvelope.payload", "!"),
-        ("dsseEnvelope.payload", 5),
+        ("mediaType", "other", OTHER_FIELDS),
+        ("extra", 1, OTHER_FIELDS),
+        ("verificationMaterial.publicKey.hint", "", "it was made with another key"),
+        ("verificationMaterial.publicKey.rawBytes", "AAAA", OTHER_FIELDS),
+        ("verificationMaterial.tlogEntries", [{}], OTHER_FIELDS),
+        ("verificationMaterial.x509CertificateChain", {}, OTHER_FIELDS),
+        ("dsseEnvelope.payloadType", "text/plain", OTHER_FIELDS),
+        ("dsseEnvelope.signatures", [], ""),
+        ("dsseEnvelope.extra", 1, OTHER_FIELDS),
+        ("dsseEnvelope.payload", "!", ""),
+        ("dsseEnvelope.payload", "QR==", "its base64 is not in the one exact form"),
+        ("dsseEnvelope.payload", 5, ""),
     ],
 )
-def test_every_field_of_a_bundle_counts(artifact_dir: Path, keys: Callable[..., Pair], where: str, value: Any) -> None:
+def test_every_field_of_a_bundle_counts(
+    artifact_dir: Path, keys: Callable[..., Pair], where: str, value: Any, told: str
+) -> None:
     pair = keys("p256")
     sign(artifact_dir, pair)
     bundle = json.loads((artifact_dir / OPENSSF_FILE).read_bytes())
@@ -84,7 +90,28 @@ def test_every_field_of_a_bundle_counts(artifact_dir: Path, keys: Callable[..., 
         inner = inner[part]
     inner[last] = value
     (artifact_dir / OPENSSF_FILE).write_text(json.dumps(bundle))
-    assert "is not a bundle of model-signing" in problems(artifact_dir, pair)[OPENSSF_FILE]
+    problem = problems(artifact_dir, pair)[OPENSSF_FILE]
+    assert problem.startswith("is not a bundle of model-signing: ")
+    assert problem.endswith(f": {told}" if told else "")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda it: it.update(predicateType="other"), "it is a statement of another kind"),
+        (lambda it: it["predicate"]["serialization"].update(method="shards"), "it does not list each file by its sha2"),
+        (lambda it: it["predicate"]["serialization"].update(hash_type="md5"), "it does not list each file by its sha2"),
+        (lambda it: it["predicate"]["resources"][-1].update(algorithm="md5"), "it does not list each file by its sha2"),
+        (lambda it: it["predicate"].pop("resources"), "'resources'"),
+    ],
+)
+def test_a_statement_that_says_something_else_is_refused(
+    artifact_dir: Path, keys: Callable[..., Pair], change: Callable[[dict[str, Any]], None], told: str
+) -> None:
+    pair = keys("p256")
+    sign(artifact_dir, pair)
+    forged_bundle(artifact_dir, change, pair)
+    assert problems(artifact_dir, pair)[OPENSSF_FILE].startswith(f"is not a bundle of model-signing: {told}")
 
 
 def model_signing_command(artifact: Path, pair: Pair) -> subprocess.CompletedProcess[str]:

@@ -127,6 +127,27 @@ def test_what_another_machine_staged_is_left_alone_until_it_counts_as_abandoned(
     assert remove_stale_staging(tmp_path, abandoned_after=DAY) == [staged]
 
 
+def test_what_cannot_be_listed_never_counts_as_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged = of_another_machine(tmp_path)
+    let_it_age(staged)
+
+    def refusing(path: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as context:
+        context.setattr(Path, "iterdir", refusing)
+        assert remove_stale_staging(tmp_path, abandoned_after=DAY) == []
+    assert remove_stale_staging(tmp_path, abandoned_after=DAY) == [staged]
+
+
+@pytest.mark.parametrize("young", ["f", "."])
+def test_whatever_was_written_last_counts(tmp_path: Path, young: str) -> None:
+    staged = of_another_machine(tmp_path)
+    let_it_age(staged)
+    os.utime(staged / young)
+    assert remove_stale_staging(tmp_path, abandoned_after=DAY) == []
+
+
 def test_a_lock_of_another_machine_that_can_be_seen_is_respected(tmp_path: Path) -> None:
     staged = of_another_machine(tmp_path)
     let_it_age(staged)

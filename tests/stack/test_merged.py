@@ -47,6 +47,15 @@ def test_merged_it_answers_the_same_and_unmerged_it_is_what_it_was(kin, name):
     stack.unmerge()  # Nothing happens.
 
 
+@pytest.mark.parametrize("mark", ["quant_state", "full_tensor"])
+def test_a_weight_that_bears_the_mark_of_one_packed_or_cut_is_refused(kin, mark):
+    """Whatever its dtype is: packed weights may be stored as floats, and parts of weights are."""
+    stack = kin.stack("unified")
+    setattr(stack.model.get_submodule("base_model.model.model.layers.0.self_attn.v_proj").weight, mark, object())
+    with pytest.raises(StackError, match=r"quantized, or cut among ranks \(`.*layers.0.self_attn.v_proj` is a Param"):
+        stack.merge()
+
+
 def test_bf16_comes_back_and_does_not_in_plain_peft(kin):
     stack = kin.stack("child", torch.bfloat16)
     before = fingerprint(stack.model)

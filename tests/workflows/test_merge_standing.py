@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from artifacts.samples import edit_json
 
+from adapterkit.manifest import MANIFEST_FILE
 from adapterkit.workflows.merge import merge
 from tests.driving import printed
 from tests.stack.kin import Kin
@@ -73,3 +75,15 @@ def test_one_that_is_broken_says_how_it_came_about(kin):
     done = json.loads(printed("rebuild", "--registry", kin.registry.path, "--json", code=1))
     told = next(each for each in done if each["name"] == "pinned")
     assert "it was made by average: bring its files back" in told["problem"]
+
+
+@pytest.mark.parametrize("odd", [None, "coder", [1, 2], ["coder@1.0.0"], {"coder": 1}])
+def test_where_nothing_sound_says_under_which_refs_it_was_asked_for_bare_names_are_meant(kin, odd):
+    pinned = kin.registry.artifact("pinned")
+    merge_record = json.loads((pinned.path / MANIFEST_FILE).read_bytes())["merge"]
+    merge_record["options"]["asked"] = odd
+    edit_json(pinned.path, MANIFEST_FILE, merge=merge_record)
+    assert states(kin)["pinned"] == ("fresh", "[]")
+    kin.publish("coder", seed=9)
+    state, reasons = states(kin)["pinned"]
+    assert (state, "coder moved on: coder@1.0.0 -> coder@1.1.0" in reasons) == ("stale", True)
