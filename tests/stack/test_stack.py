@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from adapterkit.artifacts import read_verified
@@ -202,6 +203,8 @@ def test_only_the_trainee_is_saved_and_comes_back(workshop, base, tmp_path):
         name: tuple(t.shape) for name, t in stack.trainee_state().items()
     }
     assert len(saved) == 28
+    with safe_open(tmp_path / "ours" / "adapter_model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}  # Without it, transformers does not know whose tensors they are.
 
     stack.model.save_pretrained(tmp_path / "plain")  # trap 5
     assert {p.name for p in (tmp_path / "plain").iterdir() if p.is_dir()} == {"0_unified", "1_child", "2_top"}

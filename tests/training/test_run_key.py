@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -120,6 +122,22 @@ def test_what_a_run_starts_from_is_part_of_its_key() -> None:
     plain, started = (run_key(config(), identity, [], "d" * 64, start) for start in (None, "e" * 64))
     assert plain == run_key(config(), identity, [], "d" * 64)
     assert plain != started
+
+
+def test_a_key_is_of_these_parts_and_never_changes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every adapter that is published bears one: another digest for the same training would train all of them again."""
+    monkeypatch.setattr("adapterkit.training.run_key.TRAINING_SCHEMA", 5)
+    identity = BaseIdentity("tiny", "main", "a" * 64, {"kind": "nf4", "double_quant": True}, "b" * 64)
+    parts = {
+        "base": "a" * 64,
+        "tokenizer": "b" * 64,
+        "quantization": {"kind": "nf4", "double_quant": True},
+        "parents": ["c" * 64],
+        "data": "d" * 64,
+        "settings": KNOWN,
+    }
+    written = json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+    assert run_key(config(), identity, ["c" * 64], "d" * 64) == hashlib.sha256(written).hexdigest()
 
 
 @given(st.integers(-(2**53), 2**53))

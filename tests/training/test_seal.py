@@ -48,7 +48,9 @@ def refusal(path: Path) -> list[str]:
 
 def test_what_is_sealed_is_listed_and_read_back(tmp_path: Path) -> None:
     path = sealed(tmp_path, 7, threads=2)
-    plain = json.loads((path / CHECKPOINT_FILE).read_text())
+    text = (path / CHECKPOINT_FILE).read_text()
+    plain = json.loads(text)
+    assert text == json.dumps(plain, indent=2) + "\n"  # For people, too.
     assert plain == {
         "schema_version": 1, "run_key": KEY, "step": 7, "environment": {"threads": 2},
         "files": {name: sha256_bytes(f"{name} of 7".encode()) for name in FILES},
