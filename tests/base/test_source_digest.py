@@ -55,6 +55,25 @@ def test_truncated_weights_are_named(copy):
         source_digest(copy)
 
 
+def test_a_dtype_that_torch_lacks_is_named(copy):
+    header = json.dumps({"x": {"dtype": "F4", "shape": [2], "data_offsets": [0, 1]}}).encode()
+    (copy / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(BaseLoadError) as caught:
+        source_digest(copy)
+    assert caught.value.base_id == str(copy)
+    assert caught.value.what == "model.safetensors holds tensors of dtype F4, which torch does not have."
+
+
+@pytest.mark.parametrize("text", [None, "{", "[", "\xff"])
+def test_a_config_that_cannot_be_read_is_named(copy, text):
+    (copy / "config.json").unlink()
+    if text is not None:
+        (copy / "config.json").write_text(text, encoding="latin-1")
+    with pytest.raises(BaseLoadError, match=r"config\.json cannot be read \(.*\)\. Is it a model folder\?") as caught:
+        source_digest(copy)
+    assert caught.value.base_id == str(copy)
+
+
 def test_it_is_torchs_view_of_every_dtype_and_no_torch_is_needed(tmp_path):
     generator = torch.Generator().manual_seed(1)
     normal = torch.randn(3, 5, generator=generator)

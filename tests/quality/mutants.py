@@ -35,6 +35,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "checkpoint": ("training/checkpoint", "training/best", "training/run_key"),
     "merging": ("merging/",),
 }  # fmt: skip
+# Of a worker in which pytest came to no result; mutmut calls that a timeout.
+_BROKEN = 255
 _DIED = {"killed", "timeout", "segfault", "suspicious"}
 _COUNTED = _DIED | {"survived", "no tests"}
 
@@ -77,21 +79,21 @@ def room_of(path: Path) -> str | None:
     return next((room for room, starts in ROOMS.items() if any(map(inside.startswith, starts))), None)
 
 
-def results() -> dict[str, dict[str, str]]:
-    """Room -> mutant -> what became of it, as mutmut wrote it down."""
-    found: dict[str, dict[str, str]] = {room: {} for room in ROOMS}
+def results() -> dict[str, dict[str, int | None]]:
+    """Room -> mutant -> the exit code of its tests, as mutmut wrote it down; null where they were not run."""
+    found: dict[str, dict[str, int | None]] = {room: {} for room in ROOMS}
     for meta in sorted(MUTANTS.rglob("*.py.meta")):
         room = room_of(meta.relative_to(MUTANTS / "adapterkit").with_suffix(""))
         if room is not None:
-            codes = json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
-            found[room] |= {name: status_by_exit_code[code] for name, code in codes.items()}
+            found[room] |= json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
     return found
 
 
 def scores() -> Iterator[Score]:
     """Of every room, in order."""
     for room, became in results().items():
-        known = {name: status for name, status in became.items() if status in _COUNTED}
+        told = {name: status_by_exit_code[code] for name, code in became.items()}
+        known = {name: status for name, status in told.items() if status in _COUNTED}
         survived = tuple(sorted(name for name, status in known.items() if status not in _DIED))
         yield Score(room, len(became), len(known) - len(survived), survived)
 
@@ -104,7 +106,10 @@ def run(drawn: int, seed: int) -> int:
     for room, became in results().items():
         names = sorted(became)
         chosen += random.Random(f"{seed} {room}").sample(names, min(drawn, len(names)))
-    return _mutmut("run.log", *chosen)
+    code = _mutmut("run.log", *chosen)
+    # pytest itself failed. Most often that is the mutant's doing, of a module that conftest imports, but not always.
+    broken = [name for became in results().values() for name, code in became.items() if code == _BROKEN]
+    return _mutmut("again.log", *broken) if broken else code
 
 
 def _mutmut(log_name: str, *names: str) -> int:

@@ -158,14 +158,14 @@ def test_what_is_no_manifest_is_a_broken_row(
     assert (row["name"], row["version"]) == ("child", "1.0.0")
 
 
-@pytest.mark.parametrize("key", ["lineage", "base", "tags", "created", "recipe"])
+@pytest.mark.parametrize("key", ["lineage", "base", "tags", "created", "recipe", "intended_use", "merge"])
 def test_a_key_that_is_missing_is_named(
     odd: Path, registry: Registry, capsys: pytest.CaptureFixture[str], key: str
 ) -> None:
     plain = json.loads(odd.read_text("utf-8"))
     del plain[key]
     odd.write_text(json.dumps(plain))
-    assert look(registry, capsys)["child@1.0.0"]["problem"].endswith(f"missing required field `{key}`")
+    assert look(registry, capsys)["child@1.0.0"]["problem"].endswith(f"Object missing required field `{key}`")
 
 
 @pytest.mark.parametrize("yaml", ["", "[1]", "7", "a: [", "imported: true", "trainer: 3", "name: {}", "\x00"])
