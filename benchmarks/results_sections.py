@@ -274,7 +274,8 @@ SECTIONS = (
         "Answers that a program checks",
         "families.py --registry kept",
         "Mean score of greedy answers, 0 to 1, to questions from templates or sources that are held out whole. `one "
-        "answer` is what the commonest right answer alone would score.",
+        "answer` is the share of questions on which the commonest right answer alone would be right; half points do not "
+        "count in it.",
         _SCORES,
     ),
 )
