@@ -126,6 +126,15 @@ def trainer(name: str) -> TrainerPreset:
     return TrainerPreset(name, purpose_of(file), epochs, rate, plain["batch_size"], plain["lr_scheduler"])
 
 
+def further(preset: TrainerPreset) -> dict[str, Any]:
+    """What the file of a trainer preset sets besides its keys; what the adapter preset proposes is null."""
+    said = plain_file(preset_file("trainer", preset.name, kind="trainer preset"))
+    # One that sets more than the group has the group's settings below its name.
+    group = said.pop("trainer", {})
+    own = {field.name for field in dataclasses.fields(preset)}
+    return {key: None if isinstance(value, str) else value for key, value in (said | group).items() if key not in own}
+
+
 def adapters() -> list[AdapterPreset]:
     """Every adapter preset, in the order of the alphabet."""
     return [adapter(name) for name in names_in("adapter")]

@@ -1,4 +1,4 @@
-"""The user's cache: where converted bases are kept between runs."""
+"""The user's cache: where what can be made again is kept between runs, such as converted bases and encoded rows."""
 
 from __future__ import annotations
 

@@ -84,7 +84,9 @@ def outline_of(base_id: str, base_folder: Path) -> Outline:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise BaseLoadError(base_id, f"{first_line_of(error)}. Name a causal language model with --base.") from error
+        raise BaseLoadError(
+            base_id, f"{first_line_of(error)}. Name a causal language model, whose kind transformers knows."
+        ) from error
     modules = dict(model.named_modules())
     head = model.get_output_embeddings()
     return Outline(

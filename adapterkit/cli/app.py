@@ -108,6 +108,9 @@ app.command()(training.reproduce)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and leave: 0 fine, 1 a check failed or something is missing, 2 wrong usage.
 
+    Besides: 75 of a training, a merge or a rebuild that was interrupted, 130 of any other verb that was, 141 where
+    nobody reads standard output any more.
+
     Args:
         arguments: the words after `adapterkit`; null means those of the process.
 
@@ -150,6 +153,14 @@ def _ended(words: list[str]) -> int:
         return error.exit_code
     except typer.Abort:
         print("aborted", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if os.environ.get(DEBUG_VARIABLE) or isinstance(error, BrokenPipeError):
+            raise
+        told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        if _asked_for_json(words):
+            print_json({"error": told, "kind": type(error).__name__})
+        print(f"error: {printable(told)}", file=sys.stderr)
         return 1
 
 

@@ -24,8 +24,10 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Point an alias at a version, once that verifies with all its ancestors."""
-    from adapterkit.cli.moves import print_moved
+    from adapterkit.cli.moves import print_moved, require_alias
     from adapterkit.registry import Registry
+
+    require_alias(ref, to)
 
     print_moved(Registry(registry).promote(ref, to), as_json)
 

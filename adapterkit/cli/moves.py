@@ -29,6 +29,22 @@ def which_alias(text: str) -> AdapterRef:
     return AdapterRef(ref.name, ref.selector or "latest")
 
 
+def require_alias(ref: str, to: str) -> None:
+    """Demand that it is no version that `promote` is to move; whatever else is wrong is said later.
+
+    Raises:
+        UsageError: it is one.
+    """
+    try:
+        Version.parse(to)
+    except UsageError:
+        return
+    raise UsageError(
+        f"--to takes an alias, and {to} is a version. To make that the latest: "
+        f"adapterkit promote {ref.partition('@')[0]}@{to} --to latest"
+    )
+
+
 def bare_name(text: str) -> str:
     """Read a name that no version and no alias follows.
 

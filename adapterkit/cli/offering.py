@@ -69,18 +69,24 @@ def _print_tables(adapters: list[AdapterPreset], trainers: list[TrainerPreset]) 
 def _print_each(adapters: list[AdapterPreset], trainers: list[TrainerPreset]) -> None:
     """Every key of them, as one sets it."""
     from adapterkit.cli.output import print_pairs
+    from adapterkit.presets import TrainerPreset, further
 
     shown: list[tuple[str, AdapterPreset | TrainerPreset, str]] = [("adapter", each, "null") for each in adapters]
     shown += [("trainer", each, _PROPOSED) for each in trainers]
     for position, (group, each, null) in enumerate(shown):
         print("\n" * bool(position) + f"{group}={each.name}")
         keys = [field.name for field in dataclasses.fields(each) if field.name != "name"]
-        print_pairs((key, _told(getattr(each, key), null)) for key in keys)
+        pairs = {key: getattr(each, key) for key in keys}
+        if isinstance(each, TrainerPreset):
+            pairs |= further(each)
+        print_pairs((key, _told(value, null)) for key, value in pairs.items())
 
 
 def _told(value: object, null: str = "null") -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
     return null if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

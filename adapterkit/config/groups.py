@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -29,6 +30,13 @@ def quantization_named(name: str) -> QuantizationConfig:
 def names_in(group: str) -> list[str]:
     """What may be chosen in a group, in the order of the alphabet."""
     return sorted(file.stem for file in (config_root() / "conf" / group).glob("*.yaml"))
+
+
+def quantization_said(recorded: Mapping[str, Any]) -> str:
+    """How a base is held, as `quantization=` says it; where no preset is that, its kind."""
+    kind, dtype = str(recorded.get("kind")), str(recorded.get("dtype"))
+    names = {("none", "bfloat16"): "bf16", ("none", "float32"): "fp32", ("none", "float16"): "fp16"}
+    return {**names, ("nf4", "float16"): "nf4_fp16"}.get((kind, dtype), kind)
 
 
 def preset_file(group: str, name: str, *, kind: str) -> Path:

@@ -1,7 +1,7 @@
 """The typed configs behind `conf/`: a misspelt key or a wrong type is an error that names the key.
 
-Not frozen, because OmegaConf makes a frozen dataclass read-only and then refuses every override; nothing writes to one
-after the door has made it.
+Not frozen, because OmegaConf makes a frozen dataclass read-only and then refuses every override. Whoever composes one
+may still write to it; once a story has it, nothing does.
 """
 
 from __future__ import annotations

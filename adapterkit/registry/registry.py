@@ -95,13 +95,18 @@ class Registry:
         """Every alias of an adapter and the version it means, `latest` included; those that lead nowhere are left out.
 
         Raises:
+            UsageError: no adapter may bear that name.
             RegistryError: the history of an alias is damaged, or cannot be listed.
         """
-        return aliases(self.path, name)
+        return aliases(self.path, check_name(name))
 
     def pointers(self, name: str) -> list[Pointer]:
-        """Every alias of an adapter, `latest` included, and what is wrong with it; nothing of that is raised."""
-        return pointers(self.path, name)
+        """Every alias of an adapter, `latest` included, and what is wrong with it; nothing of that is raised.
+
+        Raises:
+            UsageError: no adapter may bear that name.
+        """
+        return pointers(self.path, check_name(name))
 
     def survey(self) -> dict[str, list[Entry]]:
         """What every version says of itself at first sight: name -> entries, oldest first.

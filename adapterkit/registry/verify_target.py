@@ -12,7 +12,7 @@ from adapterkit.artifacts.keys import KeyPath
 from adapterkit.artifacts.signatures import UNSIGNED
 from adapterkit.errors import UsageError
 from adapterkit.manifest import Manifest
-from adapterkit.names import AdapterRef
+from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.registry import Registry
 from adapterkit.texts import excerpt
 
@@ -113,6 +113,7 @@ def _ref_of(registry: Registry, path: Path) -> AdapterRef | None:
         whole = Path(os.path.realpath(path))
         if whole.parent.parent != Path(os.path.realpath(registry.path)):
             return None
-        return registry.resolve(f"{whole.parent.name}@{whole.name}").ref
+        # By its version alone: a folder of the name of an alias is not what the alias means.
+        return registry.resolve(AdapterRef(whole.parent.name, Version.parse(whole.name))).ref
     except (UsageError, OSError, ValueError):
         return None

@@ -1,8 +1,8 @@
 """A stack on a live model: how its members add up, what is active, and how it answers without its top member.
 
-This is the only place that calls PEFT's adapter switching. PEFT 0.21's `PeftModel.set_adapter` takes one name only,
-its tuner's `set_adapter` makes every listed adapter trainable, and deleting an adapter re-enables gradients on the
-rest; so every switch here ends in an explicit statement of what may be trained.
+This package is the only place that calls PEFT's adapter switching, and a stack is switched here. PEFT 0.21's
+`PeftModel.set_adapter` takes one name only, its tuner's `set_adapter` makes every listed adapter trainable, and
+deleting an adapter re-enables gradients on the rest; so every switch ends in a statement of what may be trained.
 """
 
 from __future__ import annotations

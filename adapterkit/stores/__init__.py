@@ -11,7 +11,7 @@ from adapterkit.stores.files import (
     told_by_the_disk,
     write_file,
 )
-from adapterkit.stores.lock import adding_to, taking_from
+from adapterkit.stores.lock import adding_to, alone_in, taking_from
 from adapterkit.stores.replace import replace_files
 from adapterkit.stores.scratch import scratch_directory
 from adapterkit.stores.staging import (
@@ -24,6 +24,7 @@ from adapterkit.stores.staging import (
 
 __all__ = [
     "adding_to",
+    "alone_in",
     "copy_file",
     "create_file",
     "explained",

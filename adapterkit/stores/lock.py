@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from adapterkit.stores.files import explained, make_directory
 
 LOCK_FILE = ".lock"
+# Said by file systems that lock no folders, such as NFS.
+NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
@@ -33,6 +36,28 @@ def taking_from(folder: Path) -> Iterator[None]:
     """
     with _locked(folder, fcntl.LOCK_EX):
         yield
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder that is there, and leave nothing in it; on a file system that locks no folders nothing is held.
+
+    Raises:
+        BlockingIOError: another process holds it, or this one does already.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+        yield
+    finally:
+        with suppress(OSError):
+            os.close(handle)
 
 
 @contextmanager

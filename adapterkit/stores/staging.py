@@ -27,10 +27,10 @@ from pathlib import Path
 
 from adapterkit.digest import sha256_bytes
 from adapterkit.stores.files import explained, make_directory, sync_directory
+from adapterkit.stores.lock import NO_LOCKS
 
 STAGING_PREFIX = ".staging-"
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
-_NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _UNLOCKED = "unlocked"
 
 
@@ -170,7 +170,7 @@ def _lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
+        if error.errno not in NO_LOCKS:
             raise
         return False
     return True

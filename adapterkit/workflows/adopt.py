@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from adapterkit.artifacts import Artifact, ArtifactDraft, parse_json, pretty_jso
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES
 from adapterkit.base.load import identify
 from adapterkit.base.locate import is_hub_id
-from adapterkit.config.groups import quantization_named
+from adapterkit.config.groups import quantization_named, quantization_said
 from adapterkit.config.schema import ModelConfig
 from adapterkit.digest import json_digest
 from adapterkit.errors import ArtifactError, BaseMismatchError, UsageError
@@ -134,7 +135,8 @@ def _without_note(config: bytes) -> bytes:
 
 
 def _require_files(folder: Path) -> None:
-    if not folder.is_dir():
+    # Path.is_dir raises where a name is too long.
+    if not os.path.isdir(folder):
         raise UsageError(f"{folder} is not a folder. Give the one that holds {ADAPTER_CONFIG_FILE}.")
     missing = [name for name in (ADAPTER_CONFIG_FILE, WEIGHTS_FILE) if not (folder / name).is_file()]
     if not missing:
@@ -178,7 +180,7 @@ def _require_parents_base(members: Sequence[Artifact], identity: BaseIdentity) -
 
 def _mismatch(parent: Artifact, identity: BaseIdentity) -> str:
     theirs, ref = parent.manifest.lineage.base, parent.manifest.ref
-    then, now = _held(theirs), _held(identity)
+    then, now = quantization_said(theirs.quantization), quantization_said(identity.quantization)
     if then != now:
         return (
             f"{ref} was trained on a base held as {then}, and --quantization says {now}. Where the adapter was trained "
@@ -189,10 +191,3 @@ def _mismatch(parent: Artifact, identity: BaseIdentity) -> str:
         f"{ref} was trained on another base: {'; '.join(identity.differs_from(theirs))}. Name the base that both were "
         f"trained on with --base (that of {ref} is {theirs.id}), or another adapter with --parent."
     )
-
-
-def _held(base: BaseIdentity) -> str:
-    """How a base is held, as --quantization says it."""
-    kind, dtype = str(base.quantization.get("kind")), str(base.quantization.get("dtype"))
-    names = {("none", "bfloat16"): "bf16", ("none", "float32"): "fp32", ("none", "float16"): "fp16"}
-    return {**names, ("nf4", "float16"): "nf4_fp16"}.get((kind, dtype), kind)

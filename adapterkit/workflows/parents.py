@@ -8,6 +8,7 @@ from typing import Protocol
 
 from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
+from adapterkit.config.groups import quantization_said
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import BaseMismatchError, RefNotFoundError, UsageError
 from adapterkit.lineage import MAX_LINEAGE, BaseIdentity
@@ -71,8 +72,9 @@ def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
             name = parent.manifest.name
             raise BaseMismatchError(
                 f"{parent.manifest.ref} was trained on another base: {'; '.join(reasons)}. Train on the base it names, "
-                f"or give this base a parent under a name of its own, which is trained first when it is missing: "
-                f"data.unified={name}_{identity.quantization['kind']}"
+                "or give this base a parent of its own: where a recipe names the parent, data.unified="
+                f"{name}_{quantization_said(identity.quantization)}, which is trained first when it is missing; else "
+                "parent=REF"
             )
 
 

@@ -7,7 +7,7 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from adapterkit.errors import TrainingError, UsageError
 from adapterkit.lineage import BaseIdentity
 from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.stores import explained
+from adapterkit.stores import alone_in, explained
 from adapterkit.training.checkpoint import newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import HISTORY_FILE, Fit
@@ -34,20 +34,39 @@ class RunDirectory:
     """`outputs/<name>/<timestamp>/` of one training; of several ranks only the first writes there."""
 
     def __init__(self, path: Path, run_key: str) -> None:
-        """Create the folder; in a `with`, it is taken away again where nothing came to lie in it.
+        """Create the folder; in a `with`, it is held, and taken away again where nothing came to lie in it.
 
         Raises:
-            UsageError: a finished run lies there.
+            UsageError: a finished run lies there, or what another training wrote.
             RegistryError: the disk refuses the folder.
         """
         self.path, self._run_key = path, run_key
         self._writes = here().leads
         if self._final.exists():
             raise UsageError(f"output_dir={path} holds a finished run. Leave output_dir out, or give a new folder.")
+        if (other := self._key_of(path)) is not None and other != run_key:
+            raise UsageError(
+                f"output_dir={path} holds files of another training, which did not end. Leave output_dir out, or give "
+                "a new folder."
+            )
         with explained(f"Creating the folder of this run, {path},"):
             path.mkdir(parents=True, exist_ok=True)
+        self._open = ExitStack()
 
     def __enter__(self) -> RunDirectory:
+        """Hold the folder.
+
+        Raises:
+            UsageError: another training writes there at this moment.
+        """
+        if self._writes:
+            try:
+                self._open.enter_context(alone_in(self.path))
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"Another training writes to output_dir={self.path} at this moment. Give each a folder of its own; "
+                    "without output_dir it has one."
+                ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,6 +74,7 @@ class RunDirectory:
             # Only an empty folder can be removed so.
             with suppress(OSError):
                 self.path.rmdir()
+        self._open.close()
 
     @property
     def adapter(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -122,6 +123,30 @@ def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry
     registry.path = tmp_path / "\udcff"
     told = command.json("show", "unified", code=1)
     assert "\udcff (there is no such folder)" in told["error"]
+
+
+def test_a_version_is_no_alias_and_the_way_to_make_it_latest_is_said(command: Command) -> None:
+    assert command("promote", "unified@1.0.0", "--to", "1.0.0") == 2
+    assert command.err == (
+        "error: --to takes an alias, and 1.0.0 is a version. To make that the latest: "
+        "adapterkit promote unified@1.0.0 --to latest\n"
+    )
+
+
+def test_a_name_too_long_for_a_folder_is_no_folder(command: Command) -> None:
+    assert command("import", "a" * 300, "--name", "x", "--quantization", "nf4") == 2
+    assert command.err.endswith("a is not a folder. Give the one that holds adapter_config.json.\n")
+
+
+def test_what_the_disk_refuses_is_one_line(
+    command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = PermissionError(13, "Permission denied", "some/folder")
+    monkeypatch.setattr(Registry, "resolve", lambda *_: (_ for _ in ()).throw(refusal))
+    assert command("show", "unified") == 1
+    assert command.err == "error: some/folder: Permission denied\n"
+    assert command("show", "unified", "--json") == 1
+    assert json.loads(command.out) == {"error": "some/folder: Permission denied", "kind": "PermissionError"}
 
 
 def test_an_interrupted_verb_says_so(command: Command, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

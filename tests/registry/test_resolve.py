@@ -182,6 +182,23 @@ def test_a_parent_of_another_base_is_named(publish: Publish, registry: Registry)
     assert "another base" in problem.what
 
 
+def test_a_folder_named_as_an_alias_is_verified_itself(publish: Publish, registry: Registry) -> None:
+    made = publish()
+    for name in ("latest", "backup"):
+        copy = registry.path / "unified" / name
+        shutil.copytree(made.path, copy)
+        assert verify(copy, registry=registry.path).ok
+        (copy / "README.md").write_text("other")
+        assert [problem.file for problem in verify(copy, registry=registry.path).problems] == ["README.md"]
+    assert verify("unified@latest", registry=registry.path).ok
+
+
+@pytest.mark.parametrize("look", ["versions", "aliases", "pointers"])
+def test_a_name_that_leads_out_of_the_registry_is_refused(registry: Registry, look: str) -> None:
+    with pytest.raises(UsageError, match="cannot name an adapter"):
+        getattr(registry, look)("../other/unified")
+
+
 def test_verify_takes_refs_and_paths(
     publish: Publish, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,19 @@ def test_the_command_shows_those_of_one_name(name: str, groups: list[str]) -> No
         assert all(key in shown for key in preset if key != "name")
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("task", ["step_limit     100"]),
+        ("incremental", ["incremental    true", "warmup_ratio   0"]),
+        ("default", ["step_limit     adapter's"]),
+    ],
+)
+def test_whatever_the_file_of_a_trainer_sets_is_shown(name: str, lines: list[str]) -> None:
+    shown = printed("presets", name).partition("trainer=")[2].splitlines()
+    assert shown[-len(lines) :] == lines
+
+
 def test_a_name_that_no_preset_bears_is_told_with_all_names(capsys: pytest.CaptureFixture[str]) -> None:
     printed("presets", "codr", code=2)
     told = capsys.readouterr().err

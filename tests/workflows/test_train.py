@@ -15,10 +15,19 @@ from adapterkit.base.resident import release_resident_base
 from adapterkit.config.asked import Asked
 from adapterkit.config.schema import QuantizationConfig
 from adapterkit.digest import sha256_file
-from adapterkit.errors import BaseMismatchError, DataError, RefNotFoundError, RegistryError, StackError, UsageError
+from adapterkit.errors import (
+    BaseMismatchError,
+    DataError,
+    RefNotFoundError,
+    RegistryError,
+    StackError,
+    TrainingError,
+    UsageError,
+)
 from adapterkit.manifest import BaseRecord
 from adapterkit.registry import Registry
 from adapterkit.stack.fit import require_dora_trains
+from adapterkit.workflows.run_directory import RunDirectory
 from adapterkit.workflows.train import train
 from tests.workflows.tiny import Workshop, write_chats
 
@@ -158,7 +167,7 @@ def test_a_parent_on_another_quantization_is_refused_before_the_base_is_loaded(s
     monkeypatch.setattr("adapterkit.workflows.train.resident_base", lambda *_, **__: pytest.fail("the base was loaded"))
     config = shared.config("other", "unified")
     config.quantization = QuantizationConfig(kind="none", dtype="bfloat16")
-    with pytest.raises(BaseMismatchError, match=r"bfloat16[\s\S]*data\.unified=unified_none"):
+    with pytest.raises(BaseMismatchError, match=r"bfloat16[\s\S]*data\.unified=unified_bf16"):
         train(config)
 
 
@@ -169,6 +178,29 @@ def test_a_finished_run_directory_is_not_written_again(shared):
     with pytest.raises(UsageError, match="holds a finished run"):
         train(config)
     assert shared.published("once") == ["1.0.0"]
+
+
+def test_two_trainings_never_share_a_run_directory(shared):
+    config = shared.config("alone")
+    told = r"Another training writes to output_dir=.* at this moment"
+    with RunDirectory(Path(config.output_dir), "a" * 64), pytest.raises(UsageError, match=told):
+        train(config)
+    train(config)
+    assert shared.published("alone") == ["1.0.0"]
+
+
+def test_a_folder_with_files_of_another_training_is_refused(shared, monkeypatch):
+    config = shared.config("begun")
+    with monkeypatch.context() as patch:
+        patch.setattr("adapterkit.workflows.train.fit", lambda *_, **__: (_ for _ in ()).throw(TrainingError("gone")))
+        with pytest.raises(TrainingError, match="gone"):
+            train(config)
+    config.seed = 1
+    with pytest.raises(UsageError, match="holds files of another training, which did not end"):
+        train(config)
+    config.seed = 0
+    train(config)
+    assert shared.published("begun") == ["1.0.0"]
 
 
 def test_a_registry_that_cannot_be_written_is_said_before_training(shared, tmp_path):
