@@ -41,7 +41,7 @@ def test_a_standalone_persona_is_the_persona_without_its_parent() -> None:
     assert (alone.adapter, alone.seed, alone.model) == (on_unified.adapter, on_unified.seed, on_unified.model)
 
 
-@pytest.mark.parametrize("recipe", ["persona_standalone", "persona_on_unified"])
+@pytest.mark.parametrize("recipe", [pytest.param("persona_standalone", marks=pytest.mark.long), "persona_on_unified"])
 def test_the_sweep_composes_one_job_a_president(recipe: str) -> None:
     personas = swept(recipe)
     names = [composed(f"+recipe={recipe}", "+sweep=personas", f"persona={persona}").name for persona in personas]

@@ -32,7 +32,16 @@ def front_matter(folder):
     return yaml.safe_load(text)
 
 
-@pytest.mark.parametrize(("ref", "dtype"), [("unified", None), ("dora", "stacked"), ("child", None), ("child", "bf16")])
+@pytest.mark.parametrize(
+    ("ref", "dtype"),
+    [
+        ("child", None),
+        *(
+            pytest.param(*each, marks=pytest.mark.long)
+            for each in [("unified", None), ("dora", "stacked"), ("child", "bf16")]
+        ),
+    ],
+)
 def test_the_lines_of_the_card_give_the_stack(kin, tmp_path, ref, dtype):
     stacked = dtype == "stacked"
     done = hub(kin, tmp_path, ref, stacked=stacked, dtype=None if stacked else dtype)

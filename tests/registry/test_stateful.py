@@ -284,7 +284,7 @@ def run(raws: list[Raw], home: Path, sequences: int, **more: Any) -> Counter[str
 
 
 def test_a_few_sequences(raws: list[Raw], home: Path) -> None:
-    done = run(raws, home, 25, derandomize=True)
+    done = run(raws, home, 12, derandomize=True)
     assert min(done[f"crashes of {what}"] for what in ("publish", PROMOTE, ROLLBACK)) > 0
 
 

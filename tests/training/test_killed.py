@@ -123,7 +123,7 @@ def interrupted_until_done(
 @pytest.mark.parametrize(
     ("number", "times"),
     [
-        (signal.SIGKILL, 1),
+        pytest.param(signal.SIGKILL, 1, marks=pytest.mark.long),
         pytest.param(signal.SIGKILL, 100, marks=pytest.mark.long),
         pytest.param(signal.SIGTERM, 30, marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 10, marks=pytest.mark.long),

@@ -90,6 +90,7 @@ def test_what_is_asked_for_anew_after_a_rollback_is_trained(rolled_back: Project
     assert rolled_back.all_fresh()
 
 
+@pytest.mark.long
 def test_an_earlier_version_than_the_one_rolled_back_to_may_be_taken_again(project: Project) -> None:
     for steps in (3, 4):
         project.set_steps(steps)

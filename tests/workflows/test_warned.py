@@ -1,0 +1,53 @@
+"""What a training warns of: harm, an update that is worse, and a rank beyond what a layer can use."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from adapterkit.evaluation.paired import PairedChange
+from adapterkit.workflows import say
+from adapterkit.workflows.train import train
+from tests.workflows.tiny import Workshop
+
+
+@pytest.fixture(scope="module")
+def shop(tiny_base_dir, tmp_path_factory):
+    """`unified`, and `voice` on it, both 1.0.0."""
+    made = Workshop(tiny_base_dir, tmp_path_factory.mktemp("warned"))
+    train(made.config("unified", max_steps=1))
+    train(made.config("voice", "unified", max_steps=1))
+    return made
+
+
+@pytest.mark.parametrize(("low", "told"), [(0.01, 1), (0.0, 0), (-0.2, 0)])
+def test_an_update_that_is_surely_worse_is_told(shop, caplog, low, told):
+    origin = shop.registry.artifact("voice")
+    say.updated(shop.registry.artifact("unified"), origin, PairedChange(0.9, 2.28, 1.4, low, 1.8, 30, 400))
+    say.updated(shop.registry.artifact("unified"), origin, None)
+    assert [record.getMessage() for record in caplog.records] == told * [
+        "unified@1.0.0 is worse than voice@1.0.0, which it went on from: the test loss rose from 0.900 to 2.280 nats a "
+        "token. To go back: adapterkit rollback voice --to 1.0.0"
+    ]
+
+
+@pytest.mark.parametrize(("low", "told"), [(0.01, 1), (0.0, 0)])
+def test_an_adapter_that_does_harm_is_told(shop, caplog, low, told):
+    say.harmed(shop.registry.artifact("unified"), PairedChange(0.9, 2.28, 1.4, low, 1.8, 30, 400))
+    say.harmed(shop.registry.artifact("unified"), None)
+    assert [record.getMessage() for record in caplog.records] == told * [
+        "unified@1.0.0 does harm on its test rows: the base alone has 0.900 nats a token there, and 2.280 with it. "
+        "Train fewer steps, or lower trainer.learning_rate"
+    ]
+
+
+@pytest.mark.parametrize(("rank", "told"), [(33, True), (32, False)])
+def test_a_rank_that_no_layer_can_use_is_told(shop, caplog, rank, told):
+    config = shop.config(f"rank_{rank}", max_steps=1)
+    adapter = dataclasses.replace(config.adapter, r=rank, target_modules=["k_proj", "v_proj"])
+    train(dataclasses.replace(config, adapter=adapter))
+    assert [line for line in caplog.messages if "can use" in line] == told * [
+        "adapter.r=33 is more than 4 of the 4 layers can use: a change of model.layers.0.self_attn.k_proj has rank 32 "
+        "at most, and the rest costs memory and time. adapter.r=32 is enough for it"
+    ]
