@@ -156,7 +156,7 @@ def test_parents_are_held_to_what_a_training_demands_of_them(shared: Workshop) -
     on_another = shared.config("other", "unified")
     on_another.quantization = QuantizationConfig(kind="none", dtype="bfloat16")
     for story in (train, estimate):
-        with pytest.raises(BaseMismatchError, match=r"bfloat16[\s\S]*data\.unified=unified_none"):
+        with pytest.raises(BaseMismatchError, match=r"bfloat16[\s\S]*data\.unified=unified_bf16"):
             story(on_another)
         with pytest.raises(UsageError, match="an earlier version of itself"):
             story(shared.config("unified", "unified"))
