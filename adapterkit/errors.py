@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapterkit.texts import counted
+from adapterkit.texts import counted, in_registry
 
 
 class AdapterKitError(Exception):
@@ -244,7 +244,8 @@ class RefNotFoundError(RegistryError):
     def __init__(self, ref: str, registry: str | Path, nearest: Sequence[str] = (), *, why: str = "") -> None:
         self.ref, self.nearest = ref, tuple(nearest)
         meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
-        super().__init__(why or f"No adapter '{ref}' in the registry {registry}.{meant} See: adapterkit list")
+        see = in_registry("adapterkit list", registry)
+        super().__init__(why or f"No adapter '{ref}' in the registry {registry}.{meant} See: {see}")
 
 
 class VersionTakenError(RegistryError):
@@ -260,7 +261,7 @@ class VersionTakenError(RegistryError):
         super().__init__(
             f"{ref} is taken in the registry {registry}: somebody published another adapter under it, and a published "
             f"version never changes. Publish without a version to get the next free one, or choose another; "
-            f"see: adapterkit history {name}"
+            f"see: {in_registry(f'adapterkit history {name}', registry)}"
         )
 
 

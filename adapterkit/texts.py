@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+REGISTRY_VARIABLE = "ADAPTERKIT_REGISTRY"
+DEFAULT_REGISTRY = "adapters"
+
+
+def default_registry() -> Path:
+    """The registry's folder when none is named: `$ADAPTERKIT_REGISTRY`, or else `adapters` in the current folder."""
+    return Path(os.environ.get(REGISTRY_VARIABLE) or DEFAULT_REGISTRY)
+
+
+def in_registry(command: str, registry: str | os.PathLike[str]) -> str:
+    """A command that a message proposes, with the registry that it is for, unless it means that one anyway."""
+    if os.path.abspath(registry) == os.path.abspath(default_registry()):
+        return command
+    return f"{command} --registry {shlex.quote(os.fspath(registry))}"
 
 
 def excerpt(value: Any, limit: int = 80) -> str:

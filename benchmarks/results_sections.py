@@ -274,8 +274,8 @@ SECTIONS = (
         "Answers that a program checks",
         "families.py --registry kept",
         "Mean score of greedy answers, 0 to 1, to questions from templates or sources that are held out whole. `one "
-        "answer` is the share of questions on which the commonest right answer alone would be right; half points do not "
-        "count in it.",
+        "answer` is the share of questions on which the commonest right answer alone would be right; half points do "
+        "not count in it.",
         _SCORES,
     ),
 )

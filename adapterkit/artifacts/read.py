@@ -23,7 +23,7 @@ from adapterkit.manifest import (
 )
 from adapterkit.names import AdapterRef
 from adapterkit.stores import read_file
-from adapterkit.texts import excerpt, listed
+from adapterkit.texts import excerpt, in_registry, listed
 
 
 @dataclass(frozen=True)
@@ -137,4 +137,5 @@ def _verified(artifact: Artifact, file: str, limit: int) -> bytes:
 
 def _changed(artifact: Artifact, file: str) -> ArtifactError:
     line = f"{file}: changed since {artifact.ref} was verified"
-    return ArtifactError(f"{line}, in {artifact.path}. See: adapterkit verify {artifact.ref}", [line])
+    see = in_registry(f"adapterkit verify {artifact.ref}", artifact.path.parents[1])
+    return ArtifactError(f"{line}, in {artifact.path}. See: {see}", [line])

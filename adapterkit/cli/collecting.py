@@ -7,7 +7,7 @@ from typing import Any
 
 from adapterkit.cli.output import print_json, print_table, printable
 from adapterkit.registry import Collection, Removed
-from adapterkit.texts import counted
+from adapterkit.texts import counted, in_registry
 
 # Versions that are told with the reason why they stay.
 _TOLD = 50
@@ -26,7 +26,7 @@ def print_collected(found: Collection, place: Path, command: str | None, as_json
     if not found.versions and not found.left_behind:
         print(printable(f"Nothing to collect: {_all_of(len(found.kept), place)}."))
         if len(found.kept) > 1:
-            _print_kept(found)
+            _print_kept(found, place)
         return
     stay = f"{counted(len(found.kept), 'version')} {'stays' if len(found.kept) == 1 else 'stay'}."
     print(f"{_size(found)}, and {stay} To do it: {command}" if command else f"{_size(found)} went free, and {stay}")
@@ -42,13 +42,13 @@ def print_removed(found: Removed, command: str | None, as_json: bool) -> None:
         print(f"removed {found.ref}; {_size(found)} went free")
 
 
-def _print_kept(found: Collection) -> None:
+def _print_kept(found: Collection, place: Path) -> None:
     """Why each version stays; of very many `--json` tells it."""
     if len(found.kept) > _TOLD:
-        print("Why each of them stays: adapterkit gc --json")
+        print(f"Why each of them stays: {in_registry('adapterkit gc --json', place)}")
     else:
         print_table(("stays", "why"), [(str(ref), why) for ref, why in sorted(found.kept.items(), key=str)])
-        print("One version of them alone: adapterkit remove NAME@VERSION")
+        print(f"One version of them alone: {in_registry('adapterkit remove NAME@VERSION', place)}")
 
 
 def _plain(found: Collection, command: str | None) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adapterkit.cli import proposals
 from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.texts import in_registry
 
 # As `registry.KEEP`, which `--help` does not wait for.
 _KEEP = 3
@@ -27,9 +26,9 @@ def promote(
     from adapterkit.cli.moves import print_moved, require_alias
     from adapterkit.registry import Registry
 
-    require_alias(ref, to)
-
-    print_moved(Registry(registry).promote(ref, to), as_json)
+    shelf = Registry(registry)
+    require_alias(ref, to, shelf.path)
+    print_moved(shelf.promote(ref, to), as_json)
 
 
 def rollback(
@@ -47,8 +46,9 @@ def rollback(
     from adapterkit.cli.moves import print_moved, which_alias
     from adapterkit.registry import Registry
 
-    ref = which_alias(name)
-    print_moved(Registry(registry).rollback(ref.name, str(ref.selector), to=to), as_json)
+    shelf = Registry(registry)
+    ref = which_alias(name, shelf.path)
+    print_moved(shelf.rollback(ref.name, str(ref.selector), to=to), as_json)
 
 
 def remove(
@@ -63,9 +63,10 @@ def remove(
     from adapterkit.cli.collecting import print_removed
     from adapterkit.registry import Registry
 
-    found = Registry(registry).remove(ref, apply=apply)
-    said = [str(found.ref), *(["--registry", str(registry)] if registry else [])]
-    print_removed(found, None if apply else shlex.join(["adapterkit", "remove", *said, "--apply"]), as_json)
+    shelf = Registry(registry)
+    found = shelf.remove(ref, apply=apply)
+    command = in_registry(f"adapterkit remove {found.ref} --apply", shelf.path)
+    print_removed(found, None if apply else command, as_json)
 
 
 def gc(
@@ -81,10 +82,6 @@ def gc(
     shelf = Registry(registry)
     planned = shelf.plan_collection(keep=keep)
     found = shelf.collect(planned, keep=keep) if apply else planned
-    print_collected(found, shelf.path, None if apply else _command(keep, registry), as_json)
-
-
-def _command(keep: int, registry: Path | None) -> str:
-    """What does the very collection that was planned."""
-    said = ["--keep", str(keep)] if keep != _KEEP else []
-    return shlex.join(["adapterkit", "gc", "--apply", *said, *(["--registry", str(registry)] if registry else [])])
+    said = f" --keep {keep}" if keep != _KEEP else ""
+    command = in_registry(f"adapterkit gc --apply{said}", shelf.path)
+    print_collected(found, shelf.path, None if apply else command, as_json)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from adapterkit.cli.output import print_json, print_table, printable
 from adapterkit.errors import UsageError
 from adapterkit.names import AdapterRef, Version, check_name
 from adapterkit.registry import Event, Moved, Registry, history_of
+from adapterkit.texts import in_registry
 
 _HEADINGS = ("when", "what", "version", "test loss", "note")
 
 
-def which_alias(text: str) -> AdapterRef:
-    """Read `name` or `name@alias`; without an alias, `latest` is meant.
+def which_alias(text: str, registry: Path) -> AdapterRef:
+    """Read `name` or `name@alias`; without an alias, `latest` is meant. The registry is for the message alone.
 
     Raises:
         UsageError: a version stands where an alias should.
@@ -24,12 +26,12 @@ def which_alias(text: str) -> AdapterRef:
     if isinstance(ref.selector, Version):
         raise UsageError(
             f"A version cannot be rolled back, an alias can. To go back to {ref.selector}: "
-            f"adapterkit rollback {ref.name} --to {ref.selector}"
+            f"{in_registry(f'adapterkit rollback {ref.name} --to {ref.selector}', registry)}"
         )
     return AdapterRef(ref.name, ref.selector or "latest")
 
 
-def require_alias(ref: str, to: str) -> None:
+def require_alias(ref: str, to: str, registry: Path) -> None:
     """Demand that it is no version that `promote` is to move; whatever else is wrong is said later.
 
     Raises:
@@ -39,10 +41,8 @@ def require_alias(ref: str, to: str) -> None:
         Version.parse(to)
     except UsageError:
         return
-    raise UsageError(
-        f"--to takes an alias, and {to} is a version. To make that the latest: "
-        f"adapterkit promote {ref.partition('@')[0]}@{to} --to latest"
-    )
+    right = in_registry(f"adapterkit promote {ref.partition('@')[0]}@{to} --to latest", registry)
+    raise UsageError(f"--to takes an alias, and {to} is a version. To make that the latest: {right}")
 
 
 def bare_name(text: str) -> str:

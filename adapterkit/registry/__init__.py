@@ -4,7 +4,6 @@ from adapterkit.registry.collect import KEEP, Collection
 from adapterkit.registry.finding import ref_with, version_with
 from adapterkit.registry.freshness import BROKEN, FRESH, Look, Reason, Standing, judge
 from adapterkit.registry.history import Event, history_of
-from adapterkit.registry.layout import default_registry
 from adapterkit.registry.lost_parents import by_ref, problem_of
 from adapterkit.registry.moving import Moved
 from adapterkit.registry.oddities import oddities
@@ -36,7 +35,6 @@ __all__ = [
     "Stray",
     "VersionFacts",
     "by_ref",
-    "default_registry",
     "given_up",
     "history_of",
     "judge",

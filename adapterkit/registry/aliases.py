@@ -23,7 +23,7 @@ from adapterkit.manifest.values import digest, text
 from adapterkit.names import Version, check_alias
 from adapterkit.registry.layout import refuse_links
 from adapterkit.stores import create_file, explained, flush_place, read_file, remove_stale_staging
-from adapterkit.texts import excerpt
+from adapterkit.texts import excerpt, in_registry
 
 LATEST, PRODUCTION = "latest", "production"
 PROMOTE, ROLLBACK = "promote", "rollback"
@@ -171,7 +171,7 @@ def move_alias(
     if last_number(folder, alias) != after or not create_file(_file(folder, alias, move.number), written):
         raise RegistryError(
             f"The alias {folder.name}@{alias} was moved by somebody else at the same moment. See where it is now, with "
-            f"adapterkit history {folder.name}, and decide again."
+            f"{in_registry(f'adapterkit history {folder.name}', folder.parent)}, and decide again."
         )
     return move
 
@@ -193,9 +193,10 @@ def _read(folder: Path, alias: str, number: int) -> AliasMove:
     try:
         return _parsed(path, number)
     except (AdapterKitError, KeyError, TypeError, ValueError) as error:
+        promote = in_registry(f"adapterkit promote {folder.name}@VERSION --to {alias}", folder.parent)
         raise RegistryError(
             f"The history of the alias {folder.name}@{alias} is damaged: {path}: {error}. Move the alias again, to a "
-            f"version that you trust: adapterkit promote {folder.name}@VERSION --to {alias}"
+            f"version that you trust: {promote}"
         ) from error
 
 

@@ -25,6 +25,7 @@ from adapterkit.stores import (
     sync_directory,
     taking_from,
 )
+from adapterkit.texts import in_registry
 
 # How many versions of each adapter stay without any further reason.
 KEEP = 3
@@ -136,7 +137,8 @@ def manifests_of(registry: Shelf, *, besides: AdapterRef | None = None) -> dict[
         refs = [str(ref) for ref in unreadable]
         raise RegistryError(
             f"What {', '.join(refs[:5])} needs cannot be read ({len(refs)} in all); nothing is removed. The first: "
-            f"{unreadable[next(iter(unreadable))]}. Restore or delete them first; see: adapterkit verify {refs[0]}"
+            f"{unreadable[next(iter(unreadable))]}. Restore or delete them first; see: "
+            f"{in_registry(f'adapterkit verify {refs[0]}', registry.path)}"
         )
     return found
 

@@ -9,6 +9,7 @@ from adapterkit.artifacts import Artifact, from_report
 from adapterkit.errors import AdapterKitError, RefNotFoundError
 from adapterkit.names import AdapterRef
 from adapterkit.registry.shelf import Shelf
+from adapterkit.texts import in_registry
 
 
 def intact(registry: Shelf, name: str, run_key: str) -> Iterator[Artifact]:
@@ -44,6 +45,6 @@ def version_with(registry: Shelf, name: str, weights_digest: str) -> Artifact:
         name,
         registry.path,
         why=f"The version of '{name}' that the run started from, with the weights {weights_digest[:12]}, is not in "
-        f"{registry.path} any more: `adapterkit gc`, or somebody, removed it. Copy it back; see: adapterkit history "
-        f"{name}",
+        f"{registry.path} any more: `adapterkit gc`, or somebody, removed it. Copy it back; see: "
+        f"{in_registry(f'adapterkit history {name}', registry.path)}",
     )

@@ -11,14 +11,6 @@ from adapterkit.errors import RegistryError, UsageError
 from adapterkit.names import Version, check_name
 from adapterkit.stores import explained
 
-REGISTRY_VARIABLE = "ADAPTERKIT_REGISTRY"
-DEFAULT_REGISTRY = "adapters"
-
-
-def default_registry() -> Path:
-    """The registry's folder when none is named: `$ADAPTERKIT_REGISTRY`, or else `adapters` in the current folder."""
-    return Path(os.environ.get(REGISTRY_VARIABLE) or DEFAULT_REGISTRY)
-
 
 def list_names(registry: Path) -> list[str]:
     """The names that have at least one version, sorted; none when the folder does not exist.

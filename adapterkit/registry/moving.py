@@ -11,7 +11,7 @@ from adapterkit.registry.pointing import goes_back_to, standing
 from adapterkit.registry.resolving import newest_refs
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
-from adapterkit.texts import listed
+from adapterkit.texts import in_registry, listed
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
         why = f"is {stack[-1]}, and of what it was before nothing is left"
     raise UsageError(
         f"{name}@{alias} {why}: there is nothing to go back to. Choose a version with --to VERSION; see: "
-        f"adapterkit history {name}"
+        f"{in_registry(f'adapterkit history {name}', registry.path)}"
     )
 
 
@@ -81,7 +81,7 @@ def _move(registry: Shelf, target: AdapterRef, alias: str, action: str, seen: _S
         problems = [str(problem) for problem in report.problems]
         raise ArtifactError(
             f"{target} is not intact, so {target.name}@{alias} stays where it is.{listed(problems)}\n"
-            f"Choose another version: adapterkit history {target.name}",
+            f"Choose another version: {in_registry(f'adapterkit history {target.name}', registry.path)}",
             problems,
         )
     now = _points_at(registry, target.name, alias)

@@ -25,7 +25,7 @@ from adapterkit.names import AdapterRef, Version, check_name
 from adapterkit.registry.aliases import LATEST, PRODUCTION
 from adapterkit.registry.collect import KEEP, Collection, collect, plan_collection
 from adapterkit.registry.finding import intact
-from adapterkit.registry.layout import default_registry, list_names, list_versions, refuse_links
+from adapterkit.registry.layout import list_names, list_versions, refuse_links
 from adapterkit.registry.moving import Moved, promote, rollback
 from adapterkit.registry.publish import Published, publish
 from adapterkit.registry.remove import Removed, remove
@@ -33,6 +33,7 @@ from adapterkit.registry.resolving import Pointer, Resolved, aliases, pointers, 
 from adapterkit.registry.survey import Entry, survey
 from adapterkit.registry.verifying import misplaced, problems_of_ancestors, verified_lineage, verify_one
 from adapterkit.stores import read_file, staging_directory
+from adapterkit.texts import default_registry
 
 
 class Registry:

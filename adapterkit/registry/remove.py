@@ -12,7 +12,7 @@ from adapterkit.registry.collect import bytes_of, folder_of, manifests_of, needs
 from adapterkit.registry.pointing import pointed_at
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import remove_stale_staging, taking_from
-from adapterkit.texts import listed
+from adapterkit.texts import in_registry, listed
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def _needing(registry: Shelf, target: AdapterRef) -> Iterator[str]:
         moves = alias_moves(folder, alias)
         if pointed_at(alias, moves[-1] if moves else None, versions) == target.selector:
             back = f"adapterkit rollback {target.name if alias == LATEST else f'{target.name}@{alias}'}"
-            yield f"{target.name}@{alias} means it. To point that elsewhere: {back}"
+            yield f"{target.name}@{alias} means it. To point that elsewhere: {in_registry(back, registry.path)}"
     for ref, manifest in manifests_of(registry, besides=target).items():
         if target in needs_of(manifest):
-            yield f"{ref} was built on it. To remove that first: adapterkit remove {ref}"
+            first = in_registry(f"adapterkit remove {ref}", registry.path)
+            yield f"{ref} was built on it. To remove that first: {first}"

@@ -13,6 +13,7 @@ from adapterkit.names import AdapterRef, Version, nearest
 from adapterkit.registry.aliases import LATEST, ROLLBACK, AliasMove, alias_names, last_move
 from adapterkit.registry.layout import list_names, list_versions, refuse_links
 from adapterkit.registry.pointing import pointed_at
+from adapterkit.texts import in_registry
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _pointer(folder: Path, alias: str, versions: Sequence[Version]) -> Pointer:
         alias,
         means if means in versions else None,
         f"{folder.name}@{alias} was moved to {move.version}, which is gone{instead}. Bring that back, or point the "
-        f"alias at another: adapterkit promote {folder.name}@VERSION --to {alias}",
+        f"alias at another: {in_registry(f'adapterkit promote {folder.name}@VERSION --to {alias}', folder.parent)}",
     )
 
 

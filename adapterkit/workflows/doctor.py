@@ -20,7 +20,7 @@ from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import AdapterKitError, MissingKeyError, UsageError
 from adapterkit.registry import Registry, by_ref, oddities, problem_of, strays
-from adapterkit.texts import counted, one_line
+from adapterkit.texts import counted, in_registry, one_line
 
 FINE, NOTE, BAD = "ok", "note", "BAD"
 _CORE = (
@@ -207,9 +207,10 @@ def _registry(registry: Registry) -> Iterator[tuple[str, str, str]]:
     there = by_ref(family)
     broken = [(entry.ref, problem) for entry in versions if (problem := problem_of(entry, there))]
     for ref, problem in broken[:5]:
-        yield ref, BAD, f"{problem}. See: adapterkit verify {ref}"
+        yield ref, BAD, f"{problem}. See: {in_registry(f'adapterkit verify {ref}', registry.path)}"
     if len(broken) > 5:
-        yield "further versions", BAD, f"{counted(len(broken) - 5, 'more version')} broken. See: adapterkit list"
+        listing = in_registry("adapterkit list", registry.path)
+        yield "further versions", BAD, f"{counted(len(broken) - 5, 'more version')} broken. See: {listing}"
     for name, entries in family.items():
         for pointer in registry.pointers(name) if entries[-1].moved else ():
             if pointer.problem:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 from adapterkit.config.compose import composing
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import UnknownNameError, UsageError
 from adapterkit.names import nearest
 from adapterkit.registry import BROKEN, FRESH, Registry, Standing
+from adapterkit.texts import in_registry
 from adapterkit.workflows.own_command import asked_now, merge_now, way_out
 from adapterkit.workflows.present import Present
 from adapterkit.workflows.status import status
@@ -100,7 +102,8 @@ def not_to_be_trained(standing: Standing, done: Mapping[str, Rebuilt]) -> Rebuil
     """What a rebuild says of one that it does not try: held, broken, or built on one that failed; else null."""
     name, why = standing.entry.name, "; ".join(map(str, standing.reasons))
     if standing.held:
-        note = f"to take that: adapterkit promote {standing.wanted} --to latest"
+        take = f"adapterkit promote {standing.wanted} --to latest"
+        note = f"to take that: {in_registry(take, Path(standing.entry.path).parents[1])}"
         return Rebuilt(name, HELD, standing.held, ref=standing.entry.ref, note=note)
     if standing.state == BROKEN:
         return Rebuilt(name, FAILED, why, problem=f"it is broken ({why}): {way_out(standing.entry)}")

@@ -13,6 +13,7 @@ from adapterkit.config.run_folder import run_folder
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import FRESH, Entry, Registry, Standing, given_up
 from adapterkit.registry.aliases import LATEST
+from adapterkit.texts import in_registry
 from adapterkit.workflows.own_command import asked_now, merge_now
 from adapterkit.workflows.planning import (
     FAILED,
@@ -98,6 +99,6 @@ def _point_at(registry: Registry, ref: AdapterRef) -> tuple[str, str]:
         return LEFT, "a training would only make the same again, so nothing was trained"
     if ref.selector in given_up(registry.path / ref.name, registry.versions(ref.name)):
         told = f"it was made already, and {ref.name} was rolled back from it"
-        return LEFT, f"{told}; to take it: adapterkit promote {ref} --to latest"
+        return LEFT, f"{told}; to take it: {in_registry(f'adapterkit promote {ref} --to latest', registry.path)}"
     registry.promote(ref, LATEST)
     return TAKEN, "it was made already; the bare name means it again"

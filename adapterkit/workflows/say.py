@@ -13,6 +13,7 @@ from adapterkit.manifest import BaseRecord
 from adapterkit.names import TENSOR_PREFIX, AdapterRef
 from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
+from adapterkit.texts import in_registry
 from adapterkit.workflows.tested import Tested
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def already_there(artifact: Artifact, registry: Registry) -> None:
 def meant_otherwise(ref: AdapterRef, registry: Registry) -> None:
     """Say so where the bare name means another version than the one that was asked for."""
     if (meant := registry.exact(ref.name)) != ref:
-        _log.info("A bare %s means %s. To change that: adapterkit promote %s --to latest", ref.name, meant, ref)
+        change = in_registry(f"adapterkit promote {ref} --to latest", registry.path)
+        _log.info("A bare %s means %s. To change that: %s", ref.name, meant, change)
 
 
 def published(
@@ -113,10 +115,11 @@ def harmed(artifact: Artifact, change: PairedChange | None) -> None:
 def updated(artifact: Artifact, origin: Artifact, update: PairedChange | None) -> None:
     """Warn of an update that is surely worse than what it went on from, on the rows that neither was trained on."""
     if update is not None and update.ci95_low > 0:
+        back = f"adapterkit rollback {origin.ref.name} --to {origin.ref.selector}"
         _log.warning(
             "%s is worse than %s, which it went on from: the test loss rose from %.3f to %.3f nats a token. "
-            "To go back: adapterkit rollback %s --to %s",
-            artifact.ref, origin.ref, update.before, update.after, origin.ref.name, origin.ref.selector,
+            "To go back: %s",
+            artifact.ref, origin.ref, update.before, update.after, in_registry(back, artifact.path.parents[1]),
         )  # fmt: skip
 
 

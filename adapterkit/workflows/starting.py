@@ -19,7 +19,7 @@ from adapterkit.lineage import BaseIdentity
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry, version_with
 from adapterkit.stack.adapter_stack import AdapterStack
-from adapterkit.texts import listed
+from adapterkit.texts import in_registry, listed
 from adapterkit.training.eva import start_by_eva
 
 _log = logging.getLogger(__name__)
@@ -163,8 +163,8 @@ def _meant(ref: AdapterRef, registry: Registry) -> Artifact:
         ) from missing
     except ArtifactError as error:
         raise ArtifactError(
-            f"{error}\nTo go on from an earlier version: start_from={ref.name}@VERSION; see: adapterkit history "
-            f"{ref.name}",
+            f"{error}\nTo go on from an earlier version: start_from={ref.name}@VERSION; see: "
+            f"{in_registry(f'adapterkit history {ref.name}', registry.path)}",
             error.problems,
         ) from error
 

@@ -125,11 +125,11 @@ def test_an_error_in_json_is_utf_8_whatever_it_quotes(command: Command, registry
     assert "\udcff (there is no such folder)" in told["error"]
 
 
-def test_a_version_is_no_alias_and_the_way_to_make_it_latest_is_said(command: Command) -> None:
+def test_a_version_is_no_alias_and_the_way_to_make_it_latest_is_said(command: Command, registry: Registry) -> None:
     assert command("promote", "unified@1.0.0", "--to", "1.0.0") == 2
     assert command.err == (
         "error: --to takes an alias, and 1.0.0 is a version. To make that the latest: "
-        "adapterkit promote unified@1.0.0 --to latest\n"
+        f"adapterkit promote unified@1.0.0 --to latest --registry {registry.path}\n"
     )
 
 

@@ -110,7 +110,7 @@ def test_a_dry_run_says_what_to_type(publish: Publish, registry: Registry) -> No
     assert [" ".join(line.split()) for line in told[3:]] == [
         "unified@1.2.0 a rollback of unified@latest leads to it",
         "unified@1.3.0 unified@latest",
-        "One version of them alone: adapterkit remove NAME@VERSION",
+        f"One version of them alone: adapterkit remove NAME@VERSION --registry {registry.path}",
     ]
 
 

@@ -39,7 +39,7 @@ def test_what_an_alias_means_stays(publish: Publish, registry: Registry) -> None
         registry.remove("unified@1.0.0")
     assert caught.value.ref == "unified@1.0.0"
     assert [need.split()[0] for need in caught.value.needs] == ["unified@canary", "unified@production"]
-    with pytest.raises(NeededError, match=r"adapterkit rollback unified$"):
+    with pytest.raises(NeededError, match=r"adapterkit rollback unified --registry \S+$"):
         registry.remove("unified@1.2.0")
     assert versions(registry) == ["1.0.0", "1.1.0", "1.2.0"]
     registry.remove("unified@1.1.0")
@@ -54,8 +54,9 @@ def test_what_something_was_built_on_stays(publish: Publish, registry: Registry)
     with pytest.raises(NeededError) as caught:
         registry.remove("unified@1.0.0")
     assert caught.value.needs == (
-        "child@1.0.0 was built on it. To remove that first: adapterkit remove child@1.0.0",
-        "grandchild@1.0.0 was built on it. To remove that first: adapterkit remove grandchild@1.0.0",
+        f"child@1.0.0 was built on it. To remove that first: adapterkit remove child@1.0.0 --registry {registry.path}",
+        "grandchild@1.0.0 was built on it. To remove that first: adapterkit remove grandchild@1.0.0 --registry "
+        f"{registry.path}",
     )
 
 
@@ -93,7 +94,7 @@ def test_the_command_tells_what_it_would_do_and_what_to_type(publish: Publish, r
     publish(seed=0), publish(seed=1), publish(seed=2)
     told = run(registry, "remove", "unified@1.1.0")
     assert told.startswith("would remove unified@1.1.0, ")
-    assert told.endswith(f"To do it: adapterkit remove unified@1.1.0 --registry {registry.path} --apply\n")
+    assert told.endswith(f"To do it: adapterkit remove unified@1.1.0 --apply --registry {registry.path}\n")
     found = plain(registry, "remove", "unified@1.1.0", "--apply")
     assert (found["applied"], found["ref"]) == (True, "unified@1.1.0")
     assert versions(registry) == ["1.0.0", "1.2.0"]

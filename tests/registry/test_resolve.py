@@ -12,6 +12,7 @@ from adapterkit.artifacts import VerificationReport, verify_directory
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry, verify
+from adapterkit.texts import in_registry
 from registry.conftest import Publish
 
 
@@ -62,6 +63,18 @@ def test_a_registry_that_is_not_there_is_empty(registry: Registry) -> None:
     assert registry.versions("unified") == []
     with pytest.raises(RefNotFoundError, match="there is no such folder"):
         registry.resolve("unified")
+
+
+def test_a_proposed_command_names_the_registry_unless_it_is_meant_anyway(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for same in ("adapters", Path("adapters"), tmp_path / "adapters", "./adapters/"):
+        assert in_registry("adapterkit list", same) == "adapterkit list"
+    assert in_registry("adapterkit list", "other one") == "adapterkit list --registry 'other one'"
+    monkeypatch.setenv("ADAPTERKIT_REGISTRY", str(tmp_path / "mine"))
+    assert in_registry("adapterkit list", tmp_path / "mine") == "adapterkit list"
+    assert in_registry("adapterkit list", "adapters") == "adapterkit list --registry adapters"
 
 
 def test_the_default_registry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def test_an_update_that_is_surely_worse_is_told(shop, caplog, low, told):
     say.updated(shop.registry.artifact("unified"), origin, None)
     assert [record.getMessage() for record in caplog.records] == told * [
         "unified@1.0.0 is worse than voice@1.0.0, which it went on from: the test loss rose from 0.900 to 2.280 nats a "
-        "token. To go back: adapterkit rollback voice --to 1.0.0"
+        f"token. To go back: adapterkit rollback voice --to 1.0.0 --registry {shop.registry.path}"
     ]
 
 
