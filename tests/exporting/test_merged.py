@@ -55,6 +55,7 @@ def test_loaded_alone_it_is_the_stack(kin, tmp_path, ref, blend, weights):
     assert done.record.losses.worst_in_storage < 1e-5
 
 
+@pytest.mark.long
 def test_a_process_with_transformers_alone_loads_it(kin, tmp_path):
     done = merged(kin, tmp_path, "child")
     code = (

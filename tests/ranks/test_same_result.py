@@ -72,6 +72,7 @@ def test_ranks_come_to_what_one_process_comes_to(
     assert manifests[1].environment["ranks"] == count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [{"batch_size": 4}, {"batch_size": 2, "gradient_accumulation_steps": 2}])
 def test_a_row_counts_as_much_on_its_rank_as_in_one_process(
     shop: Workshop, launches: Launches, settings: dict[str, Any]
@@ -90,6 +91,7 @@ def test_a_row_counts_as_much_on_its_rank_as_in_one_process(
     assert largest_difference(alone, both(shop, launches, 2, train=str(plain), **common)[0]) > 1e-3
 
 
+@pytest.mark.long
 def test_ranks_skip_the_steps_that_overflow_in_float16(shop: Workshop, launches: Launches) -> None:
     """An infinite gradient is how the scale is found, also where it comes from another rank."""
     skipped = []

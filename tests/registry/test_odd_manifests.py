@@ -117,6 +117,7 @@ def look(registry: Registry, capsys: pytest.CaptureFixture[str]) -> dict[str, An
     return rows
 
 
+@pytest.mark.long
 def test_no_odd_value_breaks_a_table(odd: Path, registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     # Nearly every manifest has the rows of its data compared, and they are the same each time.
     plain, present, problems = json.loads(odd.read_text("utf-8")), Present(most_read=1), set()

@@ -33,6 +33,7 @@ def test_b_learns_at_the_ratio_and_everything_else_at_the_rate():
     assert found[0]["lr"] == 1e-3  # the rate that is logged
 
 
+@pytest.mark.long
 def test_a_ratio_of_one_is_plain_lora_and_another_is_not(shared):
     plain = train(shared.config("plain", "unified", lora_dropout=0.0)).artifact
     one = train(shared.config("one", "unified", lora_dropout=0.0, loraplus_lr_ratio=1.0)).artifact

@@ -91,6 +91,7 @@ def write(path: Path, weights: list[float | None]) -> Path:
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gradient_accumulation_steps", [1, 2])
 def test_trainings_hang_on_the_ratio_of_weights_alone(
     tiny_base_dir: Path, tmp_path: Path, gradient_accumulation_steps: int

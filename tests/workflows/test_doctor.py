@@ -103,6 +103,7 @@ def test_what_is_no_part_of_a_registry_is_told_in_a_line_each(registry: Registry
     assert listed() == before
 
 
+@pytest.mark.long
 def test_a_name_that_is_no_unicode_can_be_told(registry: Registry, command: Command) -> None:
     (registry.path / "\udcff").mkdir()
     for words in ([], ["--json"]):

@@ -82,6 +82,7 @@ def test_a_child_that_was_rolled_back_is_held_as_well(rolled_back: Project) -> N
     assert "adapterkit promote child_ann@2.0.0 --to latest" in only["note"]
 
 
+@pytest.mark.long
 def test_what_is_asked_for_anew_after_a_rollback_is_trained(rolled_back: Project) -> None:
     write_chats(rolled_back.data, (*TRAIN, "one more", "and another"))
     assert rolled_back.standings()["unified@1.0.0"] == ["data: train.jsonl has other rows now"]

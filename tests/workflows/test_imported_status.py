@@ -45,6 +45,7 @@ def test_nothing_is_trained_for_the_sake_of_an_import(grown: Project) -> None:
         assert json.loads(grown.run("rebuild", "guest", *words, "--json")) == []
 
 
+@pytest.mark.long
 def test_nothing_is_trained_for_the_sake_of_what_asks_for_an_exact_parent(grown: Project) -> None:
     grown.train("child", "persona=cyd", "adapter.r=2", "parent=unified@1.0.0", "trainer.max_steps=2")
     grown.set_steps(4)

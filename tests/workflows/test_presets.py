@@ -90,6 +90,7 @@ def test_what_is_said_is_no_other_training(begun: Project) -> None:
     assert (first.trained, again.trained) == (True, False)
 
 
+@pytest.mark.long
 def test_a_training_from_python_is_known_by_its_command(begun: Project) -> None:
     reviewer = dataclasses.replace(presets.adapter("reviewer"), r=2)
     adapterkit.train_recipe("child", adapter=reviewer, overrides=["persona=ann"], config_dir="mine")
