@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from adapterkit.cli.options import Json, RegistryOption, TrainingWords
+from adapterkit.cli.options import ConfigDir, Json, RegistryOption, TrainingWords
 from adapterkit.cli.output import print_json, print_pairs, printable
 
 if TYPE_CHECKING:
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
 def estimate(
     words: TrainingWords = None,
-    config_dir: Annotated[Path | None, typer.Option("--config-dir", help="Your own folder of configs.")] = None,
+    config_dir: ConfigDir = None,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:

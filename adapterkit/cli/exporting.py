@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.options import Json, Rank, Ref, RegistryOption
 from adapterkit.cli.proposals import one_of
 from adapterkit.cli.stacking import BlendOption, Weights
 
@@ -27,7 +27,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="The new folder; nothing may be there.")],
     blend: BlendOption = None,
     weights: Weights = None,
-    rank: Annotated[int | None, typer.Option("--rank", min=1, help="At most so much a layer; default: exact.")] = None,
+    rank: Rank = None,
     dtype: Annotated[
         str | None,
         typer.Option("--dtype", help="float32 (default), bfloat16 or float16; for the hub also int8 and int4."),

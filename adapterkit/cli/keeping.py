@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from adapterkit.cli import proposals
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.options import Apply, Json, Ref, RegistryOption
 from adapterkit.texts import in_registry
 
 # As `registry.KEEP`, which `--help` does not wait for.
@@ -55,7 +55,7 @@ def remove(
     ref: Annotated[
         str, typer.Argument(metavar="NAME@VERSION", help="The very version.", autocompletion=proposals.refs)
     ],
-    apply: Annotated[bool, typer.Option("--apply", help="Remove it. Without this, nothing is changed.")] = False,
+    apply: Apply = False,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:
@@ -70,7 +70,7 @@ def remove(
 
 
 def gc(
-    apply: Annotated[bool, typer.Option("--apply", help="Remove it. Without this, nothing is changed.")] = False,
+    apply: Apply = False,
     keep: Annotated[int, typer.Option("--keep", min=1, help="So many of each adapter's newest versions stay.")] = _KEEP,
     registry: RegistryOption = None,
     as_json: Json = False,

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, RegistryOption, TrainingWords
+from adapterkit.cli.options import ConfigDir, Json, RegistryOption, TrainingWords
 from adapterkit.cli.output import print_json
 from adapterkit.cli.proposals import one_of
 
 if TYPE_CHECKING:
     from adapterkit.config.schema import TrainConfig
-
-ConfigDir = Annotated[Path | None, typer.Option("--config-dir", help="Your own folder of configs.")]
 
 data = typer.Typer(
     name="data", help="Look at the rows of a training, with the words one writes behind `train`.", no_args_is_help=True

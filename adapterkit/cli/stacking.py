@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Device, Json, Ref, RegistryOption
-from adapterkit.cli.proposals import one_of, quantizations
+from adapterkit.cli.options import Device, Held, Json, Rank, Ref, RegistryOption
+from adapterkit.cli.proposals import one_of
 
 BlendOption = Annotated[
     str | None,
@@ -27,7 +27,7 @@ def flatten(
     name: Annotated[str | None, typer.Option("--name", help="Of the result; default: REF's name with _flat.")] = None,
     blend: BlendOption = None,
     weights: Weights = None,
-    rank: Annotated[int | None, typer.Option("--rank", min=1, help="At most so much a layer; default: exact.")] = None,
+    rank: Rank = None,
     padded: Annotated[bool, typer.Option("--padded", help="One rank for all layers, filled up with zeros.")] = False,
     dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16, float16 or float64, stored.")] = "float32",
     registry: RegistryOption = None,
@@ -54,14 +54,7 @@ def parity(
     prompts: Annotated[list[str] | None, typer.Option("--prompt", help="Ask this; may be given several times.")] = None,
     new_tokens: Annotated[int | None, typer.Option("--new-tokens", min=1, help="The longest answer.")] = None,
     device: Device = "auto",
-    quantization: Annotated[
-        str | None,
-        typer.Option(
-            "--quantization",
-            help="Hold the base otherwise than in training: nf4, int8, ...",
-            autocompletion=quantizations,
-        ),
-    ] = None,
+    quantization: Held = None,
     registry: RegistryOption = None,
     as_json: Json = False,
 ) -> None:

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Device, Json, Keys, Ref, RegistryOption
-from adapterkit.cli.proposals import quantizations
+from adapterkit.cli.options import Device, Held, Json, Keys, Ref, RegistryOption
 from adapterkit.errors import UsageError
 
 
@@ -18,14 +17,7 @@ def chat(
     message: Annotated[str | None, typer.Option("--message", help="Ask this once, print the answer, leave.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="A system message that every turn sees.")] = None,
     device: Device = "auto",
-    quantization: Annotated[
-        str | None,
-        typer.Option(
-            "--quantization",
-            help="Hold the base otherwise than in training: nf4, int8, ...",
-            autocompletion=quantizations,
-        ),
-    ] = None,
+    quantization: Held = None,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
     sample: Annotated[bool, typer.Option("--sample", help="Sample, instead of taking the likeliest token.")] = False,
     temperature: Annotated[float | None, typer.Option("--temperature", min=0.0, help="Implies --sample.")] = None,
