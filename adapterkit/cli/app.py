@@ -140,10 +140,7 @@ def _ended(words: list[str]) -> int:
     except AdapterKitError as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        if _asked_for_json(words):
-            print_json({"error": str(error), "kind": type(error).__name__})
-        # A message may quote a file from somewhere, and that file may try to steer the terminal.
-        print("\n".join(printable(line) for line in f"error: {error}".split("\n")), file=sys.stderr)
+        _tell(error, str(error), words)
         return error.exit_code
     except typer.TyperException as error:
         if _asked_for_json(words):
@@ -157,11 +154,15 @@ def _ended(words: list[str]) -> int:
     except OSError as error:
         if os.environ.get(DEBUG_VARIABLE) or isinstance(error, BrokenPipeError):
             raise
-        told = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-        if _asked_for_json(words):
-            print_json({"error": told, "kind": type(error).__name__})
-        print(f"error: {printable(told)}", file=sys.stderr)
+        _tell(error, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), words)
         return 1
+
+
+def _tell(error: Exception, told: str, words: list[str]) -> None:
+    if _asked_for_json(words):
+        print_json({"error": told, "kind": type(error).__name__})
+    # A message may quote a file from somewhere, and that file may try to steer the terminal.
+    print("\n".join(printable(line) for line in f"error: {told}".split("\n")), file=sys.stderr)
 
 
 def _asked_for_json(words: list[str]) -> bool:

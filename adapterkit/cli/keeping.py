@@ -23,12 +23,10 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Point an alias at a version, once that verifies with all its ancestors."""
-    from adapterkit.cli.moves import print_moved, require_alias
+    from adapterkit.cli.moves import print_moved
     from adapterkit.registry import Registry
 
-    shelf = Registry(registry)
-    require_alias(ref, to, shelf.path)
-    print_moved(shelf.promote(ref, to), as_json)
+    print_moved(Registry(registry).promote(ref, to), as_json)
 
 
 def rollback(

@@ -31,20 +31,6 @@ def which_alias(text: str, registry: Path) -> AdapterRef:
     return AdapterRef(ref.name, ref.selector or "latest")
 
 
-def require_alias(ref: str, to: str, registry: Path) -> None:
-    """Demand that it is no version that `promote` is to move; whatever else is wrong is said later.
-
-    Raises:
-        UsageError: it is one.
-    """
-    try:
-        Version.parse(to)
-    except UsageError:
-        return
-    right = in_registry(f"adapterkit promote {ref.partition('@')[0]}@{to} --to latest", registry)
-    raise UsageError(f"--to takes an alias, and {to} is a version. To make that the latest: {right}")
-
-
 def bare_name(text: str) -> str:
     """Read a name that no version and no alias follows.
 

@@ -39,10 +39,20 @@ class _Seen:
 
 def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
     """Point an alias at a version that verifies with all its ancestors."""
+    _require_no_version(registry, ref, alias)
     registry.exact(ref)  # before the lock, which would make the folder of a mistyped registry
     with adding_to(registry.path):
         target = registry.exact(ref)
         return _move(registry, target, alias, PROMOTE, _Seen.now(registry, target.name, alias))
+
+
+def _require_no_version(registry: Shelf, ref: AdapterRef | str, alias: str) -> None:
+    try:
+        Version.parse(alias)
+    except UsageError:
+        return
+    right = in_registry(f"adapterkit promote {str(ref).partition('@')[0]}@{alias} --to latest", registry.path)
+    raise UsageError(f"--to takes an alias, and {alias} is a version. To make that the latest: {right}")
 
 
 def rollback(registry: Shelf, name: str, alias: str, to: Version | str | None) -> Moved:

@@ -13,7 +13,7 @@ from adapterkit.stores.files import explained, make_directory
 
 LOCK_FILE = ".lock"
 # Said by file systems that lock no folders, such as NFS.
-NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
@@ -38,6 +38,22 @@ def taking_from(folder: Path) -> Iterator[None]:
         yield
 
 
+def lock_at_once(handle: int) -> bool:
+    """Lock an open folder for this process alone; False when its file system locks no folders.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+        OSError: it cannot be locked for another reason.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder that is there, and leave nothing in it; on a file system that locks no folders nothing is held.
@@ -47,13 +63,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
+        lock_at_once(handle)
         yield
     finally:
         with suppress(OSError):

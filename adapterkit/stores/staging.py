@@ -12,7 +12,6 @@ after which time it counts as abandoned. The same goes for a file system that lo
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -27,7 +26,7 @@ from pathlib import Path
 
 from adapterkit.digest import sha256_bytes
 from adapterkit.stores.files import explained, make_directory, sync_directory
-from adapterkit.stores.lock import NO_LOCKS
+from adapterkit.stores.lock import lock_at_once
 
 STAGING_PREFIX = ".staging-"
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
@@ -157,23 +156,13 @@ def _hold(folder: Path) -> tuple[int, bool]:
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        locked = _lock(handle)
+        locked = lock_at_once(handle)
         if not os.path.samestat(os.fstat(handle), os.stat(folder, follow_symlinks=False)):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
     except OSError:
         _close(handle)
         raise
     return handle, locked
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        return False
-    return True
 
 
 def _remove(folder: Path) -> None:
