@@ -1,32 +1,31 @@
-"""Whether the ancestors that a lineage names are in the registry, intact, and still the ones it was bound to."""
+"""Whether the ancestors that a lineage names are intact, and still the ones it was bound to; no disk is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from adapterkit.artifacts import Problem, VerificationReport
 from adapterkit.lineage import Lineage, LineageMember
-from adapterkit.names import AdapterRef
-
-Verifier = Callable[[AdapterRef], VerificationReport | None]
 
 
-def ancestor_problems(lineage: Lineage, parents: tuple[LineageMember, ...], verifier: Verifier) -> list[Problem]:
-    """Check each ancestor of a lineage.
+def unlike_the_bound(
+    lineage: Lineage, parents: tuple[LineageMember, ...], reports: Sequence[VerificationReport | None]
+) -> list[Problem]:
+    """Compare the ancestors of a lineage with what was found of them.
 
     Args:
         lineage: the lineage as its last member tells it; its base is compared with every ancestor's.
         parents: the ancestors, root-first.
-        verifier: verifies one exact ref by itself; None when the registry does not hold it.
+        reports: what each of them, verified by itself, came to; None where the registry does not hold it.
 
     Returns:
         What is wrong, each under `ref` or `ref/file`.
     """
     return [
         problem
-        for position, member in enumerate(parents)
-        for problem in _member_problems(lineage, parents[: position + 1], verifier(member.ref))
+        for position, report in enumerate(reports, start=1)
+        for problem in _member_problems(lineage, parents[:position], report)
     ]
 
 

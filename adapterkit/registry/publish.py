@@ -20,6 +20,7 @@ from adapterkit.errors import AdapterKitError, RegistryError, VersionTakenError
 from adapterkit.lineage import Lineage
 from adapterkit.manifest import Manifest
 from adapterkit.names import LAST_NUMBER, AdapterRef, Version
+from adapterkit.registry.finding import intact
 from adapterkit.registry.layout import refuse_links
 from adapterkit.registry.numbers import numbers_given
 from adapterkit.registry.shelf import Shelf
@@ -73,10 +74,15 @@ def _publish(registry: Shelf, draft: ArtifactDraft, measured: Measured, version:
     if version is not None:
         return _publish_exactly(registry, draft, measured, version)
     while True:
-        if (artifact := registry.find_same(draft.name, draft.run_key, measured.digest)) is not None:
+        if (artifact := _same(registry, draft, measured)) is not None:
             return _there_already(artifact)
         if published := _publish_at(registry, draft, measured, _next_version(registry, draft, measured)):
             return published
+
+
+def _same(registry: Shelf, draft: ArtifactDraft, measured: Measured) -> Artifact | None:
+    made_alike = intact(registry, draft.name, draft.run_key)
+    return next((found for found in made_alike if found.manifest.weights_digest == measured.digest), None)
 
 
 def _publish_exactly(registry: Shelf, draft: ArtifactDraft, measured: Measured, version: Version) -> Published:

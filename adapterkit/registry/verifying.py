@@ -1,10 +1,9 @@
-"""Verify what a ref leads to: by itself, with its ancestors, or as a lineage whose members are read."""
+"""Verify what is published: a version by itself, the ancestors of a lineage, or all its members, which are read."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from adapterkit.artifacts import Artifact, Problem, PublicKey, VerificationReport, from_report, verify_directory
@@ -12,7 +11,7 @@ from adapterkit.errors import ArtifactError, RefNotFoundError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef
-from adapterkit.registry.ancestry import ancestor_problems
+from adapterkit.registry.ancestry import unlike_the_bound
 from adapterkit.registry.resolving import Resolved, resolve
 from adapterkit.texts import listed
 
@@ -28,11 +27,11 @@ def verify_one(found: Resolved, keys: Sequence[PublicKey] = ()) -> VerificationR
     return dataclasses.replace(report, problems=tuple(problems))
 
 
-def problems_of_ancestors(
+def ancestor_problems(
     registry: Path, lineage: Lineage, parents: tuple[LineageMember, ...], keys: Sequence[PublicKey] = ()
 ) -> list[Problem]:
     """What is wrong with the ancestors that a lineage names, as they are in a registry's folder."""
-    return ancestor_problems(lineage, parents, partial(_verify_if_held, registry, keys))
+    return unlike_the_bound(lineage, parents, [_verify_if_held(registry, member, keys) for member in parents])
 
 
 def verified_lineage(registry: Path, found: Resolved, keys: Sequence[PublicKey] = ()) -> list[Artifact]:
@@ -43,12 +42,12 @@ def verified_lineage(registry: Path, found: Resolved, keys: Sequence[PublicKey] 
         ArtifactError: a member is damaged, is not the one that was built on, or is not signed as demanded.
     """
     itself = from_report(verify_one(found, keys))
-    lineage, members = itself.manifest.lineage, list[Artifact]()
-    reports: dict[AdapterRef, VerificationReport] = {}
+    lineage = itself.manifest.lineage
+    reports, members = list[VerificationReport](), list[Artifact]()
     for parent in lineage.parents:
-        reports[parent.ref] = verify_one(resolve(registry, parent.ref), keys)
-        members.append(from_report(reports[parent.ref]))
-    if problems := [str(problem) for problem in ancestor_problems(lineage, lineage.parents, reports.get)]:
+        reports.append(verify_one(resolve(registry, parent.ref), keys))
+        members.append(from_report(reports[-1]))
+    if problems := [str(problem) for problem in unlike_the_bound(lineage, lineage.parents, reports)]:
         raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed(problems)}", problems)
     return [*members, itself]
 
@@ -58,8 +57,8 @@ def misplaced(manifest: Manifest, ref: AdapterRef) -> str:
     return f"is the manifest of {manifest.ref}, and its directory is that of {ref}: a directory was renamed or copied"
 
 
-def _verify_if_held(registry: Path, keys: Sequence[PublicKey], ref: AdapterRef) -> VerificationReport | None:
+def _verify_if_held(registry: Path, member: LineageMember, keys: Sequence[PublicKey]) -> VerificationReport | None:
     try:
-        return verify_one(resolve(registry, ref), keys)
+        return verify_one(resolve(registry, member.ref), keys)
     except RefNotFoundError:
         return None
