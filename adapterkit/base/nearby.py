@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from adapterkit.base.cache import cache_root
 from adapterkit.base.locate import local_folder
 from adapterkit.base.tokenizer_digest import tokenizer_digest
 from adapterkit.digest import sha256_bytes
-from adapterkit.errors import AdapterKitError
+from adapterkit.errors import AdapterKitError, RegistryError
+from adapterkit.stores import replace_files
 
 _FILES = ("*.safetensors", "config.json")
 
@@ -82,10 +83,5 @@ def _stamps(folder: Path) -> dict[str, list[int]]:
 
 def _keep(memory: Path, value: dict[str, Any]) -> None:
     """Remember; a cache that cannot be written only means that the next look hashes again."""
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="utf-8") as file:
-            json.dump(value, file)
-        os.replace(file.name, memory)
-    except OSError:
-        return
+    with suppress(RegistryError):
+        replace_files(memory.parent, {memory.name: json.dumps(value).encode("utf-8")})

