@@ -32,7 +32,7 @@ from adapterkit.workflows.export_request import ExportRequest
 _MODELS: Mapping[str, dict[str, Any]] = {
     "--to merged": {},
     "--to merged --dtype bfloat16": {"dtype": "bfloat16"},
-    "--to merged --weights original": {"base_weights": "original"},
+    "--to merged --base-weights original": {"base_weights": "original"},
     "--to merged --quantize nf4": {"quantize": "nf4", "accept_loss": 1000.0},
 }
 _IN_FLOAT32 = ("quantization.dtype=float32", "quantization.compute_dtype=float32")

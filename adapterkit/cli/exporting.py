@@ -37,7 +37,7 @@ def export(
     ] = None,
     base_weights: Annotated[
         str,
-        typer.Option("--weights", help="merged: dequantized, as the adapters were trained on them, or original."),
+        typer.Option("--base-weights", help="merged: dequantized, as the adapters were trained on them, or original."),
     ] = "dequantized",
     quantize: Annotated[
         str | None, typer.Option("--quantize", help="merged: nf4 quantizes the sum; see --accept-loss.")

@@ -89,7 +89,7 @@ class ExportRequest:
         if self.dtype is not None:
             stored_dtype(self.dtype, FORMS[self.form])
         for kind, name, known in (
-            ("weights (--weights)", self.base_weights, (DEQUANTIZED, ORIGINAL)),
+            ("weights (--base-weights)", self.base_weights, (DEQUANTIZED, ORIGINAL)),
             ("quantization (--quantize)", self.quantize or NF4, (NF4,)),
         ):
             if name not in known:

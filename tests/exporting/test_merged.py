@@ -195,7 +195,7 @@ def test_options_that_mean_nothing_are_refused_before_anything_is_read(tmp_path)
         asked("merge")
     with pytest.raises(UsageError, match=r"--quantize means nothing for --to gguf; it belongs to merged\."):
         asked("gguf", quantize="nf4")
-    with pytest.raises(UsageError, match=r"--weights means nothing for --to hub"):
+    with pytest.raises(UsageError, match=r"--base-weights means nothing for --to hub"):
         asked("hub", base_weights="original")
     with pytest.raises(UnknownNameError, match="Known: float32, float16"):
         asked("gguf", dtype="int8")
