@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
+from adapterkit.problem import Problem
 from adapterkit.texts import counted, in_registry
 
 
@@ -176,12 +178,18 @@ class ArtifactError(AdapterKitError):
     """A published adapter, or one about to be published, is not what it must be.
 
     Attributes:
-        problems: one line for each thing found wrong, each beginning with the file's name.
+        problems: everything found wrong.
     """
 
-    def __init__(self, what: str, problems: Sequence[str] = ()) -> None:
+    def __init__(self, what: str, problems: Sequence[Problem] = ()) -> None:
         self.problems = tuple(problems)
         super().__init__(what)
+
+    @classmethod
+    def of(cls, file: str, what: str) -> Self:
+        """One thing wrong with one file, and no more to say."""
+        problem = Problem(file, what)
+        return cls(str(problem), [problem])
 
 
 class NotSignedError(ArtifactError):

@@ -23,7 +23,7 @@ from adapterkit.artifacts.snippets import (
 )
 from adapterkit.artifacts.strict_json import parse_json, pretty_json
 from adapterkit.artifacts.tensors import TensorScan, scan_tensors
-from adapterkit.artifacts.verify import MAX_TEXT_BYTES, Problem, VerificationReport, verify_directory
+from adapterkit.artifacts.verify import MAX_TEXT_BYTES, VerificationReport, verify_directory
 from adapterkit.artifacts.weights import Measured, measure, measure_sound
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "LoraSettings",
     "Measured",
     "PrivateKey",
-    "Problem",
     "PublicKey",
     "Signature",
     "TensorEntry",

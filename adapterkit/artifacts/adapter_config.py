@@ -15,6 +15,7 @@ from typing import Any
 from adapterkit.artifacts.strict_json import parse_json
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE
+from adapterkit.problem import Problem
 from adapterkit.texts import excerpt
 
 MAX_RANK = 1024
@@ -71,9 +72,9 @@ def parse_adapter_config(data: bytes) -> LoraSettings:
             LoRA, rsLoRA or DoRA writes; every such key is listed.
     """
     plain = parse_json(data, ADAPTER_CONFIG_FILE)
-    if problems := [f"{ADAPTER_CONFIG_FILE}: {what}" for what in _problems(plain)]:
+    if problems := [Problem(ADAPTER_CONFIG_FILE, what) for what in _problems(plain)]:
         more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ArtifactError(problems[0] + more, problems)
+        raise ArtifactError(f"{problems[0]}{more}", problems)
     rs, dora = plain.get("use_rslora", False), plain.get("use_dora", False)
     return LoraSettings(
         rank=plain["r"],

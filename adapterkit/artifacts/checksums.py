@@ -66,8 +66,7 @@ def read_listed(directory: Path, checksums: Checksums, file: str, *, limit: int)
     """
     data = read_file(directory / file, limit=limit)
     if sha256_bytes(data) != checksums.files[file]:
-        line = f"{file}: its bytes are not those that {CHECKSUMS_FILE} lists"
-        raise ArtifactError(line, [line])
+        raise ArtifactError.of(file, f"its bytes are not those that {CHECKSUMS_FILE} lists")
     return data
 
 
@@ -83,5 +82,4 @@ def _table_of(plain: Any) -> dict[str, str]:
 
 
 def _refusal(what: str) -> ArtifactError:
-    line = f"{CHECKSUMS_FILE}: {what}"
-    return ArtifactError(line, [line])
+    return ArtifactError.of(CHECKSUMS_FILE, what)

@@ -11,6 +11,7 @@ from adapterkit.errors import ArtifactError
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import OPTIONAL_FILES, BaseRecord, DataRecord, MergeRecord, RecipeRecord
 from adapterkit.names import check_name
+from adapterkit.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,5 @@ class ArtifactDraft:
         if strays := sorted(set(self.extra_files) - set(OPTIONAL_FILES)):
             raise ArtifactError(
                 f"An artifact has no place for {', '.join(strays)}. extra_files may name: {', '.join(OPTIONAL_FILES)}.",
-                [f"{name}: does not belong to an artifact" for name in strays],
+                [Problem(name, "does not belong to an artifact") for name in strays],
             )

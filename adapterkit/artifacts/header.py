@@ -10,6 +10,7 @@ from typing import Any
 
 from adapterkit.artifacts.strict_json import parse_json
 from adapterkit.errors import ArtifactError
+from adapterkit.problem import Problem
 from adapterkit.texts import excerpt
 
 # A LoRA on every linear layer of a model with 128 experts in 60 layers has a header of 6 MB.
@@ -130,4 +131,4 @@ def _whole_numbers(value: Any) -> bool:
 
 
 def _refusal(path: Path, what: str) -> ArtifactError:
-    return ArtifactError(f"{path}: {what}", [f"{path.name}: {what}"])
+    return ArtifactError(f"{path}: {what}", [Problem(path.name, what)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapterkit.artifacts.adapter_config import MAX_CONFIG_BYTES, LoraSettings, parse_adapter_config
 from adapterkit.artifacts.checksums import read_checksums
-from adapterkit.artifacts.signatures import UNSIGNED, WAYS_OUT
+from adapterkit.artifacts.signatures import WAYS_OUT
 from adapterkit.artifacts.verify import MAX_WEIGHTS_BYTES, VerificationReport, verify_directory
 from adapterkit.digest import sha256_bytes
 from adapterkit.errors import ArtifactError, NotSignedError
@@ -22,8 +22,9 @@ from adapterkit.manifest import (
     Manifest,
 )
 from adapterkit.names import AdapterRef
+from adapterkit.problem import UNSIGNED, Problem
 from adapterkit.stores import read_file
-from adapterkit.texts import excerpt, in_registry, listed
+from adapterkit.texts import counted, excerpt, in_registry, listed
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,11 @@ def from_report(report: VerificationReport) -> Artifact:
         raise _not_signed(report)
     if report.problems or report.manifest is None or report.digest is None:
         refuse_hollow(report.path)
-        lines = [str(problem) for problem in report.problems]
         raise ArtifactError(
-            f"The artifact in {report.path} is not intact: {len(lines)} problem{'s' * (len(lines) != 1)}."
-            f"{listed(lines)}\n"
+            f"The artifact in {report.path} is not intact: {counted(len(report.problems), 'problem')}."
+            f"{listed(report.problems)}\n"
             "It was damaged or edited after it was published; copy it again, or train it again with force=true.",
-            lines,
+            report.problems,
         )
     return Artifact(report.path, report.manifest, report.digest)
 
@@ -92,17 +92,18 @@ def refuse_hollow(path: Path) -> None:
     fix = "Move it away" if names else f"Remove it: rmdir {shlex.quote(str(path))}"
     raise ArtifactError(
         f"{path} stands in the place of a version, and {held}: it was made by hand, or by another program. {fix}",
-        [f"{MANIFEST_FILE}: is missing"],
+        [Problem(MANIFEST_FILE, "is missing")],
     )
 
 
 def _not_signed(report: VerificationReport) -> NotSignedError:
     assert report.manifest is not None
-    lines = [str(problem) for problem in report.problems]
     kind = report.problems[0].kind
     state = "is intact, and not signed by a given key" if kind == UNSIGNED else "bears a signature that does not match"
     ref = report.manifest.ref
-    return NotSignedError(f"{ref} in {report.path} {state}.{listed(lines)}\n{WAYS_OUT[kind].format(ref=ref)}", lines)
+    return NotSignedError(
+        f"{ref} in {report.path} {state}.{listed(report.problems)}\n{WAYS_OUT[kind].format(ref=ref)}", report.problems
+    )
 
 
 def verified_weights(artifact: Artifact) -> bytes:
@@ -136,6 +137,6 @@ def _verified(artifact: Artifact, file: str, limit: int) -> bytes:
 
 
 def _changed(artifact: Artifact, file: str) -> ArtifactError:
-    line = f"{file}: changed since {artifact.ref} was verified"
+    problem = Problem(file, f"changed since {artifact.ref} was verified")
     see = in_registry(f"adapterkit verify {artifact.ref}", artifact.path.parents[1])
-    return ArtifactError(f"{line}, in {artifact.path}. See: {see}", [line])
+    return ArtifactError(f"{problem}, in {artifact.path}. See: {see}", [problem])

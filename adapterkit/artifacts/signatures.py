@@ -12,9 +12,9 @@ from adapterkit.artifacts.openssf import openssf_problem
 from adapterkit.artifacts.signature_files import ED25519_BYTES, ED25519_FILE, MAX_OPENSSF_BYTES, SIGNATURE_FILES
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import CHECKSUMS_FILE
+from adapterkit.problem import MISMATCH, UNSIGNED, Problem
 from adapterkit.stores import read_file
 
-UNSIGNED, MISMATCH = "unsigned", "mismatch"
 # Whoever changes the files can write their table anew, or take a signature away: neither is called sound.
 WAYS_OUT: Mapping[str, str] = {
     UNSIGNED: "Give the public half of the key that it was signed with, --key KEY.pub.pem; or, where you made it "
@@ -28,14 +28,13 @@ _KINDS: Mapping[str, str] = {"ed25519": "an Ed25519 key", "openssf": "an ellipti
 
 @dataclass(frozen=True)
 class SignatureCheck:
-    """What was found: lines that begin with a file's name, and the fingerprints of the keys that signed.
+    """What was found, and the fingerprints of the keys that signed.
 
-    `kind` is what the problems are: `unsigned` where no given key could check anything, else `mismatch`.
+    The problems are all `unsigned` where no given key could check anything, else `mismatch`.
     """
 
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     signers: tuple[str, ...]
-    kind: str = UNSIGNED
 
 
 def present_signatures(directory: Path) -> tuple[str, ...]:
@@ -65,11 +64,11 @@ def check_signatures(directory: Path, digest: str, keys: Sequence[PublicKey]) ->
         valid = [fingerprint for fingerprint, what in refusals.items() if what is None]
         signers += valid
         if fitting and not valid:
-            problems.append(f"{file}: {'; '.join(dict.fromkeys(what for what in refusals.values() if what))}")
-    kind = MISMATCH if problems else UNSIGNED
+            told = "; ".join(dict.fromkeys(what for what in refusals.values() if what))
+            problems.append(Problem(file, told, MISMATCH))
     if not signers and not problems:
         problems += _unsigned(there, keys)
-    return SignatureCheck(tuple(problems), tuple(signers), kind)
+    return SignatureCheck(tuple(problems), tuple(signers))
 
 
 def signature_problem(directory: Path, digest: str, key: PublicKey) -> str | None:
@@ -95,8 +94,7 @@ def made_problem(directory: Path, digest: str, key: PublicKey, signature: bytes)
     """
     checksums = read_checksums(directory)
     if checksums.digest != digest:
-        line = f"{CHECKSUMS_FILE}: changed since it was verified"
-        raise ArtifactError(line, [line])
+        raise ArtifactError.of(CHECKSUMS_FILE, "changed since it was verified")
     if key.format == "openssf":
         return openssf_problem(directory, signature, {**checksums.files, CHECKSUMS_FILE: digest}, key)
     return _ed25519_problem(checksums.data, signature, key)
@@ -116,9 +114,9 @@ def _ed25519_problem(data: bytes, signature: bytes, key: PublicKey) -> str | Non
     return None
 
 
-def _unsigned(there: Mapping[str, str], keys: Sequence[PublicKey]) -> Iterator[str]:
+def _unsigned(there: Mapping[str, str], keys: Sequence[PublicKey]) -> Iterator[Problem]:
     if not there:
         given = " or ".join(str(key.path) for key in keys)
-        yield f"{ED25519_FILE}: is missing, and a signature by {given} was asked for"
+        yield Problem(ED25519_FILE, f"is missing, and a signature by {given} was asked for", UNSIGNED)
     for kind, file in there.items():
-        yield f"{file}: cannot be checked: it takes {_KINDS[kind]}, and none was given"
+        yield Problem(file, f"cannot be checked: it takes {_KINDS[kind]}, and none was given", UNSIGNED)

@@ -30,8 +30,7 @@ def parse_json(data: bytes, name: str) -> Any:
         _look_through(value, texts="\\u" in text)
         return value
     except (ValueError, RecursionError) as error:
-        what = f"{name}: is not strict JSON: {error}"
-        raise ArtifactError(what, [what]) from error
+        raise ArtifactError.of(name, f"is not strict JSON: {error}") from error
 
 
 def pretty_json(value: Any, name: str) -> bytes:
@@ -44,8 +43,7 @@ def pretty_json(value: Any, name: str) -> bytes:
         text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
         return (text + "\n").encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
-        what = f"{name}: cannot be written as JSON: {error}"
-        raise ArtifactError(what, [what]) from error
+        raise ArtifactError.of(name, f"cannot be written as JSON: {error}") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

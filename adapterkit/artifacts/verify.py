@@ -34,6 +34,7 @@ from adapterkit.manifest import (
     Manifest,
 )
 from adapterkit.names import AdapterRef
+from adapterkit.problem import DAMAGE, Problem
 from adapterkit.stores import read_file
 
 MAX_TEXT_BYTES = 16_000_000
@@ -51,23 +52,7 @@ _LIMITS: Mapping[str, int] = {
     ED25519_FILE: ED25519_BYTES,
     OPENSSF_FILE: MAX_OPENSSF_BYTES,
 }
-DAMAGE = "damage"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing found wrong: the file (or, for an ancestor, `ref` or `ref/file`) and what is the matter with it.
-
-    `kind` is `damage`, `unsigned` (no signature that a given key could check) or `mismatch` (one that is none's).
-    """
-
-    file: str
-    what: str
-    kind: str = DAMAGE
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -151,8 +136,7 @@ def _with_signatures(report: VerificationReport, digest: str, keys: Sequence[Pub
     if not keys:
         return report
     found = check_signatures(report.path, digest, keys)
-    amiss = (replace(problem, kind=found.kind) for problem in _problems(found.problems))
-    return replace(report, problems=(*report.problems, *amiss), signers=found.signers)
+    return replace(report, problems=(*report.problems, *found.problems), signers=found.signers)
 
 
 def _layout_problems(path: Path) -> Iterator[Problem]:
@@ -216,7 +200,7 @@ def _verify_content(path: Path, checksums: Checksums, files: int) -> Verificatio
             _attempt(partial(_read_table, path / name), problems)
     _attempt(partial(_check_texts, path), problems)
     if measured is not None:
-        problems += _problems(measured.problems)
+        problems += measured.problems
     if manifest is not None and measured is not None:
         problems += _contradictions(manifest, measured)
     return VerificationReport(
@@ -240,11 +224,7 @@ def _attempt(read: Callable[[], _T], problems: list[Problem]) -> _T | None:
 
 def _as_problems(error: ArtifactError) -> tuple[Problem, ...]:
     # An error that lists nothing still is one.
-    return _problems(error.problems or (f"{MANIFEST_FILE}: {error}",))
-
-
-def _problems(lines: Sequence[str]) -> tuple[Problem, ...]:
-    return tuple(Problem(*line.split(": ", 1)) for line in lines)
+    return error.problems or (Problem(MANIFEST_FILE, str(error)),)
 
 
 def _read_manifest(path: Path, checksums: Checksums) -> Manifest:
@@ -255,7 +235,7 @@ def _read_manifest(path: Path, checksums: Checksums) -> Manifest:
 def _read_table(path: Path) -> dict[str, Any]:
     plain = parse_json(read_file(path, limit=MAX_TEXT_BYTES), path.name)
     if not isinstance(plain, dict):
-        raise ArtifactError(f"{path}: is not a JSON object", [f"{path.name}: is not a JSON object"])
+        raise ArtifactError(f"{path}: is not a JSON object", [Problem(path.name, "is not a JSON object")])
     return plain
 
 
@@ -263,13 +243,13 @@ def _check_texts(path: Path) -> None:
     """Refuse YAML that must not be parsed, and a card that is not UTF-8 text."""
     found = []
     if what := yaml_problem(read_file(path / TRAINING_CONFIG_FILE, limit=MAX_YAML_BYTES)):
-        found.append(f"{TRAINING_CONFIG_FILE}: {what}")
+        found.append(Problem(TRAINING_CONFIG_FILE, what))
     try:
         read_file(path / CARD_FILE, limit=MAX_TEXT_BYTES).decode("utf-8")
     except UnicodeDecodeError:
-        found.append(f"{CARD_FILE}: is not UTF-8 text")
+        found.append(Problem(CARD_FILE, "is not UTF-8 text"))
     if found:
-        raise ArtifactError(found[0], found)
+        raise ArtifactError(str(found[0]), found)
 
 
 def _contradictions(manifest: Manifest, measured: Measured) -> Iterator[Problem]:

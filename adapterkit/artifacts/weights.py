@@ -13,6 +13,7 @@ from adapterkit.artifacts.tensors import scan_tensors
 from adapterkit.digest import table_digest
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, WEIGHTS_FILE, AdapterShape
+from adapterkit.problem import Problem
 from adapterkit.stores import read_file
 from adapterkit.texts import counted, listed
 
@@ -25,7 +26,7 @@ class Measured:
     shape: AdapterShape
     digest: str
     tensors: int
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def measure(directory: Path) -> Measured:
@@ -41,7 +42,7 @@ def measure(directory: Path) -> Measured:
     scan = scan_tensors(directory / WEIGHTS_FILE)
     shape = adapter_shape(settings, scan.header)
     bad = [f"{name} holds NaN or an infinity" for name in scan.not_finite]
-    problems = [f"{WEIGHTS_FILE}: {what}" for what in [*shape_problems(settings, scan.header), *bad]]
+    problems = [Problem(WEIGHTS_FILE, what) for what in [*shape_problems(settings, scan.header), *bad]]
     return Measured(settings, shape, _digest(settings, shape, scan.records), len(scan.records), tuple(problems))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from adapterkit.artifacts import VerificationReport
-from adapterkit.artifacts.signatures import MISMATCH, UNSIGNED, WAYS_OUT
+from adapterkit.artifacts.signatures import WAYS_OUT
 from adapterkit.cli.output import printable
 from adapterkit.manifest import CHECKSUMS_FILE
+from adapterkit.problem import MISMATCH, UNSIGNED
 from adapterkit.texts import counted
 
 

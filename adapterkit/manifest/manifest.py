@@ -13,6 +13,7 @@ from adapterkit.manifest.files import MANIFEST_FILE
 from adapterkit.manifest.records import AdapterShape, BaseRecord, DataRecord, MergeRecord, RecipeRecord
 from adapterkit.manifest.values import digest, entries, finite, table, text, text_list
 from adapterkit.names import AdapterRef, Version, check_name
+from adapterkit.problem import Problem
 from adapterkit.texts import excerpt
 
 SCHEMA_VERSION = 4
@@ -88,7 +89,8 @@ class Manifest:
         try:
             manifest = _manifest(plain)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError, ArtifactError) as error:
-            raise ArtifactError(f"{MANIFEST_FILE} is not a manifest: {error}", [f"{MANIFEST_FILE}: {error}"]) from error
+            problems = [Problem(MANIFEST_FILE, str(error))]
+            raise ArtifactError(f"{MANIFEST_FILE} is not a manifest: {error}", problems) from error
         _check(manifest)
         return manifest
 
@@ -154,16 +156,14 @@ def _check(manifest: Manifest) -> None:
     found = []
     last = manifest.lineage.members[-1] if manifest.lineage.members else None
     if last != LineageMember(manifest.ref, manifest.weights_digest):
-        found.append(f"{MANIFEST_FILE}: the lineage does not end in {manifest.ref} with its weights_digest")
+        found.append(f"the lineage does not end in {manifest.ref} with its weights_digest")
     if manifest.base.fingerprint_before != manifest.base.fingerprint_after:
-        found.append(f"{MANIFEST_FILE}: the base's fingerprint after training differs from the one before")
+        found.append("the base's fingerprint after training differs from the one before")
     if manifest.merge is not None and len(manifest.merge.weights) != len(manifest.merged_from):
-        found.append(
-            f"{MANIFEST_FILE}: the merge gives {len(manifest.merge.weights)} weights for "
-            f"{len(manifest.merged_from)} adapters"
-        )
+        found.append(f"the merge gives {len(manifest.merge.weights)} weights for {len(manifest.merged_from)} adapters")
     if found:
-        raise ArtifactError(found[0], found)
+        problems = [Problem(MANIFEST_FILE, what) for what in found]
+        raise ArtifactError(str(problems[0]), problems)
 
 
 def _member_json(member: LineageMember) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from adapterkit.artifacts import Problem, VerificationReport
+from adapterkit.artifacts import VerificationReport
 from adapterkit.lineage import Lineage, LineageMember
+from adapterkit.problem import Problem
 
 
 def unlike_the_bound(

@@ -88,11 +88,10 @@ def _move(registry: Shelf, target: AdapterRef, alias: str, action: str, seen: _S
     assert isinstance(target.selector, Version)
     report = registry.verify(target)
     if not report.ok or report.digest is None:
-        problems = [str(problem) for problem in report.problems]
         raise ArtifactError(
-            f"{target} is not intact, so {target.name}@{alias} stays where it is.{listed(problems)}\n"
+            f"{target} is not intact, so {target.name}@{alias} stays where it is.{listed(report.problems)}\n"
             f"Choose another version: {in_registry(f'adapterkit history {target.name}', registry.path)}",
-            problems,
+            report.problems,
         )
     now = _points_at(registry, target.name, alias)
     if now != target.selector:

@@ -10,7 +10,6 @@ from pathlib import Path
 from adapterkit.artifacts import (
     MAX_TEXT_BYTES,
     Artifact,
-    Problem,
     PublicKey,
     VerificationReport,
     from_report,
@@ -21,6 +20,7 @@ from adapterkit.errors import AdapterKitError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef, Version, check_name
+from adapterkit.problem import Problem
 from adapterkit.registry.layout import list_names, list_versions
 from adapterkit.registry.resolving import Pointer, Resolved, aliases, pointers, resolve
 from adapterkit.registry.survey import Entry, survey

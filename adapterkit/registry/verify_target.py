@@ -7,12 +7,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapterkit.artifacts import Problem, PublicKey, VerificationReport, public_keys, verify_directory
+from adapterkit.artifacts import PublicKey, VerificationReport, public_keys, verify_directory
 from adapterkit.artifacts.keys import KeyPath
-from adapterkit.artifacts.signatures import UNSIGNED
 from adapterkit.errors import UsageError
 from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
+from adapterkit.problem import UNSIGNED, Problem
 from adapterkit.registry.registry import Registry
 from adapterkit.texts import excerpt
 

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapterkit.artifacts import Artifact, Problem, PublicKey, VerificationReport, from_report, verify_directory
+from adapterkit.artifacts import Artifact, PublicKey, VerificationReport, from_report, verify_directory
 from adapterkit.errors import ArtifactError, RefNotFoundError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import CHECKSUMS_FILE, MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef
+from adapterkit.problem import Problem
 from adapterkit.registry.ancestry import unlike_the_bound
 from adapterkit.registry.resolving import Resolved, resolve
 from adapterkit.texts import listed
@@ -47,7 +48,7 @@ def verified_lineage(registry: Path, found: Resolved, keys: Sequence[PublicKey] 
     for parent in lineage.parents:
         reports.append(verify_one(resolve(registry, parent.ref), keys))
         members.append(from_report(reports[-1]))
-    if problems := [str(problem) for problem in unlike_the_bound(lineage, lineage.parents, reports)]:
+    if problems := unlike_the_bound(lineage, lineage.parents, reports):
         raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed(problems)}", problems)
     return [*members, itself]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapterkit.errors import ArtifactError, RegistryError
+from adapterkit.problem import Problem
 
 _CHUNK = 1 << 22
 _FIXES = {
@@ -95,11 +96,11 @@ def read_file(path: Path, *, limit: int) -> bytes:
         finally:
             os.close(handle)
     except OSError as error:
-        what = f"{path.name}: cannot be read: {error.strerror or error}"
-        raise ArtifactError(f"{what} ({path})", [what]) from error
+        problem = Problem(path.name, f"cannot be read: {error.strerror or error}")
+        raise ArtifactError(f"{problem} ({path})", [problem]) from error
     if len(data) > limit:
-        what = f"{path.name}: is larger than {limit} bytes"
-        raise ArtifactError(f"{what} ({path})", [what])
+        problem = Problem(path.name, f"is larger than {limit} bytes")
+        raise ArtifactError(f"{problem} ({path})", [problem])
     return data
 
 

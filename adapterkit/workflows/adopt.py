@@ -20,6 +20,7 @@ from adapterkit.errors import ArtifactError, BaseMismatchError, UsageError
 from adapterkit.lineage import BaseIdentity, LineageMember
 from adapterkit.manifest import ADAPTER_CONFIG_FILE, IMPORTED, WEIGHTS_FILE, BaseRecord, DataRecord
 from adapterkit.names import check_name
+from adapterkit.problem import Problem
 from adapterkit.registry import Published, Registry
 from adapterkit.stores import copy_file, read_file, scratch_directory, write_file
 from adapterkit.workflows.fitting import require_fit, require_sound
@@ -147,12 +148,12 @@ def _require_files(folder: Path) -> None:
             f"{folder} holds {pickled[0]}, which can run code when it is loaded, and no {WEIGHTS_FILE}. Where you "
             "trust it, convert it once in plain PEFT: "
             "PeftModel.from_pretrained(base, folder).save_pretrained(new_folder)",
-            [f"{pickled[0]}: may be a pickle"],
+            [Problem(pickled[0], "may be a pickle")],
         )
     raise ArtifactError(
         f"{folder} holds no {missing[0]}. Give the folder that PEFT's save_pretrained wrote; of a Trainer's run, that "
         "is one of its checkpoint-N.",
-        [f"{name}: missing" for name in missing],
+        [Problem(name, "missing") for name in missing],
     )
 
 

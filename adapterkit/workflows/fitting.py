@@ -12,6 +12,7 @@ from adapterkit.base.outline import Outline, outline_of
 from adapterkit.errors import ArtifactError
 from adapterkit.manifest import WEIGHTS_FILE
 from adapterkit.names import TENSOR_PREFIX
+from adapterkit.problem import Problem
 from adapterkit.texts import counted, listed
 
 _SAVED_AGAIN = "save it again from the model that was trained, in plain PEFT: model.save_pretrained(new_folder)"
@@ -44,13 +45,13 @@ def require_sound(copy: Path, folder: Path) -> Measured:
     return measured
 
 
-def _way_out(problems: Sequence[str]) -> str:
-    if any("lora_embedding_" in line for line in problems):
+def _way_out(problems: Sequence[Problem]) -> str:
+    if any("lora_embedding_" in problem.what for problem in problems):
         return (
             "LoRA on an embedding is not taken, on linear layers alone: train it again without the embedding in "
             "target_modules."
         )
-    if any(".base_layer.weight " in line for line in problems):
+    if any(".base_layer.weight " in problem.what for problem in problems):
         # What `save_pretrained` does by itself where a target is the embedding or the output layer.
         return (
             "PEFT saved the base's own layer with it, because it is among target_modules. Save it again "
@@ -85,7 +86,7 @@ def require_fit(copy: Path, folder: Path, settings: LoraSettings, base_id: str, 
         "unexpected": [f"{name}: {_why_unexpected(name, outline)}" for name in sorted(held.keys() - claimed)],
         "another size": list(_sizes({name: held[name].shape for name in claimed & held.keys()}, outline)),
     }
-    problems = [f"{WEIGHTS_FILE}: {kind}: {what}" for kind, lines in found.items() for what in lines]
+    problems = [Problem(WEIGHTS_FILE, f"{kind}: {what}") for kind, lines in found.items() for what in lines]
     if problems:
         counts = f"{counted(len(found['missing']), 'tensor')} missing, {len(found['unexpected'])} unexpected, "
         raise ArtifactError(

@@ -15,6 +15,7 @@ from adapterkit.config.redaction import REDACTED, redact
 from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import ArtifactError, UsageError
 from adapterkit.manifest import TRAINING_CONFIG_FILE
+from adapterkit.problem import Problem
 from adapterkit.stores import read_file
 from adapterkit.texts import first_line_of
 
@@ -90,7 +91,7 @@ def _typed(artifact: Path, schema: type, plain: Any, what: str | None, kind: str
             return OmegaConf.to_object(whole)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             what = f"is not the config of a {kind} that this adapterkit knows: {first_line_of(error)}"
-    raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [f"{TRAINING_CONFIG_FILE}: {what}"])
+    raise ArtifactError(f"{artifact}: {TRAINING_CONFIG_FILE} {what}", [Problem(TRAINING_CONFIG_FILE, what)])
 
 
 def require_whole(config: TrainConfig, ref: str) -> None:

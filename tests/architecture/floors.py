@@ -10,7 +10,7 @@ from pathlib import Path
 
 # From the ground up. A room is a module or a package directly under adapterkit; order within a floor counts.
 FLOORS = {
-    "ground": ("texts", "errors", "digest", "names"),
+    "ground": ("texts", "problem", "errors", "digest", "names"),
     "facts": ("lineage", "manifest", "config", "presets", "ranks"),
     "things": ("stores", "base", "artifacts", "registry", "stack", "data"),
     "crafts": ("evaluation", "training", "merging", "learning", "fleet", "serving"),

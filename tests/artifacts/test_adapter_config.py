@@ -142,7 +142,7 @@ def test_an_alpha_that_is_not_finite_is_refused(text: str) -> None:
     ],
 )
 def test_tensors_must_be_those_of_the_config(tmp_path: Path, config: dict[str, Any], match: str) -> None:
-    assert re.search(match, "\n".join(measure(write_adapter(tmp_path, **config)).problems))
+    assert re.search(match, "\n".join(map(str, measure(write_adapter(tmp_path, **config)).problems)))
 
 
 def test_strange_tensors_are_refused(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_strange_tensors_are_refused(tmp_path: Path) -> None:
     tensors["base_model.model.lm_head.weight"] = tensors[f"{module}.lora_A.weight"]
     tensors[f"{module}.lora_B.weight"] = tensors[f"{module}.lora_B.weight"].astype("int32")
     del tensors[f"{module}.lora_A.weight"]
-    first, second, third = sorted(measure(write_adapter(tmp_path, tensors=tensors)).problems)
+    first, second, third = sorted(map(str, measure(write_adapter(tmp_path, tensors=tensors)).problems))
     assert "lm_head.weight is not a LoRA tensor" in first
     assert "is I32, not a float" in second
     assert "lacks ['lora_A.weight']" in third

@@ -27,7 +27,7 @@ def test_every_problem_is_listed(artifact_dir: Path) -> None:
     (artifact_dir / "README.md").write_bytes(b"x")
     with pytest.raises(ArtifactError, match=r"not intact: 2 problems") as caught:
         read_verified(artifact_dir)
-    assert [line.split(":")[0] for line in caught.value.problems] == ["README.md", WEIGHTS_FILE]
+    assert [problem.file for problem in caught.value.problems] == ["README.md", WEIGHTS_FILE]
 
 
 def test_weights_changed_after_the_verification_are_not_given(artifact_dir: Path) -> None:

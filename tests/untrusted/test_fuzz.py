@@ -57,7 +57,7 @@ def read_yaml(data: bytes, folder: Path) -> None:
         assert isinstance(plain, dict)
         assert repr(plain) == repr(loaded(data, yaml.CSafeLoader))
         return
-    raise ArtifactError("refused", [f"{TRAINING_CONFIG_FILE}: refused"])
+    raise ArtifactError.of(TRAINING_CONFIG_FILE, "refused")
 
 
 def loaded(data: bytes, loader: Any) -> Any:
@@ -86,7 +86,7 @@ def feed(file: str, data: bytes, folder: Path) -> bool:
     else:
         return True
     assert listed
-    assert all(line.startswith(f"{file}: ") for line in listed)
+    assert {problem.file for problem in listed} == {file}
     return False
 
 

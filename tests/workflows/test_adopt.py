@@ -145,7 +145,9 @@ def test_a_target_without_weights_in_one_layer_is_refused_and_named(imported, fo
     with pytest.raises(ArtifactError, match="2 tensors missing") as refused:
         imported()
     module = "base_model.model.model.layers.1.self_attn.v_proj"
-    assert refused.value.problems == tuple(f"{WEIGHTS}: missing: {module}.lora_{part}.weight" for part in "AB")
+    assert [str(problem) for problem in refused.value.problems] == [
+        f"{WEIGHTS}: missing: {module}.lora_{part}.weight" for part in "AB"
+    ]
     assert str(foreign) in str(refused.value)
     assert "save_pretrained" in str(refused.value)
 

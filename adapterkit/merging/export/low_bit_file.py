@@ -87,7 +87,7 @@ def load_low_bit(folder: Path) -> tuple[LoraSettings, dict[str, torch.Tensor]]:
     bits = next((each for each in BITS if (folder / low_bit_name(each)).is_file()), None)
     if bits is None:
         names = " or ".join(low_bit_name(each) for each in BITS)
-        raise _refusal(names, f"is missing in {folder}")
+        raise ArtifactError.of(names, f"is missing in {folder}")
     path = folder / low_bit_name(bits)
     sizes = _sizes(path, bits)
     stored = load_tensors(read_file(path, limit=_MAX_BYTES))
@@ -98,7 +98,7 @@ def load_low_bit(folder: Path) -> tuple[LoraSettings, dict[str, torch.Tensor]]:
         b = _part(stored, f"{prefix}.lora_B", bits, rank, outputs, path.name)
         tensors |= {f"{prefix}.lora_A.weight": a, f"{prefix}.lora_B.weight": b.T.contiguous()}
     if len(stored) != 4 * len(sizes):
-        raise _refusal(path.name, f"holds {len(stored)} tensors for {len(sizes)} layers, which have four each")
+        raise ArtifactError.of(path.name, f"holds {len(stored)} tensors for {len(sizes)} layers, which have four each")
     return settings, tensors
 
 
@@ -126,10 +126,10 @@ def _sizes(path: Path, bits: int) -> dict[str, tuple[int, int]]:
     told = read_header(path).metadata
     wanted = {"format": _FORMAT, "version": _VERSION, "bits": str(bits), "group": str(GROUP)}
     if wrong := [f"{key}={told.get(key)!r}" for key, value in wanted.items() if told.get(key) != value]:
-        raise _refusal(path.name, f"says {', '.join(wrong)[:200]}, which is not known here; update adapterkit")
+        raise ArtifactError.of(path.name, f"says {', '.join(wrong)[:200]}, which is not known here; update adapterkit")
     sizes = parse_json(told.get("sizes", "").encode("utf-8"), path.name)
     if not isinstance(sizes, dict) or not all(_is_size(size) for size in sizes.values()):
-        raise _refusal(path.name, "the sizes in its metadata are no pairs of whole numbers by layer")
+        raise ArtifactError.of(path.name, "the sizes in its metadata are no pairs of whole numbers by layer")
     return {layer: (size[0], size[1]) for layer, size in sizes.items()}
 
 
@@ -150,12 +150,8 @@ def _part(
         found = stored.get(f"{name}.{part}")
         if found is None or found.dtype != dtype or tuple(found.shape) != shape:
             is_ = "missing" if found is None else f"{found.dtype} {list(found.shape)}"
-            raise _refusal(file, f"{name}.{part} is {is_}, and must be {dtype} {list(shape)}")
+            raise ArtifactError.of(file, f"{name}.{part} is {is_}, and must be {dtype} {list(shape)}")
     decoded = decode(Coded(stored[f"{name}.values"], stored[f"{name}.scales"]), bits, features)
     if not bool(decoded.isfinite().all()):
-        raise _refusal(file, f"{name}.scales holds NaN or an infinity")
+        raise ArtifactError.of(file, f"{name}.scales holds NaN or an infinity")
     return decoded
-
-
-def _refusal(file: str, what: str) -> ArtifactError:
-    return ArtifactError(f"{file}: {what}", [f"{file}: {what}"])
