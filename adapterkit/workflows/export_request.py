@@ -81,8 +81,7 @@ class ExportRequest:
         }
         for option in [name for name, is_given in given.items() if is_given and name not in _TAKES[self.form]]:
             forms = " and ".join(form for form, takes in _TAKES.items() if option in takes)
-            said = "weights" if option == "base_weights" else option.replace("_", "-")
-            raise UsageError(f"--{said} means nothing for --to {self.form}; it belongs to {forms}.")
+            raise UsageError(f"--{option.replace('_', '-')} means nothing for --to {self.form}; it belongs to {forms}.")
         check_rank(self.rank)
         if self.base_id is not None and _HUB_ID.fullmatch(self.base_id) is None:
             raise UsageError(f"--base-id {self.base_id!r} is no id of a base on the hub: write ORGANIZATION/NAME.")
