@@ -145,16 +145,18 @@ def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tup
         HydraException: a word is no override, or there is no such recipe, group or key.
         UsageError: as `typed`; or there is no such folder of configs.
     """
-    own = _relative(config_dir.absolute()) if config_dir else None
-    arguments = [*words, *_search(own)]
-    config = typed(_composed(PRIMARY, arguments))
-    return config, asked_for(words, _files(arguments), config_dir=own, suffix=config.suffix)
+    config, own = compose_training(words, config_dir), _own(config_dir)
+    return config, asked_for(words, _files([*words, *_search(own)]), config_dir=own, suffix=config.suffix)
+
+
+def compose_training(words: Sequence[str], config_dir: Path | None = None) -> TrainConfig:
+    """The config alone, in half the time; inside `composing`. Arguments and errors as `compose_command`."""
+    return typed(_composed(PRIMARY, [*words, *_search(_own(config_dir))]))
 
 
 def compose_merge(words: Sequence[str], config_dir: Path | None = None) -> MergeConfig:
     """The config that a merge's command line means; inside `composing`. Arguments and errors as `compose_command`."""
-    own = _relative(config_dir.absolute()) if config_dir else None
-    return typed_merge(_composed(MERGE, [*words, *_search(own)]))
+    return typed_merge(_composed(MERGE, [*words, *_search(_own(config_dir))]))
 
 
 def _composed(primary: str, arguments: Sequence[str]) -> DictConfig:
@@ -217,6 +219,10 @@ def _search(config_dir: str | None) -> list[str]:
         # Hydra only warns, and then does not find what lies there.
         raise UsageError(f"There is no folder {config_dir}, where your own configs should lie: name another.")
     return [f"hydra.searchpath=[{in_quotes(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []
+
+
+def _own(config_dir: Path | None) -> str | None:
+    return _relative(config_dir.absolute()) if config_dir else None
 
 
 def _relative(folder: Path) -> str:

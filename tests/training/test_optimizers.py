@@ -55,11 +55,12 @@ def test_the_first_step_moves_b_by_its_own_rate(shared):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"loraplus_lr_ratio": 16.0}, {"loraplus_lr_ratio": 4.0, "use_dora": True}, {"optimizer": "adamw_8bit", "r": 64},
-        {"optimizer": "sgd"},
+        pytest.param({"loraplus_lr_ratio": 4.0, "use_dora": True}, id="loraplus-dora"),
+        pytest.param({"loraplus_lr_ratio": 16.0}, id="loraplus", marks=pytest.mark.long),
+        pytest.param({"optimizer": "adamw_8bit", "r": 64}, id="adamw_8bit", marks=pytest.mark.long),
+        pytest.param({"optimizer": "sgd"}, id="sgd", marks=pytest.mark.long),
     ],
-    ids=["loraplus", "loraplus-dora", "adamw_8bit", "sgd"],
-)  # fmt: skip
+)
 def test_resuming_gives_the_weights_of_an_uninterrupted_run(shared, changes):
     name = "_".join(map(str, changes)).replace(".", "_")
     config = shared.config(

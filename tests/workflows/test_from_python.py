@@ -64,6 +64,7 @@ def test_a_training_from_python_tells_what_the_command_tells_to_whoever_listens(
     assert "Published unified@2.0.0" in again.stderr or "Published unified@1.1.0" in again.stderr
 
 
+@pytest.mark.long
 def test_a_talk_lets_no_library_advise(project: Project) -> None:
     done = run(project, "import adapterkit; adapterkit.load('unified').generate('x', max_new_tokens=1)")
     assert done.returncode == 0, done.stderr

@@ -30,6 +30,7 @@ def rolled_back(once_rolled_back: Project, tmp_path: Path, monkeypatch: pytest.M
     return once_rolled_back.copied(tmp_path, monkeypatch)
 
 
+@pytest.mark.long
 def test_a_rebuild_after_a_rollback_of_the_parent_converges(rolled_back: Project) -> None:
     project = rolled_back
     moved_on = "parent: unified moved on: unified@1.1.0 -> unified@1.0.0"

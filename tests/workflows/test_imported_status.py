@@ -38,6 +38,7 @@ def test_an_import_stays_fresh_and_the_tree_says_what_it_stands_on(grown: Projec
     assert "child_bob@1.0.0 (on unified@1.0.0)  stale" in printed
 
 
+@pytest.mark.long
 def test_nothing_is_trained_for_the_sake_of_an_import(grown: Project) -> None:
     grown.set_steps(4)
     assert {"child_ann", "unified"} < {row["name"] for row in json.loads(grown.run("rebuild", "--dry-run", "--json"))}

@@ -22,6 +22,7 @@ def test_rebuild_trains_exactly_what_is_stale_parents_first(project: Project) ->
     assert project.registry.manifest("child_bob").adapter.rank == 2
 
 
+@pytest.mark.long
 def test_children_of_a_parent_that_comes_out_the_same_are_left_alone(project: Project) -> None:
     # The child's settings come from a copy of the family's, which stays; without validation no weights are the best.
     (project.folder / "mine/recipe/copy.yaml").write_text(FAMILY)
@@ -61,6 +62,7 @@ def test_rebuild_of_a_name_that_is_not_there(project: Project, capsys: pytest.Ca
     assert "Did you mean child_ann" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_another_chat_template_is_healed_by_a_rebuild(project: Project) -> None:
     template = project.own_base() / "chat_template.jinja"
     template.write_text(template.read_text() + "{# the same tokens #}")
