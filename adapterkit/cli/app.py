@@ -14,7 +14,10 @@ from typing import Any, cast
 import typer
 from typer.core import TyperGroup
 
-from adapterkit.cli import (
+from adapterkit.cli.completion.answer import COMPLETE_VARIABLE, answer
+from adapterkit.cli.output import print_json, printable
+from adapterkit.cli.terminal import write_lookalikes
+from adapterkit.cli.verbs import (
     checkup,
     estimating,
     exporting,
@@ -29,9 +32,6 @@ from adapterkit.cli import (
     talking,
     training,
 )
-from adapterkit.cli.output import print_json, printable
-from adapterkit.cli.shells import COMPLETE_VARIABLE, answer
-from adapterkit.cli.terminal import write_lookalikes
 from adapterkit.config.nobody_reads import (
     NOBODY_READS,
     NobodyReadsError,

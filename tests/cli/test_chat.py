@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapterkit.cli.chatting import Chat, talk
+from adapterkit.cli.views.chat import Chat, talk
 from tests.driving import left_with
 
 

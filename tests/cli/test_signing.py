@@ -9,7 +9,7 @@ import pytest
 from artifacts.keyring import Pair, key_pair
 from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 
-from adapterkit.cli.findings import print_findings
+from adapterkit.cli.views.verify import print_findings
 from adapterkit.registry import Registry, verify
 from tests.driving import Command
 

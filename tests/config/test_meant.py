@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapterkit.cli.composed import composed
+from adapterkit.cli.verbs.composed import composed
 from adapterkit.config.compose import compose_merge, composing
 from adapterkit.config.outcome import EXPECTED, message_of
 from adapterkit.errors import AdapterKitError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.cli import keeping
+from adapterkit.cli.verbs import keeping
 from adapterkit.errors import UsageError
 from adapterkit.registry import KEEP, Registry
 from adapterkit.registry.collect import bytes_of

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from adapterkit.cli.listing import listing, print_listing
-from adapterkit.cli.moves import history, print_history
 from adapterkit.cli.output import print_json
-from adapterkit.cli.standing import print_tree, standings
+from adapterkit.cli.views.listing import listing, print_listing
+from adapterkit.cli.views.moves import history, print_history
+from adapterkit.cli.views.status import print_tree, standings
 from adapterkit.errors import RegistryError
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import MANIFEST_FILE, WEIGHTS_FILE, DataRecord, RecipeRecord

@@ -11,7 +11,7 @@ from artifacts.samples import edit
 
 import adapterkit
 from adapterkit.artifacts import parse_adapter_config, read_verified, yaml_problem
-from adapterkit.cli.listing import listing
+from adapterkit.cli.views.listing import listing
 from adapterkit.digest import canonical_json, json_digest
 from adapterkit.errors import AdapterKitError, ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.lineage import LineageMember

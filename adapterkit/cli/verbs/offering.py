@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapterkit.cli import proposals
-from adapterkit.cli.options import Json
+from adapterkit.cli.completion import proposals
+from adapterkit.cli.verbs.options import Json
 
 if TYPE_CHECKING:
     from adapterkit.presets import AdapterPreset, TrainerPreset

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli import proposals
-from adapterkit.cli.options import Json, Keys, Ref, RegistryOption
+from adapterkit.cli.completion import proposals
+from adapterkit.cli.verbs.options import Json, Keys, Ref, RegistryOption
 
 
 def list_adapters(registry: RegistryOption = None, as_json: Json = False) -> None:
     """List every published adapter and version."""
-    from adapterkit.cli.listing import listing, print_listing
     from adapterkit.cli.output import print_json
+    from adapterkit.cli.views.listing import listing, print_listing
     from adapterkit.registry import Registry
 
     shelf = Registry(registry)
@@ -26,8 +26,8 @@ def list_adapters(registry: RegistryOption = None, as_json: Json = False) -> Non
 
 def show(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> None:
     """Show what one adapter says of itself."""
-    from adapterkit.cli.details import details, print_details
     from adapterkit.cli.output import print_json
+    from adapterkit.cli.views.show import details, print_details
     from adapterkit.registry import Registry
 
     shelf = Registry(registry)
@@ -51,8 +51,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check every byte and every statement of an adapter and of its ancestors; with --key their signatures too."""
-    from adapterkit.cli.findings import findings, print_findings
     from adapterkit.cli.output import print_json
+    from adapterkit.cli.views.verify import findings, print_findings
     from adapterkit.registry import verify as verify_target
 
     report = verify_target(target, registry=registry, keys=keys or ())
@@ -63,8 +63,8 @@ def verify(
 
 def lineage(ref: Ref, registry: RegistryOption = None, as_json: Json = False) -> None:
     """Show the chain an adapter stands on, from the base up."""
-    from adapterkit.cli.ancestry import chain, print_chain
     from adapterkit.cli.output import print_json
+    from adapterkit.cli.views.lineage import chain, print_chain
     from adapterkit.registry import Registry
 
     shelf = Registry(registry)
@@ -78,9 +78,9 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show the family as a tree: what is fresh, what is stale and why, what is broken (then the exit code is 1)."""
-    from adapterkit.cli.listing import print_empty
     from adapterkit.cli.output import print_json
-    from adapterkit.cli.standing import any_broken, print_tree, standings
+    from adapterkit.cli.views.listing import print_empty
+    from adapterkit.cli.views.status import any_broken, print_tree, standings
     from adapterkit.registry import Registry
     from adapterkit.workflows.present import MOST_READ, Present
     from adapterkit.workflows.status import status as status_of
@@ -103,9 +103,9 @@ def history(
     as_json: Json = False,
 ) -> None:
     """Show every version of an adapter with what changed in it, and every move of its aliases."""
-    from adapterkit.cli.moves import bare_name, print_history
-    from adapterkit.cli.moves import history as facts_of
     from adapterkit.cli.output import print_json
+    from adapterkit.cli.views.moves import bare_name, print_history
+    from adapterkit.cli.views.moves import history as facts_of
     from adapterkit.registry import Registry
 
     facts = facts_of(Registry(registry), bare_name(name))

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, RegistryOption
-from adapterkit.cli.proposals import quantizations, refs
+from adapterkit.cli.completion.proposals import quantizations, refs
+from adapterkit.cli.verbs.options import Json, RegistryOption
 
 
 def import_folder(

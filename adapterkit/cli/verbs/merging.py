@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapterkit.cli import proposals
-from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.completion import proposals
+from adapterkit.cli.verbs.options import Json, RegistryOption
 
 if TYPE_CHECKING:
     from adapterkit.merging.compatibility import Compatibility

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Json, Ref, RegistryOption
+from adapterkit.cli.verbs.options import Json, Ref, RegistryOption
 
 if TYPE_CHECKING:
     from adapterkit.artifacts import Artifact, Signature

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import ConfigDir, Json, RegistryOption, TrainingWords
+from adapterkit.cli.completion.proposals import one_of
 from adapterkit.cli.output import print_json
-from adapterkit.cli.proposals import one_of
+from adapterkit.cli.verbs.options import ConfigDir, Json, RegistryOption, TrainingWords
 
 if TYPE_CHECKING:
     from adapterkit.config.schema import TrainConfig
@@ -38,7 +38,7 @@ def inspect(
 ) -> None:
     """Show one row as the model sees it: what is learnt in colour, and where there is none in brackets."""
     config = _composed(words or [], config_dir, registry)
-    from adapterkit.cli.row_view import plain_row, print_row
+    from adapterkit.cli.views.row import plain_row, print_row
     from adapterkit.workflows.inspecting import inspect_row
 
     found = inspect_row(config, split, row)
@@ -51,7 +51,7 @@ def stats(
 ) -> None:
     """Count rows, tokens, learnt tokens and lengths (exit code 1: a training would refuse rows as too long)."""
     config = _composed(words or [], config_dir, registry)
-    from adapterkit.cli.numbers import print_statistics
+    from adapterkit.cli.views.statistics import print_statistics
     from adapterkit.workflows.inspecting import data_statistics
 
     source, found = data_statistics(config)
@@ -67,8 +67,8 @@ def _composed(words: Sequence[str], config_dir: Path | None, registry: Path | No
     from adapterkit.base.quiet import quiet_libraries
 
     quiet_libraries()
-    from adapterkit.cli.composed import composed
-    from adapterkit.cli.retraining import log_to_stderr
+    from adapterkit.cli.verbs.composed import composed
+    from adapterkit.cli.views.rebuild import log_to_stderr
     from adapterkit.config.compose import composing
 
     log_to_stderr()

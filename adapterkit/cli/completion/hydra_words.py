@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from adapterkit.cli.corpus_names import CORPORA, corpus_names
-from adapterkit.cli.held import held_refs
+from adapterkit.cli.completion.corpus_names import CORPORA, corpus_names
+from adapterkit.cli.completion.held import held_refs
 from adapterkit.config.choices import NEAR_DUPLICATES, ON_BAD_ROW, ON_LONG_ROW, OPTIMIZERS, STARTS, STORED
 from adapterkit.config.doors import RECIPES, default_choices, groups_of, keys_of
 from adapterkit.config.groups import plain_file, preset_file

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli import proposals
-from adapterkit.cli.options import Apply, Json, Ref, RegistryOption
+from adapterkit.cli.completion import proposals
+from adapterkit.cli.verbs.options import Apply, Json, Ref, RegistryOption
 from adapterkit.texts import in_registry
 
 # As `registry.KEEP`, which `--help` does not wait for.
@@ -23,7 +23,7 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Point an alias at a version, once that verifies with all its ancestors."""
-    from adapterkit.cli.moves import print_moved
+    from adapterkit.cli.views.moves import print_moved
     from adapterkit.registry import Registry
 
     print_moved(Registry(registry).promote(ref, to), as_json)
@@ -41,7 +41,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Point an alias back at the version before. No version is touched; the next one published is latest again."""
-    from adapterkit.cli.moves import print_moved, which_alias
+    from adapterkit.cli.views.moves import print_moved, which_alias
     from adapterkit.registry import Registry
 
     shelf = Registry(registry)
@@ -58,7 +58,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Remove one version, such as a bad update that was rolled back; not what an alias means or something stands on."""
-    from adapterkit.cli.collecting import print_removed
+    from adapterkit.cli.views.removal import print_removed
     from adapterkit.registry import Registry
 
     shelf = Registry(registry)
@@ -74,7 +74,7 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Say what nothing needs - no alias, no rollback, no child - and with --apply remove it."""
-    from adapterkit.cli.collecting import print_collected
+    from adapterkit.cli.views.removal import print_collected
     from adapterkit.registry import Registry
 
     shelf = Registry(registry)

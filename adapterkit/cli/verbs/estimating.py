@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.cli.options import ConfigDir, Json, RegistryOption, TrainingWords
 from adapterkit.cli.output import print_json, print_pairs, printable
+from adapterkit.cli.verbs.options import ConfigDir, Json, RegistryOption, TrainingWords
 
 if TYPE_CHECKING:
     from adapterkit.training.estimate import Estimate
@@ -23,8 +23,8 @@ def estimate(
 
     # What follows brings PEFT and bitsandbytes, which are told to be quiet.
     quiet_libraries()
-    from adapterkit.cli.composed import composed
-    from adapterkit.cli.retraining import log_to_stderr
+    from adapterkit.cli.verbs.composed import composed
+    from adapterkit.cli.views.rebuild import log_to_stderr
     from adapterkit.config.compose import compose_recipe, composing
     from adapterkit.workflows.estimating import estimate as foresee
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, Rank, Ref, RegistryOption
-from adapterkit.cli.proposals import one_of
-from adapterkit.cli.stacking import BlendOption, Weights
+from adapterkit.cli.completion.proposals import one_of
+from adapterkit.cli.verbs.options import Json, Rank, Ref, RegistryOption
+from adapterkit.cli.verbs.stacking import BlendOption, Weights
 
 Form = Annotated[
     str,
@@ -55,7 +55,7 @@ def export(
 ) -> None:
     """Write an adapter and its parents as a whole model, or for llama.cpp, vLLM or the hub, into a new folder."""
     from adapterkit.base.quiet import quiet_libraries
-    from adapterkit.cli.export_view import print_export
+    from adapterkit.cli.views.export import print_export
     from adapterkit.registry import Registry
 
     quiet_libraries()

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli import proposals
-from adapterkit.cli.options import Device, Json, Ref, RegistryOption, TrainingWords
+from adapterkit.cli.completion import proposals
+from adapterkit.cli.verbs.options import Device, Json, Ref, RegistryOption, TrainingWords
 from adapterkit.errors import UsageError
 
 
@@ -33,7 +33,7 @@ def rebuild(
 ) -> None:
     """Train again exactly what is stale, parents first, each as its own command would ask for it now."""
     from adapterkit.base.quiet import quiet_libraries
-    from adapterkit.cli.retraining import log_to_stderr, print_plan, print_rebuilt
+    from adapterkit.cli.views.rebuild import log_to_stderr, print_plan, print_rebuilt
     from adapterkit.config.outcome import INTERRUPTED
     from adapterkit.registry import Registry
     from adapterkit.workflows.planning import planned
@@ -68,7 +68,7 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Train an adapter again from what it records, in a fresh process, and compare every bit (exit code 1: unequal)."""
-    from adapterkit.cli.retraining import log_to_stderr, print_reproduction
+    from adapterkit.cli.views.rebuild import log_to_stderr, print_reproduction
     from adapterkit.registry import Registry
     from adapterkit.workflows.reproduce import reproduce as train_again
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli import proposals
+from adapterkit.cli.completion import proposals
 
 Ref = Annotated[
     str, typer.Argument(metavar="REF", help="name, name@version or name@alias.", autocompletion=proposals.refs)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Json, RegistryOption
+from adapterkit.cli.verbs.options import Json, RegistryOption
 
 
 def doctor(

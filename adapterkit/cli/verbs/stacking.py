@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from adapterkit.cli.options import Device, Held, Json, Rank, Ref, RegistryOption
-from adapterkit.cli.proposals import one_of
+from adapterkit.cli.completion.proposals import one_of
+from adapterkit.cli.verbs.options import Device, Held, Json, Rank, Ref, RegistryOption
 
 BlendOption = Annotated[
     str | None,
@@ -35,7 +35,7 @@ def flatten(
 ) -> None:
     """Make ONE plain LoRA of an adapter and its parents, which any PEFT loads alone, and publish it."""
     from adapterkit.base.quiet import quiet_libraries
-    from adapterkit.cli.stack_view import print_flat
+    from adapterkit.cli.views.flatten import print_flat
     from adapterkit.registry import Registry
 
     quiet_libraries()
@@ -60,7 +60,7 @@ def parity(
 ) -> None:
     """Prove that an adapter without its change is its parent, and say how far it departs (exit code 1: not proven)."""
     from adapterkit.base.quiet import quiet_libraries
-    from adapterkit.cli.stack_view import print_parity
+    from adapterkit.cli.views.flatten import print_parity
 
     quiet_libraries()
     from adapterkit.evaluation.parity import NEW_TOKENS, PROMPTS

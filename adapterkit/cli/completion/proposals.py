@@ -13,21 +13,21 @@ import typer
 
 def refs(ctx: typer.Context, incomplete: str) -> list[str]:
     """Refs of the registry: names first; of a single one its versions and aliases, too."""
-    from adapterkit.cli.held import held_refs
+    from adapterkit.cli.completion.held import held_refs
 
     return held_refs(_registry(ctx), incomplete)
 
 
 def names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of published adapters."""
-    from adapterkit.cli.held import held_names
+    from adapterkit.cli.completion.held import held_names
 
     return held_names(_registry(ctx), incomplete)
 
 
 def aliases(ctx: typer.Context, incomplete: str) -> list[str]:
     """Aliases that an adapter of the registry has; `production` need not be there yet."""
-    from adapterkit.cli.held import held_aliases
+    from adapterkit.cli.completion.held import held_aliases
 
     return _begun(incomplete, sorted({"production", *held_aliases(_registry(ctx), incomplete)}))
 
@@ -69,7 +69,7 @@ devices = one_of("auto", "cpu", "cuda")
 
 
 def _words(door: str, ctx: typer.Context, incomplete: str) -> list[str]:
-    from adapterkit.cli.hydra_words import Line
+    from adapterkit.cli.completion.hydra_words import Line
 
     return list(
         Line(door, ctx.params.get("words") or (), _registry(ctx), ctx.params.get("config_dir")).goes_on(incomplete)

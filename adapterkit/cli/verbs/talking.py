@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapterkit.cli.options import Device, Held, Json, Keys, Ref, RegistryOption
+from adapterkit.cli.verbs.options import Device, Held, Json, Keys, Ref, RegistryOption
 from adapterkit.errors import UsageError
 
 
@@ -27,8 +27,8 @@ def chat(
     as_json: Json = False,
 ) -> None:
     """Talk to an adapter on its whole stack. /reset forgets the conversation, /exit or Ctrl-D leaves."""
-    from adapterkit.cli.chatting import Chat, talk
     from adapterkit.cli.output import print_json, printable
+    from adapterkit.cli.views.chat import Chat, talk
 
     if as_json and message is None:
         raise UsageError("--json prints one answer: give the question with --message TEXT.")

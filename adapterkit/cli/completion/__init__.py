@@ -1,0 +1,1 @@
+"""What a shell that completes a command is answered."""
