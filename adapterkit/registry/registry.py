@@ -53,6 +53,10 @@ class Registry(Shelf):
     def promote(self, ref: AdapterRef | str, alias: str = PRODUCTION) -> Moved:
         """Point an alias at a version, once that verifies with all its ancestors.
 
+        Args:
+            ref: the version, or an alias that means it.
+            alias: which alias; it need not be there yet.
+
         Raises:
             UsageError: the ref or the alias is none.
             RefNotFoundError: the registry does not hold the version.
@@ -89,6 +93,10 @@ class Registry(Shelf):
     def collect(self, planned: Collection, *, keep: int = KEEP) -> Collection:
         """Remove what was planned, as far as nothing needs it still; returns what is gone.
 
+        Args:
+            planned: from `plan_collection`.
+            keep: how many versions of each adapter stay without any further reason.
+
         Raises:
             RegistryError: what something needs cannot be read, or the disk refuses.
         """
@@ -111,6 +119,10 @@ class Registry(Shelf):
 
     def find_run_key(self, name: str, run_key: str) -> Artifact | None:
         """The newest intact artifact of an adapter that was made under a run key; damaged ones are passed over.
+
+        Args:
+            name: the adapter.
+            run_key: sha256 in hex, over all that a training hangs on.
 
         Raises:
             RegistryError: the folder cannot be listed.
