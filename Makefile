@@ -47,7 +47,7 @@ test-long: $(TEST)
 	@found=$$($(PY) -m pytest -m long --collect-only -q 2>&1) && code=0 || code=$$?; \
 	if [ $$code -eq 5 ]; then echo "No test is marked long: nothing was run."; \
 	elif [ $$code -ne 0 ]; then printf '%s\n' "$$found"; exit $$code; \
-	else set -x; $(PYTEST) -m long --dist load; fi
+	else set -x; $(PYTEST) -m long --dist worksteal; fi
 
 lint: $(DEV)
 	$(PY) -m ruff check .
