@@ -12,7 +12,10 @@ import pytest
 from adapterkit.digest import sha256_file
 from adapterkit.registry import Registry
 
-SMALL = ["data.max_train_rows=8", "data.validation=null", "data.test=null", "trainer.batch_size=4", "device=cpu"]
+SMALL = [
+    "data.max_train_rows=8", "data.validation=null", "data.test=null", "trainer.batch_size=4", "trainer.max_steps=2",
+    "device=cpu",
+]  # fmt: skip
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -41,8 +44,8 @@ def test_one_seed_gives_the_same_bytes_in_two_processes_and_the_command_asks_the
 
 @pytest.mark.long
 def test_a_published_adapter_is_reproduced_bit_for_bit_in_a_fresh_process(tmp_path: Path) -> None:
-    run(tmp_path, "-m", "adapterkit.train", "+recipe=unified", *SMALL, "trainer.max_steps=2")
+    run(tmp_path, "-m", "adapterkit.train", "+recipe=unified", *SMALL)
     assert "unified@1.0.0  fresh" in run(tmp_path, "-m", "adapterkit", "status")
-    assert "is up to date" in run(tmp_path, "-m", "adapterkit.train", "+recipe=unified", *SMALL, "trainer.max_steps=2")
+    assert "is up to date" in run(tmp_path, "-m", "adapterkit.train", "+recipe=unified", *SMALL)
     said = run(tmp_path, "-m", "adapterkit", "reproduce", "unified")
     assert "unified@1.0.0 is reproduced: all 420 tensors are bit-identical" in said

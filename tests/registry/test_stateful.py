@@ -34,7 +34,7 @@ NAMES = ("child", "persona", "unified")
 SHAPES = ((1, 8), (1, 16))
 # In as many parts as can run at the same time.
 SEQUENCES, PARTS, STEPS = 1000, 4, 25
-# What is shorter does not count; about one in ten is.
+# What is shorter does not count; up to a quarter is.
 AT_LEAST = 20
 
 any_number = st.integers(0, 999)
@@ -291,7 +291,7 @@ def test_a_few_sequences(raws: list[Raw], home: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_many_sequences(raws: list[Raw], home: Path, part: int) -> None:
-    sequences = SEQUENCES // PARTS
-    done = run(raws, home, sequences + sequences // 5)
-    assert done["sequences"] - done["short"] >= sequences
+    done: Counter[str] = Counter()
+    while (missing := SEQUENCES // PARTS - done["sequences"] + done["short"]) > 0:
+        done += run(raws, home, missing)
     assert min(done[f"crashes of {what}"] for what in ("publish", PROMOTE, ROLLBACK, "collect")) > 100 // PARTS
