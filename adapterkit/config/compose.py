@@ -145,13 +145,10 @@ def compose_command(words: Sequence[str], config_dir: Path | None = None) -> tup
         HydraException: a word is no override, or there is no such recipe, group or key.
         UsageError: as `typed`; or there is no such folder of configs.
     """
-    config, own = compose_training(words, config_dir), _own(config_dir)
-    return config, asked_for(words, _files([*words, *_search(own)]), config_dir=own, suffix=config.suffix)
-
-
-def compose_training(words: Sequence[str], config_dir: Path | None = None) -> TrainConfig:
-    """The config alone, in half the time; inside `composing`. Arguments and errors as `compose_command`."""
-    return typed(_composed(PRIMARY, [*words, *_search(_own(config_dir))]))
+    own = _own(config_dir)
+    arguments = [*words, *_search(own)]
+    config = typed(_composed(PRIMARY, arguments))
+    return config, asked_for(words, _files(arguments), config_dir=own, suffix=config.suffix)
 
 
 def compose_merge(words: Sequence[str], config_dir: Path | None = None) -> MergeConfig:

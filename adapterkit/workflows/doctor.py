@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from adapterkit.base.cache import cache_root
-from adapterkit.config.compose import compose_merge, compose_training, composing
+from adapterkit.config.compose import compose_command, compose_merge, composing
 from adapterkit.config.locate import config_root
 from adapterkit.config.merge_schema import MergeConfig
 from adapterkit.config.outcome import EXPECTED, message_of
@@ -159,9 +159,9 @@ def _combinations() -> Iterator[tuple[str, str, str]]:
 
 def _configs(config_dir: Path | None) -> Iterator[tuple[str, str, str]]:
     with composing():
-        yield "no recipe", *_composes(partial(compose_training, []))
+        yield "no recipe", *_composes(partial(_training, []))
         for name in _named("recipe", config_dir):
-            yield f"recipe {name}", *_composes(partial(compose_training, [f"+recipe={name}"], config_dir))
+            yield f"recipe {name}", *_composes(partial(_training, [f"+recipe={name}"], config_dir))
         for name in _named("merge", config_dir):
             yield f"merge {name}", *_composes(partial(compose_merge, [f"+merge={name}"], config_dir))
 
@@ -170,6 +170,10 @@ def _named(kind: str, config_dir: Path | None) -> list[str]:
     """The recipes of a kind, the user's own among them."""
     folders = [config_root() / "recipes", *([config_dir] if config_dir else [])]
     return sorted({file.stem for folder in folders for file in (folder / kind).glob("*.yaml")})
+
+
+def _training(words: Sequence[str], config_dir: Path | None = None) -> TrainConfig:
+    return compose_command(words, config_dir)[0]
 
 
 def _composes(compose: Callable[[], TrainConfig | MergeConfig]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 
 import pytest
@@ -57,6 +58,8 @@ def test_an_error_in_a_layer_ends_all_of_them(threads):
         done.append(number)
         if number == 3:
             raise UsageError("no such layer")
+        if number > 3:
+            time.sleep(0.001)  # else they may all be done before whoever waits for the fourth is woken
         return number
 
     with pytest.raises(UsageError, match="no such layer"), closing(each_layer(layer, range(10_000))) as layers:
