@@ -7,6 +7,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
+from adapterkit.base.quiet import quiet_libraries
+from adapterkit.config.checks import check_values
 from adapterkit.config.compose import asked_of_job, compose_recipe, typed
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import nothing_said, run_door, told_in_sweeps
@@ -18,14 +20,12 @@ from adapterkit.ranks import agreed, on_every_rank
 
 @hydra.main(version_base="1.3", config_path=str(config_root() / "conf"), config_name="train")
 def _job(config: DictConfig) -> None:
-    from adapterkit.base.quiet import quiet_libraries
-
-    quiet_libraries()
-    from adapterkit.workflows.train import train
-
     with without_idle_folder(), told_in_sweeps():
         redact_saved()
-        wanted = agreed(typed(config))
+        check_values(wanted := agreed(typed(config)))  # before the libraries, which take seconds to import
+        quiet_libraries()
+        from adapterkit.workflows.train import train
+
         train(wanted, asked=asked_of_job(wanted), compose_parent=compose_recipe)
 
 

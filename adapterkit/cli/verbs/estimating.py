@@ -19,18 +19,19 @@ def estimate(
     as_json: Json = False,
 ) -> None:
     """Say what a training would come to, with the words one writes behind `train`; no weight is loaded."""
-    from adapterkit.base.quiet import quiet_libraries
-
-    # What follows brings PEFT and bitsandbytes, which are told to be quiet.
-    quiet_libraries()
     from adapterkit.cli.verbs.composed import composed
     from adapterkit.cli.views.rebuild import log_to_stderr
     from adapterkit.config.compose import compose_recipe, composing
-    from adapterkit.workflows.estimating import estimate as foresee
 
-    log_to_stderr()
     with composing():
         config, asked = composed(words or [], config_dir, registry)
+        from adapterkit.base.quiet import quiet_libraries
+
+        # What follows brings PEFT and bitsandbytes, which are told to be quiet.
+        quiet_libraries()
+        from adapterkit.workflows.estimating import estimate as foresee
+
+        log_to_stderr()
         found = foresee(config, asked=asked, compose_parent=compose_recipe)
     if as_json:
         print_json([_plain(each) for each in found])
