@@ -6,6 +6,7 @@ Every message says what is wrong, the likely cause, and the fix. Facts that a pr
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -253,7 +254,8 @@ class RefNotFoundError(RegistryError):
         self.ref, self.nearest = ref, tuple(nearest)
         meant = f" Did you mean {', '.join(nearest)}?" if nearest else ""
         see = in_registry("adapterkit list", registry)
-        super().__init__(why or f"No adapter '{ref}' in the registry {registry}.{meant} See: {see}")
+        where = f"{registry}" if os.path.isdir(registry) else f"{registry} (there is no such folder)"
+        super().__init__(why or f"No adapter '{ref}' in the registry {where}.{meant} See: {see}")
 
 
 class VersionTakenError(RegistryError):

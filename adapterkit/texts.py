@@ -24,6 +24,13 @@ def in_registry(command: str, registry: str | os.PathLike[str]) -> str:
     return f"{command} --registry {shlex.quote(os.fspath(registry))}"
 
 
+def trained_in(registry: str | os.PathLike[str], command: str | None) -> str | None:
+    """The same of a command that trains, which takes the registry as a key; null stays null."""
+    if command is None or os.path.abspath(registry) == os.path.abspath(default_registry()):
+        return command
+    return f"{command} {shlex.quote(f'registry={os.fspath(registry)}')}"
+
+
 def excerpt(value: Any, limit: int = 80) -> str:
     """A value as a message shows it: on one line, and cut where a file from somewhere wants to fill the screen."""
     text = repr(value[: limit + 1] if isinstance(value, str) else value)

@@ -24,6 +24,8 @@ from adapterkit.names import nearest
 from adapterkit.texts import excerpt
 
 DATASETS = "datasets:"
+# So many personas are told by name.
+_FEW = 8
 
 
 def read_files(config: DataConfig, persona: str | None, shape: Shape) -> Splits:
@@ -166,7 +168,8 @@ def _only(
 def _check_persona(persona: str, parts: Sequence[FileRows]) -> None:
     known = {name for part in parts for name in part.where.names[1:]}
     if known and persona not in known:
-        raise UnknownNameError("persona", persona, nearest(persona, sorted(known)), hint=f"The rows name {len(known)}.")
+        told = f"The rows name {len(known)}" + (f": {', '.join(sorted(known))}." if len(known) <= _FEW else ".")
+        raise UnknownNameError("persona", persona, nearest(persona, sorted(known)), hint=told)
 
 
 def _of(persona: str, rows: Sequence[Conversation]) -> Sequence[Conversation]:

@@ -42,7 +42,9 @@ def read_style_pack(config: DataConfig, persona: str | None) -> Splits:
     pack = read_pack(folder)
     style = config.style if config.style is not None else pack.name
     if style not in pack.tags:
-        hint = f"The pack has {', '.join(pack.tags)}: data.style=NAME."
+        hint = (
+            f"The pack has {', '.join(pack.tags)}: say which with data.style=NAME; unsaid, the recipe's own is taken."
+        )
         raise UnknownNameError("style", style, nearest(style, pack.tags), hint=hint)
     prompt = PROMPT if config.prompt is None else config.prompt
     rows = _rows_by_split(pack, [piece for file in pack.files for piece in read_pieces(file, prompt)])

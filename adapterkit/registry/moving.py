@@ -77,7 +77,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
     if moves and moves[0].number > 1:
         why = f"is {stack[0]}, and what it was before cannot be read any more"
     else:
-        why = f"is {stack[-1]}, and of what it was before nothing is left"
+        why = f"is {stack[-1]}, where it began as far as anything is left of that"
     raise UsageError(
         f"{name}@{alias} {why}: there is nothing to go back to. Choose a version with --to VERSION; see: "
         f"{in_registry(f'adapterkit history {name}', registry.path)}"

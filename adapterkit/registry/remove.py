@@ -69,23 +69,27 @@ def _looked_at(registry: Shelf, target: AdapterRef) -> Removed:
         UsageError, NeededError, RegistryError: as `remove`.
     """
     registry.exact(target)
-    if len(registry.versions(target.name)) == 1:
+    built, alone = list(_built_on(registry, target)), len(registry.versions(target.name)) == 1
+    if alone and not built:
         raise UsageError(
             f"{target} is the only version of '{target.name}'. To be rid of the adapter, remove its folder: "
             f"{registry.path / target.name}"
         )
-    if needs := list(_needing(registry, target)):
+    if needs := [*(() if alone else _meant_by(registry, target)), *built]:
         raise NeededError(str(target), needs, f"{target} is needed, and stays.{listed(needs)}")
     return Removed(target, bytes_of([folder_of(registry, target)]))
 
 
-def _needing(registry: Shelf, target: AdapterRef) -> Iterator[str]:
+def _meant_by(registry: Shelf, target: AdapterRef) -> Iterator[str]:
     folder, versions = registry.path / target.name, registry.versions(target.name)
     for alias in sorted({LATEST, *alias_names(folder)}):
         moves = alias_moves(folder, alias)
         if pointed_at(alias, moves[-1] if moves else None, versions) == target.selector:
             back = f"adapterkit rollback {target.name if alias == LATEST else f'{target.name}@{alias}'}"
             yield f"{target.name}@{alias} means it. To point that elsewhere: {in_registry(back, registry.path)}"
+
+
+def _built_on(registry: Shelf, target: AdapterRef) -> Iterator[str]:
     for ref, manifest in manifests_of(registry, besides=target).items():
         if target in needs_of(manifest):
             first = in_registry(f"adapterkit remove {ref}", registry.path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -138,15 +137,14 @@ def _chosen(folder: Path, ref: AdapterRef, versions: list[Version]) -> tuple[Ver
 
 
 def _not_found(registry: Path, ref: AdapterRef, versions: list[Version]) -> RefNotFoundError:
-    where = str(registry) if os.path.isdir(registry) else f"{registry} (there is no such folder)"
     if isinstance(ref.selector, str) and (astray := _pointer(registry / ref.name, ref.selector, versions).problem):
-        return RefNotFoundError(str(ref), where, newest_refs(ref.name, versions), why=astray)
+        return RefNotFoundError(str(ref), registry, newest_refs(ref.name, versions), why=astray)
     if versions:
-        return RefNotFoundError(str(ref), where, _refs_meant(registry, ref, versions))
+        return RefNotFoundError(str(ref), registry, _refs_meant(registry, ref, versions))
     close = nearest(ref.name, list_names(registry))
     # The version or alias was said of a name that is not there, and may be right.
     meant = [f"{name}@{ref.selector}" if str(ref.selector) in _selectors(registry, name) else name for name in close]
-    return RefNotFoundError(str(ref), where, meant)
+    return RefNotFoundError(str(ref), registry, meant)
 
 
 def _refs_meant(registry: Path, ref: AdapterRef, versions: Sequence[Version]) -> list[str]:

@@ -16,7 +16,7 @@ from adapterkit.artifacts import (
     parse_json,
 )
 from adapterkit.artifacts.read import refuse_hollow
-from adapterkit.errors import AdapterKitError, RegistryError
+from adapterkit.errors import AdapterKitError, ArtifactError, RegistryError
 from adapterkit.lineage import Lineage, LineageMember
 from adapterkit.manifest import MANIFEST_FILE, Manifest
 from adapterkit.names import AdapterRef, Version, check_name
@@ -113,7 +113,10 @@ class Shelf:
         except AdapterKitError:
             refuse_hollow(found.path)
             raise
-        manifest = Manifest.from_json(parse_json(data, MANIFEST_FILE))
+        try:
+            manifest = Manifest.from_json(parse_json(data, MANIFEST_FILE))
+        except ArtifactError as error:
+            raise ArtifactError(f"{error}, in {found.path}", error.problems) from error
         if manifest.ref != found.ref:
             raise RegistryError(f"{found.path}: {misplaced(manifest, found.ref)}")
         return manifest

@@ -14,7 +14,7 @@ from adapterkit.names import AdapterRef
 from adapterkit.problem import Problem
 from adapterkit.registry.ancestry import unlike_the_bound
 from adapterkit.registry.resolving import Resolved, resolve
-from adapterkit.texts import listed
+from adapterkit.texts import in_registry, listed
 
 
 def verify_one(found: Resolved, keys: Sequence[PublicKey] = ()) -> VerificationReport:
@@ -46,11 +46,22 @@ def verified_lineage(registry: Path, found: Resolved, keys: Sequence[PublicKey] 
     lineage = itself.manifest.lineage
     reports, members = list[VerificationReport](), list[Artifact]()
     for parent in lineage.parents:
-        reports.append(verify_one(resolve(registry, parent.ref), keys))
+        reports.append(verify_one(_parent_of(itself, parent, registry), keys))
         members.append(from_report(reports[-1]))
     if problems := unlike_the_bound(lineage, lineage.parents, reports):
         raise ArtifactError(f"The lineage of {itself.ref} does not hold.{listed(problems)}", problems)
     return [*members, itself]
+
+
+def _parent_of(itself: Artifact, parent: LineageMember, registry: Path) -> Resolved:
+    try:
+        return resolve(registry, parent.ref)
+    except RefNotFoundError as missing:
+        why = (
+            f"{itself.ref} stands on {parent.ref}, which the registry {registry} does not hold: bring it back, or see "
+            f"how it is made again: {in_registry('adapterkit rebuild --dry-run', registry)}"
+        )
+        raise RefNotFoundError(missing.ref, registry, missing.nearest, why=why) from missing
 
 
 def misplaced(manifest: Manifest, ref: AdapterRef) -> str:

@@ -145,7 +145,7 @@ def _draft(
         metrics=found.summary,
         environment=environment_of(),
         description=_description(refs, blend),
-        intended_use=top.intended_use,
+        intended_use=f"{top.intended_use} Its parents are part of this one." if top.intended_use else "",
         tags=tuple(dict.fromkeys(("flattened", *top.tags))),
         merged_from=tuple(each.manifest.lineage.members[-1] for each in members),
         merge=MergeRecord(METHOD, blend.weights, options, found.errors),

@@ -13,6 +13,7 @@ from adapterkit.errors import UsageError
 from adapterkit.manifest import IMPORTED, MergeRecord
 from adapterkit.merging.methods import METHODS
 from adapterkit.registry import Entry
+from adapterkit.texts import trained_in
 from adapterkit.workflows.present import asked_of
 from adapterkit.workflows.recorded import recorded_config, recorded_merge, require_whole
 
@@ -58,7 +59,7 @@ def way_out(entry: Entry) -> str:
         return f"it was made by {entry.glance.merge.method}: bring its files back, or make it again as it was made"
     if entry.recipe is None:
         return "no training is recorded: bring its files back, or make it again as it was made"
-    command = entry.recipe.command_line
+    command = trained_in(Path(entry.path).parents[1], entry.recipe.command_line)
     return f"train it again: {command}" if command else "train it again as it was, from Python: no command is recorded"
 
 

@@ -49,6 +49,8 @@ def test_loaded_alone_it_is_the_stack(kin, tmp_path, ref, blend, weights):
         each.blend(blend, weights)
     model = AutoModelForCausalLM.from_pretrained(done.path).eval()
     assert model.dtype == torch.float32
+    modes = {path.name: path.stat().st_mode & 0o777 for path in done.path.iterdir()}
+    assert len(set(modes.values())) == 1, modes
     ours, truth = logits(stack.model), logits(exact.model)
     assert (logits(model) - ours).abs().max() <= 3 * (ours.double() - truth).abs().max() + 1e-5
     assert (logits(model) - logits(kin.base().model)).abs().max() > 0.1

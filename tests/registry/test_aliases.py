@@ -227,11 +227,13 @@ def test_what_was_rolled_back_does_not_come_back_when_the_good_version_is_collec
 def test_a_rollback_past_the_last_does_not_tell_that_it_never_moved(publish: Publish, registry: Registry) -> None:
     publish(seed=0), publish(seed=1), publish(seed=2)
     registry.rollback("unified", to=Version(1, 0, 0))
-    with pytest.raises(UsageError, match=r"is 1\.0\.0, and of what it was before nothing is left") as rolled_back:
+    with pytest.raises(
+        UsageError, match=r"is 1\.0\.0, where it began as far as anything is left of that"
+    ) as rolled_back:
         registry.rollback("unified")
     assert "all along" not in str(rolled_back.value)
     registry.promote("unified@1.2.0", "latest")
     for version in ("1.0.0", "1.1.0"):
         shutil.rmtree(registry.path / "unified" / version)
-    with pytest.raises(UsageError, match=r"is 1\.2\.0, and of what it was before nothing is left"):
+    with pytest.raises(UsageError, match=r"is 1\.2\.0, where it began as far as anything is left of that"):
         registry.rollback("unified")

@@ -46,6 +46,16 @@ def test_what_an_alias_means_stays(publish: Publish, registry: Registry) -> None
     assert versions(registry) == ["1.0.0", "1.2.0"]
 
 
+def test_the_only_version_of_a_parent_is_said_to_be_needed_and_not_to_be_removed_by_hand(
+    publish: Publish, registry: Registry
+) -> None:
+    publish("child", seed=5, on=publish(seed=0))
+    with pytest.raises(NeededError) as caught:
+        registry.remove("unified@1.0.0")
+    first = f"To remove that first: adapterkit remove child@1.0.0 --registry {registry.path}"
+    assert caught.value.needs == (f"child@1.0.0 was built on it. {first}",)
+
+
 def test_what_something_was_built_on_stays(publish: Publish, registry: Registry) -> None:
     first = publish(seed=0)
     child = publish("child", seed=5, on=first)

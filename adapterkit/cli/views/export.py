@@ -29,6 +29,10 @@ def print_export(exported: Exported, as_json: bool) -> None:
         pairs.append(("  left out by --rank", _worst(losses.by_rank)))
     if losses.in_storage:
         pairs.append(("  lost in storage", _worst(losses.in_storage)))
+    if record.options.get("weights") == "original" and record.distance is None:
+        pairs.append(
+            ("  not measured", "adapters trained on quantized weights answer otherwise on the original ones: --measure")
+        )
     if record.facts.get("untied"):
         pairs.append(("  output layer", "has weights of its own now, since an adapter changes it"))
     print_pairs([*pairs, *_distance(record.distance), ("  how to load it", str(exported.path / "README.md"))])

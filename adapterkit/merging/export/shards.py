@@ -65,6 +65,8 @@ class ShardWriter:
         path = self._folder / _part(len(self._files))
         with explained(f"Writing {path}"):
             save_file(self._held, path, metadata={"format": "pt"})
+            # safetensors writes for its own user alone; who may read the folder may read what is in it.
+            path.chmod(self._folder.stat().st_mode & 0o666)
             sync_file(path)
         self._files.append(list(self._held))
         self._held, self._bytes = {}, 0

@@ -63,4 +63,5 @@ class Estimate:
         yield "artifact", f"{self.size.artifact / MB:.1f} MB{limit}"
         yield "memory at its peak", f"{self.memory.peak / MB / 1000:.2f} GB"
         yield "steps", f"{self.steps}, {self.tokens:,} tokens"
-        yield "time", f"about {duration(self.seconds)}, a first guess; after ten steps comes a better one"
+        better = "; after ten steps comes a better one" if self.steps > 10 else ""
+        yield "time", f"about {duration(self.seconds)}, a first guess{better}"
