@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ def excerpt(value: Any, limit: int = 80) -> str:
 def counted(number: int, noun: str) -> str:
     """So many of something, as a message says it: `1 version`, `10,000 versions`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def number_and_names(names: Collection[str], few: int = 8) -> str:
+    """How many names, and which where they are few: `2: anna, ben`, or `24`."""
+    return f"{len(names)}: {', '.join(sorted(names))}" if len(names) <= few else str(len(names))
 
 
 def duration(seconds: float) -> str:

@@ -21,11 +21,9 @@ from adapterkit.data.tables import dataset_lines
 from adapterkit.digest import sha256_file
 from adapterkit.errors import DataError, UnknownNameError, UsageError
 from adapterkit.names import nearest
-from adapterkit.texts import excerpt
+from adapterkit.texts import excerpt, number_and_names
 
 DATASETS = "datasets:"
-# So many personas are told by name.
-_FEW = 8
 
 
 def read_files(config: DataConfig, persona: str | None, shape: Shape) -> Splits:
@@ -168,7 +166,7 @@ def _only(
 def _check_persona(persona: str, parts: Sequence[FileRows]) -> None:
     known = {name for part in parts for name in part.where.names[1:]}
     if known and persona not in known:
-        told = f"The rows name {len(known)}" + (f": {', '.join(sorted(known))}." if len(known) <= _FEW else ".")
+        told = f"The rows name {number_and_names(known)}."
         raise UnknownNameError("persona", persona, nearest(persona, sorted(known)), hint=told)
 
 

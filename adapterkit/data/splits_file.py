@@ -17,7 +17,7 @@ from adapterkit.data.sources import check_file
 from adapterkit.data.splits import SPLITS
 from adapterkit.errors import DataError, UnknownNameError
 from adapterkit.names import nearest
-from adapterkit.texts import excerpt
+from adapterkit.texts import excerpt, number_and_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +51,9 @@ class SplitsFile:
 
         if persona is not None and persona not in self.personas:
             close = nearest(persona, sorted(self.personas))
-            raise UnknownNameError("persona", persona, close, hint=f"{self.path} names {len(self.personas)}.")
+            raise UnknownNameError(
+                "persona", persona, close, hint=f"{self.path} names {number_and_names(self.personas)}."
+            )
         places = self._places(rows)
         self._check_apart(places)
         wanted = sorted({place for (whose, of), found in places.items() for place in found

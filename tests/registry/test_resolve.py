@@ -12,7 +12,7 @@ from adapterkit.artifacts import VerificationReport, verify_directory
 from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry, verify
-from adapterkit.texts import in_registry
+from adapterkit.texts import in_registry, trained_in
 from registry.conftest import Publish
 
 
@@ -72,6 +72,9 @@ def test_a_proposed_command_names_the_registry_unless_it_is_meant_anyway(
     for same in ("adapters", Path("adapters"), tmp_path / "adapters", "./adapters/"):
         assert in_registry("adapterkit list", same) == "adapterkit list"
     assert in_registry("adapterkit list", "other one") == "adapterkit list --registry 'other one'"
+    assert trained_in("adapters", "adapterkit train seed=1") == "adapterkit train seed=1"
+    assert trained_in("other one", "adapterkit train seed=1") == "adapterkit train seed=1 'registry=other one'"
+    assert trained_in("other one", None) is None
     monkeypatch.setenv("ADAPTERKIT_REGISTRY", str(tmp_path / "mine"))
     assert in_registry("adapterkit list", tmp_path / "mine") == "adapterkit list"
     assert in_registry("adapterkit list", "adapters") == "adapterkit list --registry adapters"
