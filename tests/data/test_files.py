@@ -169,7 +169,7 @@ def test_a_splits_file_gives_each_persona_its_rows(tmp_path: Path) -> None:
     assert answers(everybody.test) == ["all of 5", "all of 7"]
     config = DataConfig(reader="completion", train="x", splits=str(tmp_path / "splits.json"))
     assert list_personas(config) == ("anna", "ben")
-    with pytest.raises(UnknownNameError, match=r"Unknown persona 'ana'\. Did you mean anna\? .* name 2: anna, ben\."):
+    with pytest.raises(UnknownNameError, match=r"Unknown persona 'ana'\. Did you mean anna\? .* names 2: anna, ben\."):
         of("ana")
 
 
