@@ -77,9 +77,8 @@ def signature_problem(directory: Path, digest: str, key: PublicKey) -> str | Non
     Raises:
         MissingExtraError: as `check_signatures`.
     """
-    limit = ED25519_BYTES if key.format == "ed25519" else MAX_OPENSSF_BYTES
     try:
-        signature = read_file(directory / SIGNATURE_FILES[key.format], limit=limit)
+        signature = read_file(directory / SIGNATURE_FILES[key.format], limit=MAX_OPENSSF_BYTES)
         return made_problem(directory, digest, key, signature)
     except ArtifactError as error:
         return str(error)

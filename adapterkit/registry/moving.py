@@ -8,7 +8,6 @@ from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, Us
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, last_number, move_alias, settle_alias
 from adapterkit.registry.pointing import goes_back_to, standing
-from adapterkit.registry.resolving import newest_refs
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
 from adapterkit.texts import in_registry, listed
@@ -73,7 +72,7 @@ def _before(registry: Shelf, name: str, alias: str) -> Version:
     stack = standing(alias, moves, versions)
     if not stack:
         registry.exact(AdapterRef(name, alias))  # says why
-        raise RefNotFoundError(f"{name}@{alias}", registry.path, newest_refs(name, versions))
+        raise RefNotFoundError(f"{name}@{alias}", registry.path)
     if moves and moves[0].number > 1:
         why = f"is {stack[0]}, and what it was before cannot be read any more"
     else:

@@ -111,11 +111,11 @@ def _tell(place: str, asked: Set[str], names: Sequence[str], modules: Iterable[s
         _log.info("%s stands in %d of %s alone", place, len(here), counted(len(everywhere), "layer"))
 
 
-def _layer_of(name: str) -> str | None:
-    """`model.layers.3` for whatever stands in it."""
+def _layer_of(name: str) -> tuple[str, ...] | None:
+    """`("model", "layers", "3")` for whatever stands in it."""
     parts = name.split(".")
     at = next((place for place, part in enumerate(parts) if part.isdecimal()), None)
-    return None if at is None else ".".join(parts[: at + 1])
+    return None if at is None else tuple(parts[: at + 1])
 
 
 def _shortest(names: Sequence[str], modules: Iterable[str], meant: Set[str]) -> list[str]:

@@ -49,6 +49,12 @@ def test_loaded_alone_it_is_the_stack(kin, tmp_path, ref, blend, weights):
         each.blend(blend, weights)
     model = AutoModelForCausalLM.from_pretrained(done.path).eval()
     assert model.dtype == torch.float32
+    with safe_open(done.path / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+    for member in done.record.members:
+        data = member.manifest.data
+        row = f"| `{member.ref}` | {data.rows:,} | {data.tokens:,} | `{data.digest[:12]}` |"
+        assert row in (done.path / "README.md").read_text()
     modes = {path.name: path.stat().st_mode & 0o777 for path in done.path.iterdir()}
     assert len(set(modes.values())) == 1, modes
     ours, truth = logits(stack.model), logits(exact.model)

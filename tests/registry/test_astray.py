@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -203,3 +204,10 @@ def test_an_alias_whose_only_version_is_gone_is_told_by_every_verb(
         told = capsys.readouterr().err
         assert "child@production was moved to 1.0.0, which is gone" in told
         assert "No adapter" not in told
+
+
+def test_a_move_that_is_neither_forward_nor_back_is_quoted(moved: Registry) -> None:
+    file = move_file(moved, "production", 3)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "action": "sideways"}))
+    with pytest.raises(RegistryError, match="'sideways' is no action"):
+        moved.resolve("unified@production")

@@ -46,6 +46,9 @@ def test_a_ref_is_pinned(publish: Publish, registry: Registry) -> None:
         ("unifid", ("unified",)),
         ("unified@2.0.0", ("unified@1.0.0",)),
         ("unified@production", ("unified@1.0.0",)),
+        ("unifid@latest", ("unified@latest",)),
+        ("unifid@1.0.0", ("unified@1.0.0",)),
+        ("unifid@2.0.0", ("unified",)),
         ("zzz", ()),
     ],
 )

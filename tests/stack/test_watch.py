@@ -9,6 +9,7 @@ from peft import LoraConfig
 from adapterkit.base.fingerprint import fingerprint
 from adapterkit.errors import FrozenChangedError, StackError, TrainableSetError
 from adapterkit.stack.adapter_stack import AdapterStack
+from adapterkit.stack.blend import Blend
 from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.stack.layers import lora_layers
 from adapterkit.stack.watch import Watch
@@ -253,3 +254,17 @@ def test_a_guard_tells_of_a_frozen_member_and_of_its_place(stack):
     first(stack)._active_adapter = ["1_child"]
     with pytest.raises(StackError, match="runs the adapters 1_child"):
         guard.before_write()
+
+
+def test_a_guard_that_watches_nothing_yet_demands_the_trainable_set(stack):
+    guard = FreezeGuard(stack, fingerprint(stack.model))
+    guard.require_in_place()
+    first(stack).base_layer.weight.requires_grad_(True)
+    with pytest.raises(TrainableSetError):
+        FreezeGuard(stack, guard.before).require_in_place()
+
+
+def test_a_stack_that_was_taken_off_blends_nothing(stack):
+    stack.detach()
+    assert stack.blended == Blend.plain(0)
+    assert stack.members == []

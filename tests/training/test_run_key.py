@@ -145,6 +145,11 @@ def test_every_whole_number_is_one_number(value: int) -> None:
     assert settings_digest(config(lora_alpha=value)) == settings_digest(config(lora_alpha=float(value)))
 
 
+def test_what_decides_no_row_is_no_part_of_the_digest_of_rows() -> None:
+    for change in ({"max_length": 77}, {"on_long_row": "drop"}, {"voice": "another"}, {"install": "pip install x"}):
+        assert data_settings_digest(config(**change)) == data_settings_digest(config()), change
+
+
 def test_row_limits_too() -> None:
     assert data_settings_digest(config(max_train_rows=8)) == data_settings_digest(config(max_train_rows=8.0))
     assert data_settings_digest(config(max_train_rows=None)) != data_settings_digest(config(max_train_rows=1))

@@ -216,6 +216,16 @@ def test_what_a_manifest_names_as_its_data_is_not_waited_for(project: Project, o
     assert project.standings()["unified@1.0.0"] == ["fresh"]
 
 
+def test_what_cannot_be_looked_at_is_the_fault_of_one_and_says_why(project: Project) -> None:
+    with project.edited("child_ann@1.0.0") as plain:
+        plain["recipe"]["config_dir"] = "x" * 5000
+        plain["recipe"]["sources"] = dict.fromkeys(plain["recipe"]["sources"], "0" * 64)
+    told = project.standings()
+    assert "cannot be compared: " in told["child_ann@1.0.0"][0]
+    assert "too long" in told["child_ann@1.0.0"][0]
+    assert told["child_bob@1.0.0"] == ["fresh"]
+
+
 def test_every_adapter_is_in_the_tree_once(project: Project) -> None:
     printed = project.run("status")
     assert [line for line in printed.splitlines() if "─" in line] == [
