@@ -21,9 +21,6 @@ from adapterkit.base.parallel import usable_cores
 _PIECE = 1 << 22  # elements
 _SMALL = 1 << 16  # bytes
 
-# What a tensor of several pieces is called: the widest of them.
-_WIDTH = {"bfloat16": 0, "float16": 1, "float32": 2}
-
 
 class TensorHasher:
     """Records of named tensors: `dtype [shape] sha256`, and `strides (...)` after the shape of what is not contiguous.
@@ -88,7 +85,8 @@ class TensorHasher:
 
     def _joined(self, name: str, form: str, count: int) -> str:
         found = [self._found[name, index] for index in range(count)]
-        widest = max((label for label, _ in found), key=lambda label: _WIDTH.get(label, 0))
+        # Of several pieces the widest gives the name: bfloat16, float16, float32, as in the alphabet.
+        widest = max(label for label, _ in found)
         tree = hashlib.sha256(b"".join(label.encode() + digest for label, digest in found))
         return f"{widest} {form} {found[0][1].hex() if count == 1 else tree.hexdigest()}"
 
