@@ -157,7 +157,11 @@ class Model:
         """Whether an alias means a version, or another one was built on it."""
         aliases = {LATEST, *self.aliases(ref.name)}
         meant = any(self.points_at(ref.name, alias) == ref.selector for alias in aliases)
-        return meant or any(ref == parent for record in self.records.values() for parent, _ in record.parents)
+        return meant or self.is_built_on(ref)
+
+    def is_built_on(self, ref: AdapterRef) -> bool:
+        """Whether another version has it among its parents."""
+        return any(ref == parent for record in self.records.values() for parent, _ in record.parents)
 
     def remove(self, refs: Iterable[AdapterRef]) -> None:
         """Versions are gone; what the aliases went through is not forgotten."""
