@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_the_wrong_half_is_refused(tmp_path: Path) -> None:
         b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
         b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGj\n-----END ENCRYPTED PRIVATE KEY-----\n",
     ],
-    ids=lambda data: str(data[:30]),
+    ids=lambda data: quote(data[:30]),
 )
 def test_garbage_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "key.pem").write_bytes(data)

@@ -35,7 +35,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "checkpoint": ("training/checkpoint", "training/best", "training/run_key"),
     "merging": ("merging/",),
 }  # fmt: skip
-# Of a worker in which pytest came to no result; mutmut calls that a timeout.
+# Of a worker that found none of its tests, or not all of them; mutmut calls that a timeout, and a timeout a death.
 _BROKEN = 255
 _DIED = {"killed", "timeout", "segfault", "suspicious"}
 _COUNTED = _DIED | {"survived", "no tests"}
@@ -92,7 +92,7 @@ def results() -> dict[str, dict[str, int | None]]:
 def scores() -> Iterator[Score]:
     """Of every room, in order."""
     for room, became in results().items():
-        told = {name: status_by_exit_code[code] for name, code in became.items()}
+        told = {name: status_by_exit_code[code] for name, code in became.items() if code != _BROKEN}
         known = {name: status for name, status in told.items() if status in _COUNTED}
         survived = tuple(sorted(name for name, status in known.items() if status not in _DIED))
         yield Score(room, len(became), len(known) - len(survived), survived)
@@ -107,9 +107,9 @@ def run(drawn: int, seed: int) -> int:
         names = sorted(became)
         chosen += random.Random(f"{seed} {room}").sample(names, min(drawn, len(names)))
     code = _mutmut("run.log", *chosen)
-    # pytest itself failed. Most often that is the mutant's doing, of a module that conftest imports, but not always.
-    broken = [name for became in results().values() for name, code in became.items() if code == _BROKEN]
-    return _mutmut("again.log", *broken) if broken else code
+    if broken := [name for became in results().values() for name, code in became.items() if code == _BROKEN]:
+        print(f"Not counted, since pytest did not come to run their tests: {', '.join(broken)}")
+    return code or int(bool(broken))
 
 
 def _mutmut(log_name: str, *names: str) -> int:
