@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from adapterkit.registry.shelf import Shelf
 from adapterkit.registry.versioning import FIRST, replaced_parts
 
 PUBLISHED, DAMAGED = "published", "damaged"
+GONE = "a version that is gone"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Event:
         what: `published`, `promote`, `rollback`, or `damaged` for a move that cannot be read.
         version: the version that was published, or that an alias points at from then on; null where nobody knows.
         alias: the alias that moved; null for a publishing.
-        note: for a publishing, what changed since the version before it; what is wrong with what cannot be read.
+        note: for a publishing, what changed since the version before it; for a move, whether the version is gone since;
+            what is wrong with what cannot be read.
         test_loss: of a publishing, in nats a token on rows never trained on; null where none was measured.
     """
 
@@ -51,7 +53,7 @@ def history_of(registry: Shelf, name: str) -> list[Event]:
         timed.append(("", Event("", DAMAGED, None, LATEST, str(error))))
         aliases = []
     for alias in aliases:
-        timed += _timed(_moves(folder, alias))
+        timed += _timed(_moves(folder, alias, registry.versions(name)))
     # Sorting is stable: what happened within one second stays in the order of versions, then of moves.
     return [event for _, event in sorted(timed, key=lambda pair: pair[0])]
 
@@ -87,11 +89,11 @@ def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
         weights[manifest.weights_digest] = version
 
 
-def _moves(folder: Path, alias: str) -> Iterator[Event]:
+def _moves(folder: Path, alias: str, there: Collection[Version]) -> Iterator[Event]:
     try:
         for move in alias_records(folder, alias):
             if isinstance(move, AliasMove):
-                yield Event(move.at, move.action, move.version, alias, "")
+                yield Event(move.at, move.action, move.version, alias, "" if move.version in there else GONE)
             else:
                 yield Event("", DAMAGED, None, alias, move.problem)
     except RegistryError as error:
@@ -108,7 +110,7 @@ def _opening(version: Version, position: int) -> str:
 def _note(before: Manifest, now: Manifest, weights: Mapping[str, Version]) -> str:
     changed = replaced_parts(before, now.lineage.base, now.lineage.parents, now.adapter)
     if now.started_from is not None:
-        return f"trained on from {weights.get(now.started_from, 'a version that is gone')}"
+        return f"trained on from {weights.get(now.started_from, GONE)}"
     if now.data.digest != before.data.digest:
         changed.append("data")
     if now.recipe is not None and before.recipe is not None and now.recipe.settings != before.recipe.settings:

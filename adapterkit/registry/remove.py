@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from adapterkit.errors import NeededError, UsageError
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST, alias_moves, alias_names
 from adapterkit.registry.collect import bytes_of, folder_of, manifests_of, needs_of, take_away
-from adapterkit.registry.pointing import pointed_at
+from adapterkit.registry.pointing import goes_back_to, pointed_at
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import remove_stale_staging, taking_from
 from adapterkit.texts import in_registry, listed
@@ -22,10 +22,12 @@ class Removed:
     Attributes:
         ref: exact.
         bytes: how much goes free; of a file with a further name that stays, nothing does.
+        led_back: each alias that a rollback would have pointed at it, with where one leads without it; null: nowhere.
     """
 
     ref: AdapterRef
     bytes: int
+    led_back: Mapping[str, Version | None] = field(default_factory=dict)
 
 
 def remove(registry: Shelf, ref: AdapterRef | str, *, apply: bool) -> Removed:
@@ -77,7 +79,7 @@ def _looked_at(registry: Shelf, target: AdapterRef) -> Removed:
         )
     if needs := [*(() if alone else _meant_by(registry, target)), *built]:
         raise NeededError(str(target), needs, f"{target} is needed, and stays.{listed(needs)}")
-    return Removed(target, bytes_of([folder_of(registry, target)]))
+    return Removed(target, bytes_of([folder_of(registry, target)]), dict(_led_back(registry, target)))
 
 
 def _meant_by(registry: Shelf, target: AdapterRef) -> Iterator[str]:
@@ -87,6 +89,15 @@ def _meant_by(registry: Shelf, target: AdapterRef) -> Iterator[str]:
         if pointed_at(alias, moves[-1] if moves else None, versions) == target.selector:
             back = f"adapterkit rollback {target.name if alias == LATEST else f'{target.name}@{alias}'}"
             yield f"{target.name}@{alias} means it. To point that elsewhere: {in_registry(back, registry.path)}"
+
+
+def _led_back(registry: Shelf, target: AdapterRef) -> Iterator[tuple[str, Version | None]]:
+    folder, versions = registry.path / target.name, registry.versions(target.name)
+    left = [version for version in versions if version != target.selector]
+    for alias in sorted({LATEST, *alias_names(folder)}):
+        moves = alias_moves(folder, alias)
+        if goes_back_to(alias, moves, versions) == target.selector:
+            yield alias, goes_back_to(alias, moves, left)
 
 
 def _built_on(registry: Shelf, target: AdapterRef) -> Iterator[str]:

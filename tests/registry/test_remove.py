@@ -6,8 +6,9 @@ import pytest
 
 from adapterkit.errors import NeededError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE
-from adapterkit.names import AdapterRef, Version
-from adapterkit.registry import Registry
+from adapterkit.names import AdapterRef
+from adapterkit.names import Version as V
+from adapterkit.registry import Registry, history_of
 from tests.registry.conftest import Publish
 from tests.registry.tables import plain, run
 
@@ -23,9 +24,12 @@ def test_a_bad_update_is_rolled_back_and_removed(publish: Publish, registry: Reg
     assert versions(registry) == ["1.0.0", "1.1.0"]
     assert registry.remove("unified@1.1.0") == told
     assert told.bytes > 1000
+    assert told.led_back == {}
     assert versions(registry) == ["1.0.0"]
     assert sorted(path.name for path in (registry.path / "unified").iterdir()) == ["1.0.0", "aliases"]
     assert str(registry.exact("unified")) == "unified@1.0.0"
+    (moved,) = [event for event in history_of(registry, "unified") if event.alias]
+    assert moved.note == ""
     # Nobody knows any more what 1.1.0 was, so that what follows it may be anything else.
     assert str(publish(seed=2).ref) == "unified@2.0.0"
 
@@ -42,8 +46,12 @@ def test_what_an_alias_means_stays(publish: Publish, registry: Registry) -> None
     with pytest.raises(NeededError, match=r"adapterkit rollback unified --registry \S+$"):
         registry.remove("unified@1.2.0")
     assert versions(registry) == ["1.0.0", "1.1.0", "1.2.0"]
-    registry.remove("unified@1.1.0")
+    registry.promote("unified@1.1.0", "canary")
+    registry.promote("unified@1.2.0", "canary")
+    assert registry.remove("unified@1.1.0").led_back == {"canary": V(1, 0, 0), "latest": V(1, 0, 0)}
     assert versions(registry) == ["1.0.0", "1.2.0"]
+    notes = [event.note for event in history_of(registry, "unified") if event.alias == "canary"]
+    assert notes == ["", "a version that is gone", ""]
 
 
 def test_the_only_version_of_a_parent_is_said_to_be_needed_and_not_to_be_removed_by_hand(
@@ -96,16 +104,21 @@ def test_a_damaged_version_goes_and_a_damaged_neighbour_keeps_all(publish: Publi
     (weights.parent / "metadata.json").write_text("{")
     with pytest.raises(RegistryError, match="nothing is removed"):
         registry.remove("unified@1.0.0")
-    registry.remove(AdapterRef("unified", Version(1, 1, 0)))
+    registry.remove(AdapterRef("unified", V(1, 1, 0)))
     assert versions(registry) == ["1.0.0", "1.2.0"]
 
 
 def test_the_command_tells_what_it_would_do_and_what_to_type(publish: Publish, registry: Registry) -> None:
     publish(seed=0), publish(seed=1), publish(seed=2)
     told = run(registry, "remove", "unified@1.1.0")
-    assert told.startswith("would remove unified@1.1.0, ")
+    assert told.startswith(
+        "A rollback of unified@latest leads to 1.1.0; without that it leads to 1.0.0.\nwould remove unified@1.1.0, "
+    )
     assert told.endswith(f"To do it: adapterkit remove unified@1.1.0 --apply --registry {registry.path}\n")
     found = plain(registry, "remove", "unified@1.1.0", "--apply")
-    assert (found["applied"], found["ref"]) == (True, "unified@1.1.0")
+    assert (found["applied"], found["ref"], found["led_back"]) == (True, "unified@1.1.0", {"latest": "1.0.0"})
     assert versions(registry) == ["1.0.0", "1.2.0"]
-    assert run(registry, "remove", "unified@1.0.0", "--apply").startswith("removed unified@1.0.0; ")
+    assert run(registry, "remove", "unified@1.0.0", "--apply").splitlines()[0] == (
+        "A rollback of unified@latest led to 1.0.0; now there is nothing to go back to."
+    )
+    assert versions(registry) == ["1.2.0"]

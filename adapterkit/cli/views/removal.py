@@ -35,8 +35,14 @@ def print_collected(found: Collection, place: Path, command: str | None, as_json
 def print_removed(found: Removed, command: str | None, as_json: bool) -> None:
     """Print what would be removed, with the command that does it; or what was, where there is no command."""
     if as_json:
-        print_json({"applied": command is None, "ref": str(found.ref), "bytes": found.bytes})
-    elif command:
+        led_back = {alias: str(version) if version else None for alias, version in found.led_back.items()}
+        print_json({"applied": command is None, "ref": str(found.ref), "bytes": found.bytes, "led_back": led_back})
+        return
+    leads, without = ("leads", "without that") if command else ("led", "now")
+    for alias, version in found.led_back.items():
+        then = f"it leads to {version}" if version else "there is nothing to go back to"
+        print(f"A rollback of {found.ref.name}@{alias} {leads} to {found.ref.selector}; {without} {then}.")
+    if command:
         print(f"would remove {found.ref}, {_size(found)}. To do it: {command}")
     else:
         print(f"removed {found.ref}; {_size(found)} went free")
