@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from adapterkit.artifacts import Artifact, load_call, peft_lines
 from adapterkit.evaluation.paired import PairedChange
-from adapterkit.manifest import BaseRecord
+from adapterkit.manifest import BaseRecord, Manifest
 from adapterkit.names import TENSOR_PREFIX, AdapterRef
 from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
@@ -120,6 +120,25 @@ def updated(artifact: Artifact, origin: Artifact, update: PairedChange | None) -
             "%s is worse than %s, which it went on from: the test loss rose from %.3f to %.3f nats a token. "
             "To go back: %s",
             artifact.ref, origin.ref, update.before, update.after, in_registry(back, artifact.path.parents[1]),
+        )  # fmt: skip
+
+
+def superseded(artifact: Published, before: Manifest | None) -> None:
+    """Warn of a training that is worse than what the bare name meant until now, on the same rows.
+
+    Args:
+        artifact: what the bare name means now.
+        before: what it meant; null for nothing, or nothing that can be read.
+    """
+    now = artifact.manifest
+    if not artifact.new or before is None or before.data.digest != now.data.digest:
+        return
+    was, loss = before.metrics.get("test_loss"), now.metrics.get("test_loss")
+    if was is not None and loss is not None and loss > was and not before.base.identity.differs_from(now.base.identity):
+        back = in_registry(f"adapterkit rollback {now.ref.name}", artifact.path.parents[1])
+        _log.warning(
+            "A bare %s means %s now, and meant %s, which is better on the same test rows: %.3f nats a token there, and "
+            "%.3f now. To go back: %s", now.ref.name, now.ref, before.ref, was, loss, back,
         )  # fmt: skip
 
 

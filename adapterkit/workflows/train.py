@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from adapterkit.config.schema import ALL_LINEAR, AdapterConfig, TrainConfig
 from adapterkit.errors import AdapterKitError
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.lineage import BaseIdentity
-from adapterkit.manifest import BaseRecord
+from adapterkit.manifest import BaseRecord, Manifest
 from adapterkit.names import check_name
 from adapterkit.ranks import here
 from adapterkit.registry.publish import Published
@@ -115,6 +116,7 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
         trained = Trained(plan, record, run, result, test, parity)
     finally:
         let_go(stack)
+    meant = _meant(plan.registry, name)
     artifact = _publish(trained)
     run.copy_artifact(artifact)
     if here().leads:
@@ -124,6 +126,8 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
     say.harmed(artifact, test.change)
     if plan.origin is not None:
         say.updated(artifact, plan.origin, test.update)
+    else:
+        say.superseded(artifact, meant)
     return TrainOutcome(artifact, True, test.change, test.update)
 
 
@@ -134,6 +138,13 @@ def _publish(trained: Trained) -> Published:
     except AdapterKitError:
         _log.error("Not published. What was trained is kept in %s", trained.run.adapter)
         raise
+
+
+def _meant(registry: Registry, name: str) -> Manifest | None:
+    """Of the version that a bare name means; null where there is none, or it cannot be read."""
+    with suppress(AdapterKitError):
+        return registry.manifest(name)
+    return None
 
 
 def let_go(stack: AdapterStack) -> None:

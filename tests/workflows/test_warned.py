@@ -9,7 +9,7 @@ import pytest
 from adapterkit.evaluation.paired import PairedChange
 from adapterkit.workflows import say
 from adapterkit.workflows.train import train
-from tests.workflows.tiny import Workshop
+from tests.workflows.tiny import Workshop, write_chats
 
 
 @pytest.fixture(scope="module")
@@ -50,4 +50,24 @@ def test_a_rank_that_no_layer_can_use_is_told(shop, caplog, rank, told):
     assert [line for line in caplog.messages if "can use" in line] == told * [
         "adapter.r=33 is more than 4 of the 4 layers can use: a change of model.layers.0.self_attn.k_proj has rank 32 "
         "at most, and the rest costs memory and time. adapter.r=32 is enough for it"
+    ]
+
+
+def test_a_training_that_is_worse_than_what_its_name_meant_is_told(shop, caplog):
+    said, other = [], str(write_chats(shop.folder / "other.jsonl", ("old house", "red nation")))
+    for changes in ({"max_steps": 2}, {"max_steps": 1}, {"max_steps": 3}, {"max_steps": 1, "train": other}):
+        train(shop.config("again", **changes))
+        said.append([line for line in caplog.messages if "To go back" in line])
+        caplog.clear()
+    loss = [shop.registry.manifest(f"again@1.{minor}.0").metrics["test_loss"] for minor in range(4)]
+    assert loss[1] > loss[0] > loss[2]
+    assert said == [
+        [],
+        [
+            "A bare again means again@1.1.0 now, and meant again@1.0.0, which is better on the same test rows: "
+            f"{loss[0]:.3f} nats a token there, and {loss[1]:.3f} now. To go back: adapterkit rollback again "
+            f"--registry {shop.registry.path}"
+        ],
+        [],
+        [],  # Of other data, so of other rows for all anybody knows.
     ]
