@@ -19,6 +19,8 @@ _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 LAST_NUMBER = 999_999_999
 # ASCII: elsewhere `\d` is any script's digits, and a version would have more than one spelling.
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
+# The folder of a version in a registry; wherever that is.
+_FOLDER = re.compile(rf"(?:.*/)?({_NAME.pattern})/({_VERSION.pattern})/?", re.ASCII)
 # Windows opens a device under these names, whatever ending follows; a registry may be copied there.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
@@ -69,6 +71,8 @@ class AdapterRef:
         Raises:
             UsageError: the name, version or alias breaks the grammar.
         """
+        if place := _FOLDER.fullmatch(text):
+            raise UsageError(f"{excerpt(text)} is a folder, and a ref is asked for: {place[1]}@{place[2]}")
         name, at, selector = text.partition("@")
         check_name(name)
         if not at:

@@ -27,7 +27,7 @@ sys.argv = ["adapterkit", *{arguments}]
 try:
     main()
 except SystemExit as leaving:
-    assert not leaving.code, leaving.code
+    assert (leaving.code or 0) == {code}, leaving.code
 """
 
 
@@ -68,7 +68,12 @@ def test_every_public_name_is_listed_and_leads_somewhere(tmp_path: Path) -> None
 )
 def test_verbs_that_look_import_nothing_heavy(tmp_path: Path, words: str, needed: set[str]) -> None:
     Registry(tmp_path / "adapters").publish(draft_of(write_adapter(tmp_path / "raw")))
-    assert heavy_after(VERB.format(arguments=words.split()), tmp_path) == needed
+    assert heavy_after(VERB.format(arguments=words.split(), code=0), tmp_path) == needed
+
+
+@pytest.mark.parametrize("words", ["chat nope", "flatten nope", "export nope --to gguf --out out", "parity nope"])
+def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: Path, words: str) -> None:
+    assert heavy_after(VERB.format(arguments=words.split(), code=1), tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_a_shell_that_completes_waits_for_nothing_heavy(tmp_path: Path, line: st
     Registry(tmp_path / "adapters").publish(draft_of(write_adapter(tmp_path / "raw")))
     words = ["adapterkit", *line.split()]
     asked = {"_ADAPTERKIT_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
-    assert heavy_after(f"import os\nos.environ.update({asked})\n{VERB.format(arguments=[])}", tmp_path) == needed
+    assert heavy_after(f"import os\nos.environ.update({asked})\n{VERB.format(arguments=[], code=0)}", tmp_path) == needed
 
 
 def test_a_heavy_import_is_seen(tmp_path: Path) -> None:

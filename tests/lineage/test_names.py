@@ -58,6 +58,19 @@ def test_what_may_not_is_answered_with_what_could(text: str, example: str) -> No
     assert str(caught.value).endswith(f"For example: {example}")
 
 
+@pytest.mark.parametrize("text", ["adapters/x.y/1.0.0", "x.y/1.0.0/", "/a/b c/x.y/1.0.0"])
+def test_the_folder_of_a_version_is_answered_with_its_ref(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        AdapterRef.parse(text)
+    assert str(caught.value) == f"'{text}' is a folder, and a ref is asked for: x.y@1.0.0"
+
+
+@pytest.mark.parametrize("text", ["adapters/x", "adapters/X/1.0.0", "x/1.0", "x@1.0.0/y", "/1.0.0"])
+def test_another_path_is_no_name(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot name an adapter|is not a version"):
+        AdapterRef.parse(text)
+
+
 @pytest.mark.parametrize("text", ["con", "prn", "aux", "nul", "com0", "lpt9", "con.x", "nul.tar.gz"])
 def test_a_device_of_windows_is_none(text: str) -> None:
     with pytest.raises(UsageError) as caught:

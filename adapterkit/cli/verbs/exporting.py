@@ -58,6 +58,8 @@ def export(
     from adapterkit.cli.views.export import print_export
     from adapterkit.registry import Registry
 
+    shelf = Registry(registry)
+    shelf.exact(ref)  # Before PEFT, whose import takes seconds.
     quiet_libraries()
     # Brings PEFT, which is told to be quiet.
     from adapterkit.workflows.export import export as write
@@ -78,4 +80,4 @@ def export(
         measure=measure,
         stacked=stacked,
     )
-    print_export(write(Registry(registry), request), as_json)
+    print_export(write(shelf, request), as_json)

@@ -38,13 +38,15 @@ def flatten(
     from adapterkit.cli.views.flatten import print_flat
     from adapterkit.registry import Registry
 
+    shelf = Registry(registry)
+    shelf.exact(ref)  # Before PEFT, whose import takes seconds.
     quiet_libraries()
     # Brings PEFT, which is told to be quiet.
     from adapterkit.workflows.flatten import FlattenRequest
     from adapterkit.workflows.flatten import flatten as make
 
     request = FlattenRequest(ref, name, blend=blend, weights=weights or None, rank=rank, padded=padded, dtype=dtype)
-    print_flat(make(Registry(registry), request), as_json)
+    print_flat(make(shelf, request), as_json)
 
 
 def parity(
@@ -61,7 +63,9 @@ def parity(
     """Prove that an adapter without its change is its parent, and say how far it departs (exit code 1: not proven)."""
     from adapterkit.base.quiet import quiet_libraries
     from adapterkit.cli.views.flatten import print_parity
+    from adapterkit.registry import Registry
 
+    Registry(registry).exact(ref)  # As above.
     quiet_libraries()
     from adapterkit.evaluation.parity import NEW_TOKENS, PROMPTS
     from adapterkit.workflows.parity import parity as compare

@@ -29,9 +29,11 @@ def chat(
     """Talk to an adapter on its whole stack. /reset forgets the conversation, /exit or Ctrl-D leaves."""
     from adapterkit.cli.output import print_json, printable
     from adapterkit.cli.views.chat import Chat, talk
+    from adapterkit.registry import Registry
 
     if as_json and message is None:
         raise UsageError("--json prints one answer: give the question with --message TEXT.")
+    Registry(registry).exact(ref)  # Before PEFT, whose import takes seconds, comes with what loads it.
     settings: dict[str, Any] = {
         "max_new_tokens": max_new_tokens,
         # A temperature of 0 is the usual way to ask for the likeliest token.
