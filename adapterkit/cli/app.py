@@ -43,11 +43,19 @@ from adapterkit.config.stopping import stoppable
 from adapterkit.errors import AdapterKitError
 
 DEBUG_VARIABLE = "ADAPTERKIT_DEBUG"
+# Letters of a sentence: longer than any.
+_WHOLE = 1000
 _FORWARDED = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
 class Verbs(TyperGroup):
     """The verbs; whoever stops reading what one prints, as `adapterkit list | head -1` does, stops it."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each verb with its whole sentence, where typer cuts what does not fit on one line."""
+        named = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in named if command])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb that was named.
@@ -73,6 +81,7 @@ app = typer.Typer(
     name="adapterkit",
     help="Families of LoRA adapters on one frozen base: list, verify, sign, train, merge and talk to them.",
     no_args_is_help=True,
+    context_settings={"max_content_width": 100},
     # Help and errors as plain text: rich takes as long to come as all else that help needs, and a pipe wants no boxes.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -99,7 +108,7 @@ app.command()(stoppable(exporting.export))
 app.command(context_settings=_FORWARDED)(training.train)
 app.command(context_settings=_FORWARDED)(merging.merge)
 app.command()(estimating.estimate)
-app.add_typer(rows.data)
+app.add_typer(rows.data, cls=Verbs)
 app.command("import")(importing.import_folder)
 app.command()(training.rebuild)
 app.command()(training.reproduce)

@@ -70,6 +70,13 @@ def test_a_pipe_gets_no_colours_and_everything_whole(folder: Path, verb: str) ->
         assert narrow == in_a_pipe(folder, *verb.split(), COLUMNS="300")
 
 
+@pytest.mark.parametrize("words", ["--help", "data --help"])
+def test_help_cuts_no_sentence(folder: Path, words: str) -> None:
+    verbs = in_a_pipe(folder, *words.split(), COLUMNS="50").decode().partition("Commands:")[2]
+    assert "..." not in verbs
+    assert verbs.count(".\n") == len([line for line in verbs.splitlines() if re.match("  [a-z]", line)]) > 1
+
+
 def test_a_digest_and_a_long_ref_stay_whole(folder: Path) -> None:
     digest = Registry(folder / "adapters").manifest(LONG).weights_digest
     assert digest in in_a_pipe(folder, "show", LONG, COLUMNS="60").decode()
