@@ -52,10 +52,10 @@ def resolve_parents(
     ref = AdapterRef.parse(config.parent)
     try:
         return registry.lineage_artifacts(ref)
-    except RefNotFoundError as missing:
+    except RefNotFoundError:
         parent = recipe_for(ref, config, asked, compose_parent)
         if parent is None:
-            raise RefNotFoundError(config.parent, registry.path) from missing
+            raise
         _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
         train(parent[0], asked=parent[1], compose_parent=compose_parent)
         return registry.lineage_artifacts(ref)

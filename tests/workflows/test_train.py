@@ -111,6 +111,12 @@ def test_a_missing_parent_without_a_recipe_is_said_before_anything_is_trained(sh
     assert shared.published("orphan") == []
 
 
+def test_a_misspelt_parent_is_answered_with_the_one_that_is_there(shared):
+    with pytest.raises(RefNotFoundError, match=r"No adapter 'unifed' in .* Did you mean unified\?") as caught:
+        train(shared.config("nobody", "unifed"))
+    assert caught.value.nearest == ("unified",)
+
+
 def test_a_missing_parent_with_a_recipe_is_trained_first(tiny_base_dir, tmp_path):
     shop = Workshop(tiny_base_dir, tmp_path)
     asked: list[str] = []
