@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -28,11 +29,17 @@ class RecipesSearchPath(SearchPathPlugin):
 def register() -> None:
     """Register schemas, search path, and the resolvers that `conf/` uses; calling it again changes nothing."""
     OmegaConf.register_new_resolver("as_name", lambda value: as_name(str(value)), replace=True)
+    OmegaConf.register_new_resolver("folder_name", _folder_name, replace=True)
     OmegaConf.register_new_resolver("names_of", _names_of, replace=True)
     OmegaConf.register_new_resolver("door_help", door_help, replace=True)
     ConfigStore.instance().store(name="train_schema", node=TrainConfig)
     ConfigStore.instance().store(name="merge_schema", node=MergeConfig)
     Plugins.instance().register(RecipesSearchPath)
+
+
+def _folder_name(path: object) -> str:
+    """What a folder is called, as a name may be: `packs/Dance Pop/` is `dance_pop`; of none it is `pack`."""
+    return (as_name(Path(str(path)).absolute().name) if path is not None else "") or "pack"
 
 
 def _names_of(refs: Iterable[object]) -> str:

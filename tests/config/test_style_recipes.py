@@ -44,9 +44,18 @@ def test_a_parent_trained_on_the_way_is_the_parent_of_every_child() -> None:
     assert parents[0].data.max_train_rows == composed("style_parent").data.max_train_rows
 
 
+@pytest.mark.parametrize(
+    ("folder", "parent"),
+    [("packs/pop", "style_pop"), ("'/a/My Rock!/'", "style_my_rock"), ("null", "style_pack"), ("/", "style_pack")],
+)
+def test_the_parent_of_ones_own_pack_is_called_after_its_folder(folder: str, parent: str) -> None:
+    assert composed("style_parent", "data=style_pack", f"data.train={folder}").name == parent
+
+
 def test_a_child_of_ones_own_pack_is_asked_which() -> None:
-    words = ("data=style_pack", "data.train=packs/pop", "data.style=dance_pop", "parent=pop")
+    words = ("data=style_pack", "data.train=packs/pop", "data.style=dance_pop")
     child = composed("style_child", *words)
-    assert (child.name, child.parent, child.data.reader) == ("style_dance_pop", "pop", "style_pack")
+    assert (child.name, child.parent, child.data.reader) == ("style_dance_pop", "style_pop", "style_pack")
+    assert composed("style_child", *words, "parent=other").parent == "other"
     with pytest.raises(MissingKeyError, match=r"data\.style"):
         composed("style_child", *words[:2], "data.style=null")
