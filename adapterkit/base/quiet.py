@@ -8,12 +8,12 @@ import sys
 import warnings
 
 # The first advises a package for a CPU path that is switched off here (it rewrites the base); the second repeats one
-# line for each 8-bit layer and forward.
-_ADVISERS = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions")
+# line for each 8-bit layer and forward; the third tells of a cache when it is first filled.
+_ADVISERS = ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions", "matplotlib.font_manager")
 
 
 def quiet_libraries() -> None:
-    """Silence two loggers of bitsandbytes, a warning that PEFT provokes, and progress bars that nobody watches.
+    """Silence loggers of bitsandbytes and matplotlib, a warning of PEFT's, and progress bars that nobody watches.
 
     Call it before anything imports them.
     """

@@ -59,6 +59,15 @@ class EarlyStopping(TrainerCallback):
         return bool(losses) and len(losses) - 1 - losses.index(min(losses)) >= self._patience
 
 
+class LastLoss(TrainerCallback):
+    """Logs a training that is too short for `trainer.logging_steps` at its end, so that its loss is not unknown."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Log the last step where none was logged."""
+        if state.global_step >= state.max_steps and not any("loss" in entry for entry in state.log_history):
+            control.should_log = True
+
+
 class ProgressCallback(TrainerCallback):
     """A progress bar on a terminal; into a pipe or a file, one line for every logged metric instead."""
 

@@ -30,7 +30,13 @@ from adapterkit.stack.freeze_guard import FreezeGuard
 from adapterkit.stack.sharding import shard_base
 from adapterkit.training.arguments import training_arguments
 from adapterkit.training.best import warn_of_little_learned, warn_of_no_gradient
-from adapterkit.training.callbacks import EarlyStopping, HistoryCallback, ProgressCallback, tensorboard_callback
+from adapterkit.training.callbacks import (
+    EarlyStopping,
+    HistoryCallback,
+    LastLoss,
+    ProgressCallback,
+    tensorboard_callback,
+)
 from adapterkit.training.checkpoint import PREFIX, require_ranks, warn_of_other_environment
 from adapterkit.training.dropout import use_packed_dropout
 from adapterkit.training.estimate.work import steps_an_epoch
@@ -151,7 +157,7 @@ def _fused(stack: AdapterStack, config: TrainerConfig) -> FusedStack | None:
 
 
 def _watching(config: TrainConfig, run: Path) -> list[TrainerCallback]:
-    watching: list[TrainerCallback] = []
+    watching: list[TrainerCallback] = [LastLoss()]
     if here().leads:
         watching += [HistoryCallback(run / HISTORY_FILE), ProgressCallback()]
     if config.trainer.early_stopping_patience is not None:

@@ -91,7 +91,9 @@ def test_a_shell_that_completes_waits_for_nothing_heavy(tmp_path: Path, line: st
     Registry(tmp_path / "adapters").publish(draft_of(write_adapter(tmp_path / "raw")))
     words = ["adapterkit", *line.split()]
     asked = {"_ADAPTERKIT_COMPLETE": "complete_bash", "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
-    assert heavy_after(f"import os\nos.environ.update({asked})\n{VERB.format(arguments=[], code=0)}", tmp_path) == needed
+    assert (
+        heavy_after(f"import os\nos.environ.update({asked})\n{VERB.format(arguments=[], code=0)}", tmp_path) == needed
+    )
 
 
 def test_a_heavy_import_is_seen(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_folder_of_a_version_is_answered_with_its_ref(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["adapters/x", "adapters/X/1.0.0", "x/1.0", "x@1.0.0/y", "/1.0.0"])
 def test_another_path_is_no_name(text: str) -> None:
-    with pytest.raises(UsageError, match="cannot name an adapter|is not a version"):
+    with pytest.raises(UsageError, match=r"cannot name an adapter|is not a version"):
         AdapterRef.parse(text)
 
 

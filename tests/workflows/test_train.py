@@ -163,6 +163,13 @@ def test_one_step_already_learns_something(shared):
     assert outcome.test.change != 0.0
 
 
+@pytest.mark.parametrize(("logging_steps", "logged"), [(1, [1, 2]), (5, [2])])
+def test_a_training_too_short_to_be_logged_is_at_its_end(shared, logging_steps, logged):
+    artifact = train(shared.config(f"logged_{logging_steps}", logging_steps=logging_steps)).artifact
+    history = json.loads((artifact.path / "training_metrics.json").read_text())["history"]
+    assert [entry["step"] for entry in history if "loss" in entry] == logged
+
+
 def test_a_single_test_row_is_refused(shared, tmp_path):
     alone = write_chats(tmp_path / "alone.jsonl", ["one row"])
     with pytest.raises(DataError, match="one row"):
