@@ -9,7 +9,7 @@ from artifacts.samples import draft_of, edit_json, lora_tensors, write_adapter
 from adapterkit.cli import main
 from adapterkit.manifest import DataRecord, Manifest, RecipeRecord
 from adapterkit.registry import Registry
-from tests.driving import Command, printed
+from tests.driving import ROOT, Command, printed
 
 
 @pytest.fixture
@@ -86,6 +86,13 @@ def test_show_names_the_four_digests_the_parents_and_the_command(
     assert shown["parents"] == [{"ref": "unified@1.0.0", "weights_digest": parent.manifest.weights_digest}]
     assert shown["command"] == line
     assert shown["manifest"]["recipe"]["overrides"] == list(overrides)
+
+
+def test_show_lists_versions() -> None:
+    told = printed("show", "unified", "--registry", ROOT / "tests" / "golden" / "schema_4")
+    (shown,) = [line for line in told.splitlines() if line.startswith("versions ")]
+    assert shown.split()[1:4] == ["accelerate", "1.15.0,", "adapterkit"]
+    assert "{" not in shown
 
 
 def test_show_without_a_recorded_command_or_a_table_of_checksums(command: Command, registry: Registry) -> None:

@@ -77,9 +77,14 @@ def _pairs(manifest: Manifest, path: Path) -> Iterator[tuple[str, str]]:
     if manifest.tags:
         yield "tags", ", ".join(manifest.tags)
     yield from ((f"metric {name}", f"{value:.6g}") for name, value in sorted(manifest.metrics.items()))
-    yield from ((name, str(value)) for name, value in sorted(manifest.environment.items()))
+    yield from ((name, _listed(value)) for name, value in sorted(manifest.environment.items()))
     yield from ((f"custom {name}", str(value)) for name, value in sorted(manifest.custom.items()))
     yield from _merged_by(manifest)
+
+
+def _listed(value: Any) -> str:
+    """A value of the environment; of a table, such as the versions, each entry."""
+    return ", ".join(f"{key} {each}" for key, each in sorted(value.items())) if isinstance(value, dict) else str(value)
 
 
 def _merged_by(manifest: Manifest) -> Iterator[tuple[str, str]]:
