@@ -75,6 +75,7 @@ def test_killed_early_and_late(raws: list[Raw], home: Path) -> None:
             machine.it_is_what_the_model_says()
             machine.nothing_that_is_needed_is_gone()
             machine.no_byte_changed()
+            machine.refs_lead_where_they_should()
         machine.teardown()
     assert min(done[f"crashes of {what}"] for what in KILLED) > 3
 
