@@ -1,6 +1,6 @@
 """bfloat16 on processors without products in it: the same values, computed in float32.
 
-There PyTorch multiplies bfloat16 number by number, several times as slowly as float32. So what a 4-bit base holds
+There PyTorch multiplies bfloat16 several times as slowly as float32. So what a 4-bit base holds
 unquantized is held in float32 - the values are the same - and what it computes, the dequantized weights included, is
 float32. Nothing that names a base changes: files, packed bytes, fingerprint.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import platform
 from typing import Any
 
 import torch
@@ -31,7 +32,13 @@ def as_computed(quantization: QuantizationConfig, device: torch.device) -> Quant
 
 @functools.cache
 def multiplies_bfloat16() -> bool:
-    """Whether PyTorch has fast products of bfloat16 on this processor: on x86, from AVX-512 on."""
+    """Whether this processor has instructions for products of bfloat16.
+
+    oneDNN calls bfloat16 supported on x86 from AVX-512 on, but without `avx512_bf16` or AMX it widens every number by
+    itself, and a product takes four times as long as one of float32.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     try:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     except AttributeError:
