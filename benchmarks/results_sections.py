@@ -32,7 +32,7 @@ class Section:
 
 
 _LOSSES = {
-    "family": "{family}", "rows to train on": "{rows}",
+    "family": "{family}", "rows to train on": "{rows}", "steps": "{steps}",
     "without": "{before:.3f}", "with": "{after:.3f}",
     "change a row, 95 % interval": "{change:+.3f} ({ci95_low:+.3f} .. {ci95_high:+.3f})", "test rows": "{test_rows}",
     "seconds, all told": "{seconds:.0f}",

@@ -211,6 +211,9 @@ def test_every_ancestor_must_be_signed(tmp_path: Path, keys: Callable[..., Pair]
     assert files(pair) == [f"unified@1.0.0/{KINDS[kind]}"]
     assert files(pair, other) == []
     trusted = public_keys([pair.public, other.public])
+    assert registry.artifact("child", keys=trusted).ref == child.ref
+    with pytest.raises(ArtifactError, match="bears a signature that does not match"):
+        registry.artifact("child", keys=public_keys(other.public))
     assert [str(each.ref) for each in registry.lineage_artifacts("child", keys=trusted)] == [
         "unified@1.0.0",
         "child@1.0.0",

@@ -42,6 +42,14 @@ def test_quantization_state_is_part_of_the_fingerprint(four_bit):
         before.require_equal(fingerprint(four_bit.model))
 
 
+def test_layers_that_share_a_table_of_levels_are_not_tied_by_it(four_bit):
+    before = fingerprint(four_bit.model)
+    first, second = (four_bit.model.model.layers[at].mlp.up_proj.weight.quant_state for at in (0, 1))
+    assert torch.equal(first.code, second.code)
+    first.code = second.code if first.code is not second.code else second.code.clone()
+    before.require_equal(fingerprint(four_bit.model))
+
+
 def test_evaluation_and_generation_leave_a_four_bit_base_bit_stable(four_bit):
     before = fingerprint(four_bit.model)
     _evaluate(four_bit.model)

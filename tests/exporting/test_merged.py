@@ -18,8 +18,17 @@ from adapterkit.base.load import identify, load_base
 from adapterkit.base.outline import outline_of
 from adapterkit.base.stored import StoredTensors
 from adapterkit.config.schema import ModelConfig, QuantizationConfig
-from adapterkit.errors import BaseMismatchError, ExportError, LossError, StackError, UnknownNameError, UsageError
+from adapterkit.errors import (
+    BaseMismatchError,
+    ExportError,
+    LossError,
+    RegistryError,
+    StackError,
+    UnknownNameError,
+    UsageError,
+)
 from adapterkit.merging.export.merged import MergeInto, write_merged
+from adapterkit.merging.export.shards import ShardWriter
 from adapterkit.workflows.combined import factors_of
 from adapterkit.workflows.export import export
 from adapterkit.workflows.export_request import ExportRequest
@@ -111,6 +120,14 @@ def test_by_default_it_is_the_dequantized_base_and_the_original_on_request(tiny_
         assert done.record.distance.positions > 30
         assert done.record.to_json()["options"]["weights"] == weights
     assert gaps["dequantized"] < 1e-4 < 0.01 < gaps["original"]
+
+
+def test_a_shard_that_cannot_be_written_is_named(tmp_path):
+    with (
+        pytest.raises(RegistryError, match=rf"^Writing {tmp_path}/gone/.* failed: No such file"),
+        ShardWriter(tmp_path / "gone", 100) as shards,
+    ):
+        shards.add("weight", torch.ones(2))
 
 
 def test_shards_are_small_and_hold_every_tensor_once(kin, tmp_path):

@@ -167,3 +167,9 @@ def test_dare_is_unbiased():
     given = change(4, 40, 30)
     mean = np.mean([METHODS["dare"].dense([given], (1.0,), 0.3, (seed,)).numpy() for seed in range(400)], axis=0)
     assert distance(mean, given.dense().numpy()) < 3 * (0.7 / 0.3 / 400) ** 0.5
+
+
+def test_a_change_without_a_mask_is_an_error():
+    both = [change(2, 9, 7), change(2, 9, 7, seed=1)]
+    with pytest.raises(ValueError, match="zip"):
+        blocks.combined(both, [largest(both[0], 0.5)], sum)

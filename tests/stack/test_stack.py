@@ -228,6 +228,14 @@ def test_a_checkpoint_of_another_shape_is_refused(workshop, base, tmp_path):
         narrow.load_trainee(tmp_path)
 
 
+def test_the_one_tensor_that_does_not_fit_is_named(workshop, base):
+    stack = stacked(workshop, base)
+    held = stack.trainee_state()
+    first = min(held)
+    with pytest.raises(StackError, match=f"1 tensor is missing, unexpected or of another shape, first `{first}`"):
+        stack.put_trainee({**held, first: held[first][:1]})
+
+
 def test_members_out_of_order_are_refused(workshop, base):
     unified, child, grandchild = lineage(workshop, "grandchild")
     for members in ([child], [unified, grandchild], [unified, unified]):

@@ -116,6 +116,15 @@ def test_roles_become_the_shortest_names_that_mean_them_alone(kind: str, wanted:
     assert real_targets(wanted, model_of(kind)) == found
 
 
+def test_where_no_ending_means_them_alone_they_are_named_in_full() -> None:
+    model = torch.nn.Module()
+    for place, of in (("text.self_attn", torch.nn.Linear(4, 4)), ("sight.self_attn", torch.nn.Conv1d(4, 4, 1))):
+        model.add_module(
+            place.partition(".")[0], torch.nn.ModuleDict({"self_attn": torch.nn.ModuleDict({"q_proj": of})})
+        )
+    assert real_targets(["q"], model) == ["text.self_attn.q_proj"]
+
+
 def test_what_is_saved_of_a_gpt2_names_its_layers_and_is_sound(tmp_path: Path) -> None:
     stack = stack_on(model_of("gpt2"))
     stack.add_trainee("top", LoraConfig(r=2, target_modules=["attention"], task_type="CAUSAL_LM"), seed=0)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from adapterkit.stores import explained, sync_file, write_file
 
 _INDEX = "model.safetensors.index.json"
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class ShardWriter:
@@ -64,7 +69,7 @@ class ShardWriter:
     def _write(self) -> None:
         path = self._folder / _part(len(self._files))
         with explained(f"Writing {path}"):
-            save_file(self._held, path, metadata={"format": "pt"})
+            _save(self._held, path)
             # safetensors writes for its own user alone; who may read the folder may read what is in it.
             path.chmod(self._folder.stat().st_mode & 0o666)
             sync_file(path)
@@ -91,3 +96,16 @@ def _part(index: int) -> str:
 def _is_part(tensor: torch.Tensor) -> bool:
     whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return not (whole and tensor.is_contiguous() and tensor.device.type == "cpu")
+
+
+def _save(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write one file.
+
+    Raises:
+        OSError: the disk refuses, which safetensors tells in an error of its own.
+    """
+    try:
+        save_file(dict(tensors), path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        code = int(found[1]) if (found := _OS_ERROR.search(str(error))) else errno.EIO
+        raise OSError(code, os.strerror(code), str(path)) from error
