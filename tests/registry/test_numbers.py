@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ from adapterkit.errors import RegistryError
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import MANIFEST_FILE
 from adapterkit.names import Version
-from adapterkit.registry import Published, Registry
+from adapterkit.registry import Published, Registry, numbers
+from adapterkit.stores import explained
 from tests.registry.conftest import Publish
 
 
@@ -85,6 +87,18 @@ def test_the_same_weights_take_their_number_again(publish: Publish, registry: Re
     assert version_of(publish(seed=0)) == "1.0.0"
     assert registry.verify(child.ref).ok
     assert version_of(publish(seed=1)) == "1.1.0"
+
+
+def test_a_neighbour_that_cannot_be_listed_does_not_keep_anybody_from_publishing(
+    publish: Publish, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(folder: Path) -> list[Version]:
+        with explained(f"Listing {folder}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    publish("other")
+    monkeypatch.setattr(numbers, "list_versions", refusing)
+    assert version_of(publish()) == "1.0.0"
 
 
 def test_a_whole_adapter_that_is_gone_does_not_start_anew(publish: Publish, registry: Registry) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflows.project import CHILD, Project
+from tests.workflows.project import CHILD, FAMILY, Project
 
 COMMAND = "adapterkit train --config-dir mine +recipe=child persona=ann adapter.r=2"
 
@@ -80,3 +80,12 @@ def test_data_that_cannot_be_used_any_more(project: Project, rows: str | None) -
         found = json.loads(project.run("rebuild", *words, "--json", code=1))
         assert {each["action"] for each in found} == {"failed"}
         assert "train.jsonl" in found[0]["problem"]
+
+
+def test_what_stands_on_an_exact_version_stays_where_its_parents_name_moves_back(project: Project) -> None:
+    project.set_steps(3)
+    project.run("rebuild", "unified")
+    project.train("child", "persona=cyd", "adapter.r=2", "parent=unified@1.1.0", "trainer.max_steps=2")
+    project.recipe.write_text(FAMILY)
+    planned = json.loads(project.run("rebuild", "--dry-run", "--json"))
+    assert {(each["name"], each["action"]) for each in planned} == {("unified", "taken again")}
