@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapterkit.artifacts import manifest_of, measure_sound
+from adapterkit.artifacts import manifest_of, measure_sound, pretty_json
 from adapterkit.errors import ArtifactError
 from adapterkit.lineage import LineageMember
 from adapterkit.manifest import Manifest
@@ -89,3 +89,9 @@ def test_a_member_named_twice_is_refused(manifest: Manifest) -> None:
     plain["lineage"] = [plain["lineage"][0], *plain["lineage"]]
     with pytest.raises(ArtifactError, match="names a member twice"):
         Manifest.from_json(plain)
+
+
+def test_json_for_people_has_one_form() -> None:
+    assert pretty_json({"b": 1, "a": {"é": [None, 0.5]}}, "x.json") == (
+        '{\n  "a": {\n    "é": [\n      null,\n      0.5\n    ]\n  },\n  "b": 1\n}\n'.encode()
+    )

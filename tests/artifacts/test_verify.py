@@ -148,6 +148,12 @@ def test_a_shape_that_is_not_the_weights_is_named(artifact_dir: Path, key: str, 
     assert f"says adapter.{key} is" in only_problem(verify_directory(artifact_dir), MANIFEST_FILE)
 
 
+@pytest.mark.parametrize("plain", [[], {}, {"files": []}, {"files": {"a": 1}}])
+def test_a_table_of_checksums_that_is_none_is_told(artifact_dir: Path, plain: object) -> None:
+    (artifact_dir / CHECKSUMS_FILE).write_text(json.dumps(plain))
+    assert only_problem(verify_directory(artifact_dir), CHECKSUMS_FILE) == "holds no table of files"
+
+
 def test_other_weights_under_fitting_checksums_are_named(artifact_dir: Path, tmp_path: Path) -> None:
     other = write_adapter(tmp_path / "other", tensors=lora_tensors(seed=9))
     edit(artifact_dir, WEIGHTS_FILE, (other / WEIGHTS_FILE).read_bytes())
