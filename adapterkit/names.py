@@ -19,8 +19,6 @@ _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 LAST_NUMBER = 999_999_999
 # ASCII: elsewhere `\d` is any script's digits, and a version would have more than one spelling.
 _VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})", re.ASCII)
-# The folder of a version in a registry; wherever that is.
-_FOLDER = re.compile(rf"(?:.*/)?({_NAME.pattern})/({_VERSION.pattern})/?", re.ASCII)
 # Windows opens a device under these names, whatever ending follows; a registry may be copied there.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
@@ -71,8 +69,8 @@ class AdapterRef:
         Raises:
             UsageError: the name, version or alias breaks the grammar.
         """
-        if place := _FOLDER.fullmatch(text):
-            raise UsageError(f"{excerpt(text)} is a folder, and a ref is asked for: {place[1]}@{place[2]}")
+        if ref := _meant(text):
+            raise UsageError(f"{excerpt(text)} is no ref, which is name, name@version or name@alias. Such as: {ref}")
         name, at, selector = text.partition("@")
         check_name(name)
         if not at:
@@ -116,6 +114,16 @@ def check_alias(text: str) -> str:
             "letter and goes on with small letters, digits, '_' and '-', at most 64 characters."
         )
     return text
+
+
+def _meant(text: str) -> str | None:
+    """The ref of what is one elsewhere: a folder in a registry, wherever that is, or pip's `name==1.0.0`; else null."""
+    *_, folder, last = ("", *text.replace("==", "/").rstrip("/").split("/"))
+    versioned = bool(_VERSION.fullmatch(last))
+    name = folder if versioned else last
+    if "@" in text or name == text or not _NAME.fullmatch(name):
+        return None
+    return f"{name}@{last}" if versioned else name
 
 
 def as_name(text: str) -> str:

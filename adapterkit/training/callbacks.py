@@ -60,12 +60,11 @@ class EarlyStopping(TrainerCallback):
 
 
 class LastLoss(TrainerCallback):
-    """Logs a training that is too short for `trainer.logging_steps` at its end, so that its loss is not unknown."""
+    """Logs the last step, so that the loss of a training is that of all its steps, however many are logged at once."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Log the last step where none was logged."""
-        if state.global_step >= state.max_steps and not any("loss" in entry for entry in state.log_history):
-            control.should_log = True
+        """Log what was not logged yet."""
+        control.should_log |= state.global_step >= state.max_steps
 
 
 class ProgressCallback(TrainerCallback):

@@ -58,16 +58,26 @@ def test_what_may_not_is_answered_with_what_could(text: str, example: str) -> No
     assert str(caught.value).endswith(f"For example: {example}")
 
 
-@pytest.mark.parametrize("text", ["adapters/x.y/1.0.0", "x.y/1.0.0/", "/a/b c/x.y/1.0.0"])
-def test_the_folder_of_a_version_is_answered_with_its_ref(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("adapters/x.y/1.0.0", "x.y@1.0.0"),
+        ("x.y/1.0.0/", "x.y@1.0.0"),
+        ("/a/b c/x", "x"),
+        ("adapters/x/", "x"),
+        ("x==1.0.0", "x@1.0.0"),
+    ],
+)
+def test_what_is_a_ref_elsewhere_is_answered_with_ours(text: str, ref: str) -> None:
     with pytest.raises(UsageError) as caught:
         AdapterRef.parse(text)
-    assert str(caught.value) == f"'{text}' is a folder, and a ref is asked for: x.y@1.0.0"
+    assert str(caught.value) == f"'{text}' is no ref, which is name, name@version or name@alias. Such as: {ref}"
+    AdapterRef.parse(ref)
 
 
-@pytest.mark.parametrize("text", ["adapters/x", "adapters/X/1.0.0", "x/1.0", "x@1.0.0/y", "/1.0.0"])
-def test_another_path_is_no_name(text: str) -> None:
-    with pytest.raises(UsageError, match=r"cannot name an adapter|is not a version"):
+@pytest.mark.parametrize("text", ["adapters/X/1.0.0", "x=1.0.0", "x@1.0.0/y", "/", "x@==1.0.0"])
+def test_what_is_not_even_that_breaks_the_grammar(text: str) -> None:
+    with pytest.raises(UsageError, match=r"cannot name an adapter|is not a version|nor an alias"):
         AdapterRef.parse(text)
 
 

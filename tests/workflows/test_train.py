@@ -163,11 +163,15 @@ def test_one_step_already_learns_something(shared):
     assert outcome.test.change != 0.0
 
 
-@pytest.mark.parametrize(("logging_steps", "logged"), [(1, [1, 2]), (5, [2])])
-def test_a_training_too_short_to_be_logged_is_at_its_end(shared, logging_steps, logged):
-    artifact = train(shared.config(f"logged_{logging_steps}", logging_steps=logging_steps)).artifact
-    history = json.loads((artifact.path / "training_metrics.json").read_text())["history"]
-    assert [entry["step"] for entry in history if "loss" in entry] == logged
+def test_the_loss_is_that_of_all_steps_however_many_are_logged_at_once(shared):
+    logged, loss = {}, {}
+    for at_once in (1, 2, 5):
+        artifact = train(shared.config(f"logged_{at_once}", max_steps=3, logging_steps=at_once)).artifact
+        history = json.loads((artifact.path / "training_metrics.json").read_text())["history"]
+        logged[at_once] = [entry["step"] for entry in history if "loss" in entry]
+        loss[at_once] = artifact.manifest.metrics["train_loss"]
+    assert logged == {1: [1, 2, 3], 2: [2, 3], 5: [3]}
+    assert loss[1] == pytest.approx(loss[2], abs=1e-6) == pytest.approx(loss[5], abs=1e-6)
 
 
 def test_a_single_test_row_is_refused(shared, tmp_path):

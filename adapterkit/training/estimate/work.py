@@ -123,7 +123,7 @@ def work_of(
         test_tokens=int(lengths_of(test).sum()),
         largest_evaluated=max(evaluated, key=lambda batch: batch.rows * batch.kept, default=None),
         save_every=config.save_steps or an_epoch,
-        entries=steps // config.logging_steps + looks + 1,
+        entries=-(-steps // config.logging_steps) + looks + 1,
     )
 
 
