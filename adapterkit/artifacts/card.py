@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from adapterkit.artifacts.snippets import as_text, fenced, load_call, peft_lines
+from adapterkit.artifacts.snippets import as_text, fenced, held_lines, load_call, peft_lines
 from adapterkit.manifest import Manifest
 from adapterkit.texts import counted
 
-_FOUR_BIT = """\
-The training held the base in NF4. To do the same here, pass a `BitsAndBytesConfig` as `quantization_config`. On a CPU
-also set `support_avx512bf16_for_cpu = False` on every `Linear4bit` before the first forward: otherwise bitsandbytes
-repacks the 4-bit weights in place at the first evaluation, and the frozen base is no longer the one trained on."""
+_HELD = """\
+The training held the base in {kind}. On the base in float32, as above, answers differ, and what a short training taught
+may be lost. To hold it as the training did, put these lines in the place of `base = ...`:"""
 
 
 def render_card(manifest: Manifest, *, registry: str, base_location: str) -> str:
@@ -123,8 +122,10 @@ def _peft_section(manifest: Manifest, registry: str, base_location: str) -> Iter
             "another model. Load every member of the lineage, root first, and activate all of them:"
         )
     yield fenced("python", [*peft_lines(manifest.lineage.members, registry, base_location), *_GENERATE])
-    if manifest.base.identity.quantization.get("kind") == "nf4":
-        yield _FOUR_BIT
+    quantization = manifest.base.identity.quantization
+    if (kind := quantization.get("kind")) in ("nf4", "int8"):
+        yield _HELD.format(kind=kind)
+        yield fenced("python", held_lines(quantization))
 
 
 _GENERATE = (

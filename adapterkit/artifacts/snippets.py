@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapterkit.lineage import LineageMember
@@ -56,6 +56,38 @@ def peft_lines(members: Sequence[LineageMember], registry: str, base_location: s
         *BASE_LINES,
         *stacking_lines(folders, names),
         "model.eval()",
+    ]
+
+
+def held_lines(quantization: Mapping[str, Any]) -> list[str]:
+    """The lines of Python that hold the base in few bits as the training did, in the place of `base = ...`.
+
+    Args:
+        quantization: of a base of kind `nf4` or `int8`, as its identity records it.
+    """
+    settings, kept = ["    load_in_8bit=True,"], []
+    if quantization["kind"] == "nf4":
+        settings = [
+            "    load_in_4bit=True,",
+            '    bnb_4bit_quant_type="nf4",',
+            f"    bnb_4bit_use_double_quant={bool(quantization['double_quant'])},",
+            f"    bnb_4bit_compute_dtype=torch.{quantization['compute_dtype']},",
+        ]
+        kept = [
+            "for module in base.modules():",
+            '    if hasattr(module, "support_avx512bf16_for_cpu"):',
+            "        module.support_avx512bf16_for_cpu = False  # or bitsandbytes repacks on some processors",
+        ]
+    return [
+        "from transformers import BitsAndBytesConfig",
+        "",
+        "held = BitsAndBytesConfig(",
+        *settings,
+        ")",
+        "base = AutoModelForCausalLM.from_pretrained(",
+        f"    BASE, dtype=torch.{quantization['dtype']}, quantization_config=held",
+        ")",
+        *kept,
     ]
 
 

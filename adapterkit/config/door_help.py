@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
@@ -11,7 +12,7 @@ from typing import Any
 from adapterkit.config.doors import RECIPES, default_choices, groups_of, keys_of, recipe_files
 from adapterkit.config.groups import names_in, plain_file, purpose_of
 
-_WIDTH = 100
+_WIDEST = 100
 _PART = re.compile(r"\$\{[^}]*?(\w+)\}")
 _TOLD = {
     "train": "Train an adapter and publish it.",
@@ -55,9 +56,10 @@ def door_help(door: str) -> str:
 def _section(heading: str, rows: Iterator[tuple[str, str]]) -> str:
     listed = list(rows)
     column = max(len(name) for name, _ in listed) + 4
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
     lines = [
         textwrap.fill(
-            told, _WIDTH, initial_indent=f"  {name}".ljust(column), subsequent_indent=" " * column,
+            told, width, initial_indent=f"  {name}".ljust(column), subsequent_indent=" " * column,
             break_on_hyphens=False,
         )
         for name, told in listed

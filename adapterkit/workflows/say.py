@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from adapterkit.artifacts import Artifact, load_call, peft_lines
 from adapterkit.evaluation.paired import PairedChange
-from adapterkit.manifest import BaseRecord, Manifest
+from adapterkit.manifest import CARD_FILE, BaseRecord, Manifest
 from adapterkit.names import TENSOR_PREFIX, AdapterRef
 from adapterkit.registry.publish import Published
 from adapterkit.registry.registry import Registry
@@ -75,7 +75,8 @@ def published(
     ]
     if (kind := manifest.lineage.base.quantization.get("kind")) != "none":
         lines.append(
-            f"(These hold the base in float32; it was trained in {kind}, and answers differ. README.md: how to.)"
+            f"(These hold the base in float32. It was trained in {kind}, and answers differ; to hold it so: "
+            f"{artifact.path / CARD_FILE})"
         )
     _log.info("\n".join(lines))
 

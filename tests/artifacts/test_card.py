@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
-from adapterkit.lineage import BaseIdentity
+from adapterkit.base.fingerprint import fingerprint
+from adapterkit.base.load import identify, load_base
+from adapterkit.config.groups import quantization_named
+from adapterkit.config.schema import ModelConfig
 from adapterkit.manifest import BaseRecord
 from adapterkit.registry import Published, Registry
-from artifacts.samples import IDENTITY, NF4, draft_of, lora_tensors, write_adapter
+from artifacts.samples import IDENTITY, draft_of, lora_tensors, write_adapter
 
 
 @pytest.fixture
@@ -99,10 +103,20 @@ def test_what_it_is_for_and_fields_of_ones_own_stand_in_the_card(tmp_path: Path,
     assert "\n| field | value |\n|---|---|\n| draft | false |\n| none | null |\n| team | a\\|b c |\n" in card
 
 
-def test_four_bit_bases_come_with_a_warning(tmp_path: Path, registry: Registry) -> None:
-    base = BaseRecord(BaseIdentity("tiny/base", None, "a" * 64, NF4), "b" * 64, "b" * 64, 20)
-    published = registry.publish(draft_of(write_adapter(tmp_path / "raw"), base=base))
-    assert "support_avx512bf16_for_cpu = False" in card_of(published)
+@pytest.mark.parametrize("held", ["nf4", "int8"])
+def test_the_lines_that_hold_the_base_as_in_training_hold_that_very_base(
+    tmp_path: Path, registry: Registry, tiny_base_dir: Path, held: str
+) -> None:
+    quantization = quantization_named(held)
+    identity, path = identify(ModelConfig(id=str(tiny_base_dir)), quantization)
+    base = BaseRecord(identity, "b" * 64, "b" * 64, 20)
+    published = registry.publish(draft_of(write_adapter(tmp_path / "raw"), base=base, base_location=str(tiny_base_dir)))
+    held_lines = re.findall(r"^```python\n(from transformers import B.*?)^```$", card_of(published), re.S | re.M)[0]
+    (line,) = [line for line in peft_block(published).splitlines() if line.startswith("base = ")]
+    names: dict[str, Any] = {}
+    exec(peft_block(published).replace(line, held_lines).replace("max_new_tokens=100", "max_new_tokens=2"), names)
+    ours = load_base(identity, path, quantization, device=torch.device("cpu"))
+    fingerprint(ours.model).require_equal(fingerprint(names["model"]))
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb", "```", "é"])

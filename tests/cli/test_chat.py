@@ -4,12 +4,15 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from artifacts.samples import draft_of, write_adapter
 
 from adapterkit.cli.views.chat import Chat, talk
+from adapterkit.registry import Registry
 from tests.driving import left_with
 
 
@@ -32,8 +35,10 @@ class Parrot:
 
 
 @pytest.fixture
-def parrot(monkeypatch: pytest.MonkeyPatch) -> Parrot:
-    """Stands in for the loaded adapter."""
+def parrot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parrot:
+    """Stands in for the loaded adapter, which is there."""
+    monkeypatch.chdir(tmp_path)
+    Registry("adapters").publish(draft_of(write_adapter(tmp_path / "raw")))
     parrot, module = Parrot(), ModuleType("session")
     module.load = lambda ref, **where: parrot  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "adapterkit.serving.session", module)

@@ -33,6 +33,8 @@ def print_export(exported: Exported, as_json: bool) -> None:
         pairs.append(
             ("  not measured", "adapters trained on quantized weights answer otherwise on the original ones: --measure")
         )
+    if record.learnt_on is not None:
+        pairs.append(("  it learnt on", f"{record.learnt_on}; on another form of the base answers differ: README.md"))
     if record.facts.get("untied"):
         pairs.append(("  output layer", "has weights of its own now, since an adapter changes it"))
     print_pairs([*pairs, *_distance(record.distance), ("  how to load it", str(exported.path / "README.md"))])

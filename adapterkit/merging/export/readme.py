@@ -31,6 +31,7 @@ def readme(record: ExportRecord, title: str, load: Sequence[str], *, told: Seque
         *told,
         "## How to load it",
         *load,
+        *_held_otherwise(record),
         "## What it is made of",
         *_made(record),
         "## What it was trained on",
@@ -56,6 +57,16 @@ def _front_matter(record: ExportRecord, top: Manifest) -> str:
             "---",
         ]
     )
+
+
+def _held_otherwise(record: ExportRecord) -> Iterator[str]:
+    """What to know before the base is held in another form than in training, as most programs do."""
+    if record.learnt_on is not None:
+        yield (
+            f"It learnt on this base held as `{record.learnt_on}`. On another form of the base, whole or of another "
+            "quantization, answers differ, and what a short training taught may be lost. The weights that it learnt on "
+            "are those of `adapterkit export REF --to merged`."
+        )
 
 
 def _made(record: ExportRecord) -> Iterator[str]:

@@ -74,6 +74,12 @@ class ExportRecord:
         return self.members[-1].manifest.lineage.base
 
     @property
+    def learnt_on(self) -> str | None:
+        """How the base was held in training, where that is in few bits and the result does not bring those weights."""
+        kind = self.base.quantization.get("kind", "none")
+        return None if self.form == "merged" or kind == "none" else str(kind)
+
+    @property
     def rows(self) -> list[dict[str, Any]]:
         """What it was made of, one entry a member."""
         rows = zip(self.members, self.blend.weights, self.blend.coefficients, strict=True)
