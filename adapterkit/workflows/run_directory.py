@@ -20,7 +20,7 @@ from adapterkit.lineage import BaseIdentity
 from adapterkit.ranks import here
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.stores import alone_in, explained
-from adapterkit.training.checkpoint import newest_whole, read_checkpoint
+from adapterkit.training.checkpoint import PREFIX, newest_whole, read_checkpoint
 from adapterkit.training.curves import draw_curves
 from adapterkit.training.fit import HISTORY_FILE, Fit
 from adapterkit.workflows.tested import Tested
@@ -159,22 +159,38 @@ class RunDirectory:
             TrainingError: the checkpoint is incomplete or damaged, or belongs to another run key.
         """
         if resume == "never":
+            if left := self._cut_short(same=True):
+                _log.info("%s holds a checkpoint of this very training: resume=auto goes on from it", left[0])
             return None
         if resume == "auto":
             runs = [run for run in self.path.parent.iterdir() if self._key_of(run) == self._run_key]
             newest, refused = newest_whole(runs)
             for why in refused:
                 _log.warning("%s", why)
-            _log.info("Going on from %s", newest.path) if newest else _log.info(
-                "No checkpoint of this training to resume"
-            )
-            return newest.path if newest else None
+            if newest is not None:
+                _log.info("Going on from %s", newest.path)
+                return newest.path
+            _log.info("No checkpoint of this training to resume")
+            if left := self._cut_short(same=False):
+                _log.info(
+                    "What %s holds is of another: config, data, base or parents differ. To go on there, give the words "
+                    "that it was begun with", left[0],
+                )  # fmt: skip
+            return None
         found = read_checkpoint(Path(resume))
         if found.run_key != self._run_key:
             raise TrainingError(
                 f"The checkpoint {found.path} belongs to another training: config, data, base or parents differ."
             )
         return found.path
+
+    def _cut_short(self, *, same: bool) -> list[Path]:
+        """Runs beside this one with checkpoints and no end, of this very training or of others; the last first."""
+        found: list[Path] = []
+        with suppress(OSError):  # It is a hint alone.
+            found = sorted(run for run in self.path.parent.iterdir() if any(run.glob(f"{PREFIX}*")))
+        keys = {run: self._key_of(run) for run in reversed(found) if not (run / self._final.name).exists()}
+        return [run for run, key in keys.items() if key is not None and (key == self._run_key) is same]
 
     def _key_of(self, run: Path) -> str | None:
         try:

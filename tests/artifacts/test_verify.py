@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_a_shape_that_is_not_the_weights_is_named(artifact_dir: Path, key: str, 
 def test_a_table_of_checksums_that_is_none_is_told(artifact_dir: Path, plain: object) -> None:
     (artifact_dir / CHECKSUMS_FILE).write_text(json.dumps(plain))
     assert only_problem(verify_directory(artifact_dir), CHECKSUMS_FILE) == "holds no table of files"
+
+
+@pytest.mark.parametrize(("named", "file"), [(True, MANIFEST_FILE), (False, None)])
+def test_a_disk_that_fails_meanwhile_is_told_with_its_file(
+    artifact_dir: Path, monkeypatch: pytest.MonkeyPatch, named: bool, file: str | None
+) -> None:
+    def failing(folder: Path) -> object:
+        raise OSError(errno.EIO, "Input/output error", *([str(folder / MANIFEST_FILE)] if named else []))
+
+    monkeypatch.setattr("adapterkit.artifacts.verify.read_checksums", failing)
+    told = only_problem(verify_directory(artifact_dir), file or str(artifact_dir))
+    assert told == "cannot be read: Input/output error"
 
 
 def test_other_weights_under_fitting_checksums_are_named(artifact_dir: Path, tmp_path: Path) -> None:

@@ -119,6 +119,27 @@ def test_resume_auto_passes_damaged_checkpoints_over_and_says_so(uninterrupted, 
     assert RunDirectory(tmp_path / "other_key", "0" * 64).checkpoint("auto") is None
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_was_cut_short_is_told_to_who_does_not_resume_it_and_to_who_would_with_other_words(
+    uninterrupted, tmp_path, caplog, ended
+):
+    run = shutil.copytree(uninterrupted, tmp_path / "run")
+    if not ended:
+        shutil.rmtree(run / "final_artifact")
+    key = read_checkpoint(run / "checkpoint-6").run_key
+    with caplog.at_level("INFO"):
+        assert RunDirectory(tmp_path / "another", key).checkpoint("never") is None
+        assert RunDirectory(tmp_path / "another", "0" * 64).checkpoint("never") is None
+        assert RunDirectory(tmp_path / "another", "0" * 64).checkpoint("auto") is None
+    nothing, *left = [
+        "No checkpoint of this training to resume",
+        f"{run} holds a checkpoint of this very training: resume=auto goes on from it",
+        f"What {run} holds is of another: config, data, base or parents differ. To go on there, give the words that it "
+        "was begun with",
+    ]
+    assert caplog.messages == ([nothing] if ended else [left[0], nothing, left[1]])
+
+
 def test_a_checkpoint_of_another_training_is_refused(shared, uninterrupted):
     config = long_config(shared, "resumed", seed=7, resume=str(uninterrupted / "checkpoint-4"))
     with pytest.raises(TrainingError, match="belongs to another training"):
