@@ -11,7 +11,7 @@ from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry.aliases import LATEST, AliasMove, alias_names, alias_records
 from adapterkit.registry.shelf import Shelf
-from adapterkit.registry.versioning import FIRST, replaced_parts
+from adapterkit.registry.versioning import FIRST, VersionFacts, next_version, replaced_parts
 
 PUBLISHED, DAMAGED = "published", "damaged"
 GONE = "a version that is gone"
@@ -82,7 +82,7 @@ def _publishings(registry: Shelf, name: str) -> Iterator[Event]:
             PUBLISHED,
             version,
             None,
-            _note(before, manifest, weights) if before else _opening(version, position),
+            _note(before, manifest, weights) + _leap(before, manifest) if before else _opening(version, position),
             manifest.metrics.get("test_loss"),
         )
         before = manifest
@@ -105,6 +105,13 @@ def _opening(version: Version, position: int) -> str:
     if position > 0:
         return "the earliest that can be read"
     return "first" if version == FIRST else "the earliest that is left"
+
+
+def _leap(before: Manifest, now: Manifest) -> str:
+    """Said of a number that what changed does not explain."""
+    facts = VersionFacts(now.lineage.base, now.lineage.parents, now.adapter, now.started_from)
+    expected = next_version(before.version, before, facts)
+    return "" if now.version == expected else f"; instead of {expected}: a version between is gone, or it was chosen"
 
 
 def _note(before: Manifest, now: Manifest, weights: Mapping[str, Version]) -> str:

@@ -32,6 +32,8 @@ def test_a_bad_update_is_rolled_back_and_removed(publish: Publish, registry: Reg
     assert moved.note == ""
     # Nobody knows any more what 1.1.0 was, so that what follows it may be anything else.
     assert str(publish(seed=2).ref) == "unified@2.0.0"
+    *_, last = [event for event in history_of(registry, "unified") if not event.alias]
+    assert last.note == "changed: weights; instead of 1.1.0: a version between is gone, or it was chosen"
 
 
 def test_what_an_alias_means_stays(publish: Publish, registry: Registry) -> None:
