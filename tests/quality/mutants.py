@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -99,7 +100,9 @@ def scores() -> Iterator[Score]:
 
 
 def run(drawn: int, seed: int) -> int:
-    """Make all mutants, and test so many of every room; returns mutmut's exit code."""
+    """Make all mutants anew, and test so many of every room; returns mutmut's exit code."""
+    # What it kept of an earlier run would count, and it would not look again at which test meets which function.
+    shutil.rmtree(MUTANTS, ignore_errors=True)
     # Asked for a mutant that does not exist, mutmut makes all of them and tests none.
     _mutmut("making.log", "adapterkit.none*")
     chosen: list[str] = []
