@@ -18,7 +18,9 @@ def quiet_libraries() -> None:
     Call it before anything imports them.
     """
     if not sys.stderr.isatty():
+        # The second is tqdm's own, for those that transformers draws besides, such as of a conversion.
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("TQDM_DISABLE", "1")
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     for name in _ADVISERS:
         logging.getLogger(name).setLevel(logging.ERROR)
