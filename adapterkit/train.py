@@ -22,7 +22,11 @@ from adapterkit.ranks import agreed, on_every_rank
 def _job(config: DictConfig) -> None:
     with without_idle_folder(), told_in_sweeps():
         redact_saved()
-        check_values(wanted := agreed(typed(config)))  # before the libraries, which take seconds to import
+        from adapterkit.data.readers import check_named
+
+        # Both before the libraries, which take seconds to import.
+        check_values(wanted := agreed(typed(config)))
+        check_named(wanted.data, wanted.persona)
         quiet_libraries()
         from adapterkit.workflows.train import train
 

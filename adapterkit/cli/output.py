@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -11,6 +13,11 @@ from adapterkit.cli.terminal import columns, takes_colour
 
 _GAP = "   "
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
+
+
+def log_to_stderr() -> None:
+    """Show what a training logs, and leave stdout to the result."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
 def print_json(value: Any) -> None:

@@ -14,7 +14,7 @@ from adapterkit.data.jsonl import LINE_LIMIT
 from adapterkit.data.quarantine import BadRows
 from adapterkit.data.row_views import RowView, chosen, persona_of_rows
 from adapterkit.data.said import Shape
-from adapterkit.data.sources import SUFFIXES, Source, open_source, spooled
+from adapterkit.data.sources import SUFFIXES, Source, check_file, open_source, spooled
 from adapterkit.data.splits import Splits
 from adapterkit.data.splits_file import SplitsFile, read_splits_file
 from adapterkit.data.tables import dataset_lines
@@ -60,6 +60,19 @@ def read_files(config: DataConfig, persona: str | None, shape: Shape) -> Splits:
         raise DataError(_nothing_left(config, persona), path=config.train)
     source = str(config.train) + (f", {persona}" if persona else "")
     return Splits(parts["train"], parts.get("validation", ()), parts.get("test", ()), source, origins)
+
+
+def require_files(config: DataConfig, persona: str | None) -> None:
+    """Demand that the files are there; their rows, and so the persona, are not looked at.
+
+    Raises:
+        DataError: one is missing, or is no file.
+        UsageError: as `read_files`.
+    """
+    places = [place for at in _places(config).values() for place in at]
+    for place in [*places, *([Path(config.splits)] if config.splits is not None else [])]:
+        if isinstance(place, Path):
+            check_file(place)
 
 
 def _nothing_left(config: DataConfig, persona: str | None) -> str:

@@ -38,14 +38,8 @@ def read_style_pack(config: DataConfig, persona: str | None) -> Splits:
         UnknownNameError: the pack has no such style.
         UsageError: no folder was given, or files or a persona were.
     """
+    pack, style = chosen_style(config, persona)
     folder = _folder(config, persona)
-    pack = read_pack(folder)
-    style = config.style if config.style is not None else pack.name
-    if style not in pack.tags:
-        hint = (
-            f"The pack has {', '.join(pack.tags)}: say which with data.style=NAME; unsaid, the recipe's own is taken."
-        )
-        raise UnknownNameError("style", style, nearest(style, pack.tags), hint=hint)
     prompt = PROMPT if config.prompt is None else config.prompt
     rows = _rows_by_split(pack, [piece for file in pack.files for piece in read_pieces(file, prompt)])
     own = {name: _of(style, part) for name, part in rows.items()}
@@ -61,6 +55,22 @@ def read_style_pack(config: DataConfig, persona: str | None) -> Splits:
         source=f"{folder}, {style}",
         origins={f"folder:{folder}": pack_digest(folder) or ""},
     )
+
+
+def chosen_style(config: DataConfig, persona: str | None) -> tuple[Pack, str]:
+    """The pack, and which of its styles is meant; no piece is read.
+
+    Raises:
+        DataError, UnknownNameError, UsageError: as `read_style_pack`.
+    """
+    pack = read_pack(_folder(config, persona))
+    style = config.style if config.style is not None else pack.name
+    if style not in pack.tags:
+        hint = (
+            f"The pack has {', '.join(pack.tags)}: say which with data.style=NAME; unsaid, the recipe's own is taken."
+        )
+        raise UnknownNameError("style", style, nearest(style, pack.tags), hint=hint)
+    return pack, style
 
 
 def _folder(config: DataConfig, persona: str | None) -> Path:

@@ -25,7 +25,7 @@ class Registry(Shelf):
     """
 
     def require_writable(self, name: str) -> None:
-        """Try whether an adapter can be published here, before hours are spent on it; nothing is left behind.
+        """Try whether an adapter can be published here, before hours are spent on it; the registry's folder is made.
 
         Raises:
             RegistryError: a folder cannot be created or written, or a link stands in the place of the adapter's.

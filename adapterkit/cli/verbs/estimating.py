@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from adapterkit.cli.output import print_json, print_pairs, printable
+from adapterkit.cli.output import log_to_stderr, print_json, print_pairs, printable
 from adapterkit.cli.verbs.options import ConfigDir, Json, RegistryOption, TrainingWords
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ def estimate(
 ) -> None:
     """Say what a training would come to, with the words one writes behind `train`; no weight is loaded."""
     from adapterkit.cli.verbs.composed import composed
-    from adapterkit.cli.views.rebuild import log_to_stderr
     from adapterkit.config.compose import compose_recipe, composing
 
     with composing():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapterkit.cli.completion.proposals import one_of
-from adapterkit.cli.output import print_json
+from adapterkit.cli.output import log_to_stderr, print_json
 from adapterkit.cli.verbs.options import ConfigDir, Json, RegistryOption, TrainingWords
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def _composed(words: Sequence[str], config_dir: Path | None, registry: Path | No
 
     quiet_libraries()
     from adapterkit.cli.verbs.composed import composed
-    from adapterkit.cli.views.rebuild import log_to_stderr
     from adapterkit.config.compose import composing
 
     log_to_stderr()

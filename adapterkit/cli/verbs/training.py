@@ -33,7 +33,8 @@ def rebuild(
 ) -> None:
     """Train again exactly what is stale, parents first, each as its own command would ask for it now."""
     from adapterkit.base.quiet import quiet_libraries
-    from adapterkit.cli.views.rebuild import log_to_stderr, print_plan, print_rebuilt
+    from adapterkit.cli.output import log_to_stderr
+    from adapterkit.cli.views.rebuild import print_plan, print_rebuilt
     from adapterkit.config.outcome import INTERRUPTED
     from adapterkit.registry import Registry
     from adapterkit.workflows.planning import planned
@@ -68,7 +69,8 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Train an adapter again from what it records, in a fresh process, and compare every bit (exit code 1: unequal)."""
-    from adapterkit.cli.views.rebuild import log_to_stderr, print_reproduction
+    from adapterkit.cli.output import log_to_stderr
+    from adapterkit.cli.views.rebuild import print_reproduction
     from adapterkit.registry import Registry
     from adapterkit.workflows.reproduce import reproduce as train_again
 

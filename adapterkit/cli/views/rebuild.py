@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from adapterkit.cli.output import first_line, print_json, printable
 from adapterkit.workflows.planning import FAILED, HELD, LEFT, TAKEN, TRAINED, Rebuilt
 from adapterkit.workflows.reproduce import Reproduction
-
-
-def log_to_stderr() -> None:
-    """Show what a training logs, and leave stdout to the result."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
 def print_plan(plan: Sequence[Rebuilt], as_json: bool) -> None:
