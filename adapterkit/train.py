@@ -8,7 +8,6 @@ import hydra
 from omegaconf import DictConfig
 
 from adapterkit.base.quiet import quiet_libraries
-from adapterkit.config.checks import check_values
 from adapterkit.config.compose import asked_of_job, compose_recipe, typed
 from adapterkit.config.locate import config_root
 from adapterkit.config.outcome import nothing_said, run_door, told_in_sweeps
@@ -16,17 +15,14 @@ from adapterkit.config.saved import redact_saved, without_idle_folder
 from adapterkit.config.search_path import register
 from adapterkit.config.sweep_names import with_sweep_names
 from adapterkit.ranks import agreed, on_every_rank
+from adapterkit.workflows.usable import usable
 
 
 @hydra.main(version_base="1.3", config_path=str(config_root() / "conf"), config_name="train")
 def _job(config: DictConfig) -> None:
     with without_idle_folder(), told_in_sweeps():
         redact_saved()
-        from adapterkit.data.readers import check_named
-
-        # Both before the libraries, which take seconds to import.
-        check_values(wanted := agreed(typed(config)))
-        check_named(wanted.data, wanted.persona)
+        wanted = usable(agreed(typed(config)))
         quiet_libraries()
         from adapterkit.workflows.train import train
 

@@ -27,10 +27,9 @@ def composed(words: Sequence[str], config_dir: Path | None, registry: Path | Non
         AdapterKitError: the words are wrong, or name a file, persona or style that is not there.
     """
     from adapterkit.config.asked import quoted
-    from adapterkit.config.checks import check_values
     from adapterkit.config.compose import compose_command
     from adapterkit.config.outcome import EXPECTED, message_of
-    from adapterkit.data.readers import check_named
+    from adapterkit.workflows.usable import usable
 
     chosen = [f"registry={quoted(str(registry))}"] if registry else []
     try:
@@ -39,6 +38,4 @@ def composed(words: Sequence[str], config_dir: Path | None, registry: Path | Non
         if isinstance(error, AdapterKitError):
             raise
         raise UsageError(message_of(error)) from error
-    check_values(config)
-    check_named(config.data, config.persona)
-    return config, asked
+    return usable(config), asked
