@@ -83,7 +83,8 @@ SECTIONS = (
             "{ratios[peak memory of TRL's]:.2f} of its memory, {ratios[share of bound]:.0%} of "
             "{results[0][bound]:,.0f} tokens/s",
             "a loss of the plain fused passes, from float32 at most": "{ratios[loss curve: largest difference from "
-            "float32]:.1%} (the model's own layers in bfloat16: {ratios[loss curve: the unfused path's]:.1%})",
+            "float32]:.1%} (the model's own layers in bfloat16: {ratios[loss curve: the unfused path's from "
+            "float32]:.1%})",
         },
         elsewhere=True,
     ),

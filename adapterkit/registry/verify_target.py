@@ -89,7 +89,7 @@ def _is_named(target: object) -> bool:
 
 
 def _is_path(registry: Registry, text: str) -> bool:
-    if os.sep in text or text in (".", ".."):
+    if os.sep in text:
         return True
     try:
         return not registry.versions(AdapterRef.parse(text).name) and _is_folder(text)

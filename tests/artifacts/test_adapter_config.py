@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from adapterkit.artifacts import measure, parse_adapter_config
@@ -155,6 +156,18 @@ def test_strange_tensors_are_refused(tmp_path: Path) -> None:
     assert "lm_head.weight is not a LoRA tensor" in first
     assert "is I32, not a float" in second
     assert "lacks ['lora_A.weight']" in third
+
+
+@pytest.mark.parametrize(
+    ("part", "shape", "asked"), [("lora_A", (4, 0), "[4, inputs]"), ("lora_B", (0, 4), "[outputs, 4]")]
+)
+def test_a_layer_without_inputs_or_outputs_is_refused(
+    tmp_path: Path, part: str, shape: tuple[int, int], asked: str
+) -> None:
+    name = f"base_model.model.model.layers.0.self_attn.q_proj.{part}.weight"
+    tensors = lora_tensors() | {name: np.zeros(shape, np.float32)}
+    told = "\n".join(map(str, measure(write_adapter(tmp_path, tensors=tensors)).problems))
+    assert f"{name.removeprefix('base_model.model.')} has shape {list(shape)}, and rank 4 asks for {asked}" in told
 
 
 def test_a_rank_pattern_with_fitting_shapes_is_accepted(tmp_path: Path) -> None:

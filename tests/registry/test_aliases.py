@@ -105,9 +105,18 @@ def test_promoting_what_is_promoted_moves_nothing(publish: Publish, registry: Re
 def test_only_what_verifies_is_promoted(publish: Publish, registry: Registry) -> None:
     published = publish()
     (published.path / WEIGHTS_FILE).write_bytes(b"damaged")
-    with pytest.raises(ArtifactError, match="stays where it is"):
+    with pytest.raises(ArtifactError, match="stays where it is") as refused:
         registry.promote("unified")
+    assert [problem.file for problem in refused.value.problems] == [WEIGHTS_FILE]
     assert "production" not in registry.aliases("unified")
+
+
+def test_an_alias_whose_version_is_gone_leads_nowhere_and_is_left_out(publish: Publish, registry: Registry) -> None:
+    publish(seed=0)
+    publish(seed=1)
+    registry.promote("unified@1.0.0")
+    shutil.rmtree(registry.resolve("unified@1.0.0").path)
+    assert registry.aliases("unified") == {"latest": Version(1, 1, 0)}
 
 
 def test_a_version_that_was_replaced_behind_an_alias_is_found(publish: Publish, registry: Registry) -> None:
