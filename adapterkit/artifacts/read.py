@@ -70,7 +70,8 @@ def from_report(report: VerificationReport) -> Artifact:
         raise ArtifactError(
             f"The artifact in {report.path} is not intact: {counted(len(report.problems), 'problem')}."
             f"{listed(report.problems)}\n"
-            "It was damaged or edited after it was published; copy it again, or train it again with force=true.",
+            "It was damaged or edited after it was published; copy it again, or repeat the command that made it, which "
+            "publishes a new version.",
             report.problems,
         )
     return Artifact(report.path, report.manifest, report.digest)

@@ -92,9 +92,10 @@ def _parse(path: str | Path, number: int, line: bytes) -> dict[str, Any]:
         what = f"Not UTF-8: byte 0x{line[error.start]:02x} at position {error.start + 1}. Save the file as UTF-8."
         raise DataError(what, path=path, line=number) from error
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"Not JSON: {error.msg.removesuffix(' at')} at column {error.colno}.", path=path, line=number
-        ) from error
+        what = f"Not JSON: {error.msg.removesuffix(' at')} at column {error.colno}."
+        if line.lstrip().startswith(b"["):
+            what = "The line begins a list, which goes on below. Write one JSON object a line, and no list around them."
+        raise DataError(what, path=path, line=number) from error
     except RecursionError as error:
         raise DataError("Not a row: it is nested too deeply.", path=path, line=number) from error
     except ValueError as error:

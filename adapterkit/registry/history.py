@@ -111,7 +111,11 @@ def _leap(before: Manifest, now: Manifest) -> str:
     """Said of a number that what changed does not explain."""
     facts = VersionFacts(now.lineage.base, now.lineage.parents, now.adapter, now.started_from)
     expected = next_version(before.version, before, facts)
-    return "" if now.version == expected else f"; instead of {expected}: a version between is gone, or it was chosen"
+    return (
+        ""
+        if now.version == expected
+        else f"; {expected} would come next: those between are gone, or the number was chosen"
+    )
 
 
 def _note(before: Manifest, now: Manifest, weights: Mapping[str, Version]) -> str:

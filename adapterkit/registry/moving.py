@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UnknownNameError, UsageError
 from adapterkit.names import AdapterRef, Version
-from adapterkit.registry.aliases import PROMOTE, ROLLBACK, alias_moves, last_number, move_alias, settle_alias
+from adapterkit.registry.aliases import (
+    LATEST,
+    PRODUCTION,
+    PROMOTE,
+    ROLLBACK,
+    alias_moves,
+    last_number,
+    move_alias,
+    settle_alias,
+)
 from adapterkit.registry.pointing import goes_back_to, standing
 from adapterkit.registry.shelf import Shelf
 from adapterkit.stores import adding_to
@@ -39,6 +48,7 @@ class _Seen:
 def promote(registry: Shelf, ref: AdapterRef | str, alias: str) -> Moved:
     """Point an alias at a version that verifies with all its ancestors."""
     _require_no_version(registry, ref, alias)
+    _require_no_slip(registry, ref, alias)
     registry.exact(ref)  # before the lock, which would make the folder of a mistyped registry
     with adding_to(registry.path):
         target = registry.exact(ref)
@@ -52,6 +62,17 @@ def _require_no_version(registry: Shelf, ref: AdapterRef | str, alias: str) -> N
         return
     right = in_registry(f"adapterkit promote {str(ref).partition('@')[0]}@{alias} --to latest", registry.path)
     raise UsageError(f"--to takes an alias, and {alias} is a version. To make that the latest: {right}")
+
+
+def _require_no_slip(registry: Shelf, ref: AdapterRef | str, alias: str) -> None:
+    """Refuse what is a known alias but for two letters that changed places, or one that is missing."""
+    for known in (LATEST, PRODUCTION):
+        shortened = (known[:place] + known[place + 1 :] for place in range(len(known)))
+        if alias != known and (sorted(alias) == sorted(known) or alias in shortened):
+            right = in_registry(f"adapterkit promote {ref} --to {known}", registry.path)
+            raise UnknownNameError(
+                "alias", alias, [known], hint=f"An alias of your own must look less like it. {right}"
+            )
 
 
 def rollback(registry: Shelf, name: str, alias: str, to: Version | str | None) -> Moved:

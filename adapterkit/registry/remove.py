@@ -87,8 +87,12 @@ def _meant_by(registry: Shelf, target: AdapterRef) -> Iterator[str]:
     for alias in sorted({LATEST, *alias_names(folder)}):
         moves = alias_moves(folder, alias)
         if pointed_at(alias, moves[-1] if moves else None, versions) == target.selector:
-            back = f"adapterkit rollback {target.name if alias == LATEST else f'{target.name}@{alias}'}"
-            yield f"{target.name}@{alias} means it. To point that elsewhere: {in_registry(back, registry.path)}"
+            if goes_back_to(alias, moves, versions) is not None:
+                move = f"adapterkit rollback {target.name if alias == LATEST else f'{target.name}@{alias}'}"
+            else:
+                other = next(version for version in reversed(versions) if version != target.selector)
+                move = f"adapterkit promote {target.name}@{other} --to {alias}"
+            yield f"{target.name}@{alias} means it. To point that elsewhere: {in_registry(move, registry.path)}"
 
 
 def _led_back(registry: Shelf, target: AdapterRef) -> Iterator[tuple[str, Version | None]]:
@@ -103,5 +107,8 @@ def _led_back(registry: Shelf, target: AdapterRef) -> Iterator[tuple[str, Versio
 def _built_on(registry: Shelf, target: AdapterRef) -> Iterator[str]:
     for ref, manifest in manifests_of(registry, besides=target).items():
         if target in needs_of(manifest):
-            first = in_registry(f"adapterkit remove {ref}", registry.path)
-            yield f"{ref} was built on it. To remove that first: {first}"
+            if len(registry.versions(ref.name)) > 1:
+                first = f"To remove that first: {in_registry(f'adapterkit remove {ref}', registry.path)}"
+            else:
+                first = f"It is the only version of '{ref.name}'. Remove its folder first: {registry.path / ref.name}"
+            yield f"{ref} was built on it. {first}"

@@ -13,7 +13,7 @@ from adapterkit.lineage import BaseIdentity
 from adapterkit.registry.registry import Registry
 from adapterkit.stack.fit import require_dora_trains
 from adapterkit.training.optimizers import require_optimizer_runs
-from adapterkit.workflows.parents import require_base, require_room
+from adapterkit.workflows.parents import TRAINED, require_base, require_room, require_same_kind
 from adapterkit.workflows.recorded import config_yaml
 from adapterkit.workflows.starting import require_start
 
@@ -36,6 +36,8 @@ def require_possible(config: TrainConfig, name: str, registry: Registry, device:
     config_yaml(config)  # raises where the config cannot be published
     require_dora_trains(config.adapter.use_dora, settings_of(config.quantization), device)
     require_optimizer_runs(config.trainer.optimizer, device)
+    if not config.incremental:
+        require_same_kind(registry, name, TRAINED, f"name={name}_trained")
     require_start(config, registry, name)
 
 

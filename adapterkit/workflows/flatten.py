@@ -28,9 +28,7 @@ from adapterkit.workflows.combined import (
     stored_dtype,
     write_plain,
 )
-from adapterkit.workflows.parents import require_own_name
-
-METHOD = "flatten"
+from adapterkit.workflows.parents import FLATTEN, FLATTENED, require_own_name, require_same_kind
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,7 @@ def flatten(registry: Registry, request: FlattenRequest) -> Published:
     blend = blend_of(len(members), request.blend, request.weights)
     name = check_name(request.name or f"{members[-1].manifest.name}_flat", said_as="--name ")
     require_own_name(name, [member.ref for member in members], f"--name {name}_flat")
+    require_same_kind(registry, name, FLATTENED, f"--name {members[-1].manifest.name}_flat")
     options = _options(request, blend)
     key = _run_key(members, blend, options)
     if (existing := registry.find_run_key(name, key)) is not None:
@@ -101,7 +100,7 @@ def _run_key(members: Sequence[Artifact], blend: Blend, options: Mapping[str, An
         "tokenizer": base.tokenizer_digest,
         "quantization": dict(base.quantization),
     }
-    return json_digest({METHOD: facts})
+    return json_digest({FLATTEN: facts})
 
 
 def flattened(members: Sequence[Artifact], blend: Blend, rank: int | None, dtype: torch.dtype) -> Combined:
@@ -140,15 +139,17 @@ def _draft(
         base_location=base_location,
         data=DataRecord(f"nothing of its own: flattened from {', '.join(refs)}", "", 0, 0),
         run_key=key,
-        training_config=yaml.safe_dump({METHOD: told}, sort_keys=True),
-        training_metrics={METHOD: _evidence(members, blend, found)},
+        training_config=yaml.safe_dump({FLATTEN: told}, sort_keys=True),
+        training_metrics={FLATTEN: _evidence(members, blend, found)},
         metrics=found.summary,
         environment=environment_of(),
         description=_description(refs, blend),
-        intended_use=f"{top.intended_use} Its parents are part of this one." if top.intended_use else "",
+        intended_use=f"Alone, since the parents are part of it. {refs[-1]}: {top.intended_use}"
+        if top.intended_use
+        else "",
         tags=tuple(dict.fromkeys(("flattened", *top.tags))),
         merged_from=tuple(each.manifest.lineage.members[-1] for each in members),
-        merge=MergeRecord(METHOD, blend.weights, options, found.errors),
+        merge=MergeRecord(FLATTEN, blend.weights, options, found.errors),
     )
 
 

@@ -22,7 +22,7 @@ from adapterkit.names import AdapterRef, nearest
 from adapterkit.registry import Registry
 from adapterkit.workflows.combined import stored_dtype
 from adapterkit.workflows.held_out import Text, given_text
-from adapterkit.workflows.parents import require_own_name, require_room
+from adapterkit.workflows.parents import MERGED, require_own_name, require_room, require_same_kind
 
 # Raise it when the same merge would come to other weights than before.
 MERGE_SCHEMA = 1
@@ -110,6 +110,7 @@ def plan_merge(name: str, config: MergeConfig) -> MergePlan:
     _check_values(config, name, refs)
     registry = Registry(Path(config.registry))
     registry.require_writable(name)
+    require_same_kind(registry, name, MERGED, f"name={name}_merged")
     chains = [registry.lineage_artifacts(ref) for ref in refs]
     sources, parents = [chain[-1] for chain in chains], chains[0][:-1]
     compatibility(sources, on=config.on).require()

@@ -10,12 +10,17 @@ from adapterkit.artifacts.read import Artifact
 from adapterkit.config.asked import Asked
 from adapterkit.config.groups import quantization_said
 from adapterkit.config.schema import TrainConfig
-from adapterkit.errors import BaseMismatchError, RefNotFoundError, UsageError
+from adapterkit.errors import AdapterKitError, BaseMismatchError, RefNotFoundError, UsageError
 from adapterkit.lineage import MAX_LINEAGE, BaseIdentity
+from adapterkit.manifest import Manifest
 from adapterkit.names import AdapterRef
 from adapterkit.registry.registry import Registry
 
 _log = logging.getLogger(__name__)
+
+TRAINED, MERGED, FLATTENED = "trained", "merged", "flattened"
+# The method of a flattening, as its manifest tells it.
+FLATTEN = "flatten"
 
 Composed = tuple[TrainConfig, Asked]
 ComposeParent = Callable[[str, TrainConfig, Asked], Composed | None]
@@ -56,9 +61,29 @@ def resolve_parents(
         parent = recipe_for(ref, config, asked, compose_parent)
         if parent is None:
             raise
-        _log.info("The parent '%s' is not published yet: training it first (recipe %s)", ref, config.parent_recipe)
+        _log.info(
+            "The parent '%s' is not published yet: training it first, by the settings of its recipe %s",
+            ref,
+            config.parent_recipe,
+        )
         train(parent[0], asked=parent[1], compose_parent=compose_parent)
         return registry.lineage_artifacts(ref)
+
+
+def require_known(config: TrainConfig, asked: Asked, registry: Registry, compose_parent: ComposeParent | None) -> None:
+    """Demand that the parent is published, or that a recipe makes it, before the rows are read.
+
+    Raises:
+        RefNotFoundError: neither is so.
+    """
+    if config.parent is None:
+        return
+    ref = AdapterRef.parse(config.parent)
+    try:
+        registry.exact(ref)
+    except RefNotFoundError:
+        if recipe_for(ref, config, asked, compose_parent) is None:
+            raise
 
 
 def require_base(parents: Sequence[Artifact], identity: BaseIdentity) -> None:
@@ -95,6 +120,36 @@ def require_own_name(name: str, refs: Iterable[AdapterRef], other: str, *, does:
             f"'{name}' would {does} {own[0]}, an earlier version of itself, and every new version would make the one "
             f"before it stale. Give it a name of its own: {other}"
         )
+
+
+def require_same_kind(registry: Registry, name: str, kind: str, other: str) -> None:
+    """Demand that a name goes on to mean what it means: trained, merged or flattened, each stays so.
+
+    Args:
+        registry: where the name may be.
+        name: the adapter's.
+        kind: `TRAINED`, `MERGED` or `FLATTENED`, which the new version would be.
+        other: how to say another name, for the message.
+
+    Raises:
+        UsageError: it means an adapter of another kind, whose users and children would get this one.
+    """
+    try:
+        before = registry.manifest(name)
+    except AdapterKitError:
+        return
+    if (was := kind_of(before)) != kind:
+        raise UsageError(
+            f"{before.ref} was {was}, and every bare '{name}' would mean one that was {kind}. Give it a name of its "
+            f"own: {other}"
+        )
+
+
+def kind_of(manifest: Manifest) -> str:
+    """How an adapter came to be: `TRAINED`, which one that was imported counts as, `MERGED` or `FLATTENED`."""
+    if manifest.merge is None:
+        return TRAINED
+    return FLATTENED if manifest.merge.method == FLATTEN else MERGED
 
 
 def require_room(parents: Sequence[Artifact], name: str) -> None:

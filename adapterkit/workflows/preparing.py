@@ -22,7 +22,7 @@ from adapterkit.training.estimate import RemainingTime
 from adapterkit.training.run_key import run_key
 from adapterkit.workflows.ability import require_possible, require_trains_on
 from adapterkit.workflows.estimating import foretell, ground_of, work_within_budget
-from adapterkit.workflows.parents import ComposeParent, Train, resolve_parents
+from adapterkit.workflows.parents import ComposeParent, Train, require_known, resolve_parents
 from adapterkit.workflows.rows import TokenRows, read_rows
 from adapterkit.workflows.starting import origin_of, starting_digest
 
@@ -87,6 +87,7 @@ def prepare(
     # What cannot be published must be said before hours are spent on it.
     require_possible(config, name, registry, device)
     registry.require_writable(name)
+    require_known(config, asked, registry, compose_parent)
     identity, folder = here().in_turn("the base on the disk", partial(identify, config.model, config.quantization))
     ground = ground_of(config, folder, device)
     # Data before parents: a misspelt persona must not cost the training of its parent.

@@ -124,6 +124,26 @@ def updated(artifact: Artifact, origin: Artifact, update: PairedChange | None) -
         )  # fmt: skip
 
 
+def other_voice(artifact: Published, before: Manifest | None) -> None:
+    """Warn of a name that has another persona's voice from now on.
+
+    Args:
+        artifact: what the bare name means now.
+        before: what it meant; null for nothing, or nothing that can be read.
+    """
+    now = artifact.manifest
+    if not artifact.new or before is None or before.recipe is None or now.recipe is None:
+        return
+    if before.recipe.persona == now.recipe.persona:
+        return
+    was, voice = (
+        f"the voice of {each}" if (each := recipe.persona) else "everybody's voice"
+        for recipe in (before.recipe, now.recipe)
+    )
+    back = in_registry(f"adapterkit rollback {now.ref.name}", artifact.path.parents[1])
+    _log.warning("A bare %s is %s now, and was %s as %s. To go back: %s", now.ref.name, voice, was, before.ref, back)
+
+
 def superseded(artifact: Published, before: Manifest | None) -> None:
     """Warn of a training that is worse than what the bare name meant until now, on the same rows.
 
@@ -132,15 +152,30 @@ def superseded(artifact: Published, before: Manifest | None) -> None:
         before: what it meant; null for nothing, or nothing that can be read.
     """
     now = artifact.manifest
-    if not artifact.new or before is None or before.data.digest != now.data.digest:
+    if not artifact.new or before is None or not _tested_alike(before, now):
         return
-    was, loss = before.metrics.get("test_loss"), now.metrics.get("test_loss")
-    if was is not None and loss is not None and loss > was and not before.base.identity.differs_from(now.base.identity):
+    was, loss = before.metrics["test_loss"], now.metrics["test_loss"]
+    if loss > was:
         back = in_registry(f"adapterkit rollback {now.ref.name}", artifact.path.parents[1])
         _log.warning(
             "A bare %s means %s now, and meant %s, which is better on the same test rows: %.3f nats a token there, and "
             "%.3f now. To go back: %s", now.ref.name, now.ref, before.ref, was, loss, back,
         )  # fmt: skip
+
+
+def _tested_alike(before: Manifest, now: Manifest) -> bool:
+    """Whether two versions were measured on the same test rows, over the same base.
+
+    Manifests do not bear a digest of the test rows alone. But where the same parents, without the adapter, have the
+    same loss to every digit, they were asked about the same rows.
+    """
+    if "test_loss" not in before.metrics or "test_loss" not in now.metrics:
+        return False
+    if before.base.identity.differs_from(now.base.identity):
+        return False
+    alone = [each.metrics.get("test_loss_before") for each in (before, now)]
+    below = [[member.weights_digest for member in each.lineage.parents] for each in (before, now)]
+    return before.data.digest == now.data.digest or (below[0] == below[1] and alone[0] == alone[1])
 
 
 def _told(change: PairedChange) -> str:

@@ -16,7 +16,7 @@ from adapterkit.data.encode import as_dataset
 from adapterkit.data.template import EncodedRow
 from adapterkit.errors import ArtifactError, RefNotFoundError, StackError, UsageError
 from adapterkit.lineage import BaseIdentity
-from adapterkit.names import AdapterRef, Version
+from adapterkit.names import AdapterRef, Version, nearest
 from adapterkit.registry import Registry, version_with
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.texts import in_registry, listed
@@ -155,11 +155,13 @@ def _meant(ref: AdapterRef, registry: Registry) -> Artifact:
     except RefNotFoundError as missing:
         if registry.versions(ref.name):
             raise
+        near = nearest(ref.name, registry.names())
+        meant = f" Did you mean {', '.join(near)}?" if near else ""
         raise RefNotFoundError(
             str(ref),
             registry.path,
-            why=f"incremental=true goes on from an earlier version of '{ref.name}', and {registry.path} has none. Make "
-            "the first one by the same command with incremental=false, and without trainer=incremental.",
+            why=f"incremental=true goes on from an earlier version of '{ref.name}', and {registry.path} has none."
+            f"{meant} Make the first one by the same command with incremental=false, and without trainer=incremental.",
         ) from missing
     except ArtifactError as error:
         raise ArtifactError(

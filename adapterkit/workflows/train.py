@@ -124,6 +124,7 @@ def _carry_out(plan: Plan, run: RunDirectory, tracking: Tracking) -> TrainOutcom
     tracking.publish(publication_of(artifact))
     say.published(artifact, plan.registry, record, test, plan.folder)
     say.harmed(artifact, test.change)
+    say.other_voice(artifact, meant)
     if plan.origin is not None:
         say.updated(artifact, plan.origin, test.update)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapterkit.config.checks import check_values
 from adapterkit.config.schema import TrainConfig
+from adapterkit.names import check_name
 
 
 def usable(config: TrainConfig) -> TrainConfig:
@@ -12,6 +13,7 @@ def usable(config: TrainConfig) -> TrainConfig:
     Raises:
         AdapterKitError: they cannot, or are not.
     """
+    check_name(config.full_name, said_as="name=")
     check_values(config)
     from adapterkit.data.readers import check_named
 

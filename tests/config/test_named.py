@@ -43,6 +43,7 @@ MISSPELT = [
     (2, "Did you mean hamlet", ["+recipe=persona_on_unified", "data=shakespeare", "persona=hamlt"]),
     (2, "Did you mean reel?", ["+recipe=style_child", "data.style=rel"]),
     (2, "Did you mean sea?", ["+recipe=style_child", "data=style_pack", "data.train=songs", "data.style=se"]),
+    (2, "cannot name an adapter: use", ["data=completion", "data.train=rows.jsonl", "name='my granny'"]),
     (1, "There is no such folder", ["+recipe=style_child", "data=style_pack", "data.train=song"]),
     (1, "Did you mean rows.jsonl?", ["data=completion", "data.train=row.jsonl", "name=x"]),
     (1, "no such file", ["data=completion", "data.train=rows.jsonl", "data.validation=held.jsonl", "name=x"]),

@@ -43,6 +43,7 @@ BAD_LINES: dict[str, tuple[bytes, str]] = {
     "deep": (b'{"x":' + b"[" * 100_000, "nested too deeply"),
     "huge number": (b'{"x": ' + b"9" * 5000 + b"}", "Not a row"),
     "list": (b"[1, 2]", "holds a list, not an object"),
+    "list that goes on": (b"[", "begins a list, which goes on below. Write one JSON object a line"),
     "number": (b"7", "holds a number, not an object"),
     "text": (b'"hi"', "holds a string, not an object"),
     "cut off": (GOOD[:-9], "Not JSON"),

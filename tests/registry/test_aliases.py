@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from adapterkit.artifacts import VerificationReport
-from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UnknownNameError, UsageError
 from adapterkit.manifest import WEIGHTS_FILE
 from adapterkit.names import AdapterRef, Version
 from adapterkit.registry import Registry
@@ -135,6 +135,24 @@ def test_what_no_alias_may_be(publish: Publish, registry: Registry, alias: str) 
     publish()
     with pytest.raises(UsageError, match="alias"):
         registry.promote("unified", alias)
+
+
+@pytest.mark.parametrize(
+    ("alias", "meant"),
+    [("latset", "latest"), ("latst", "latest"), ("prodution", "production"), ("prdouction", "production")],
+)
+def test_a_slip_of_a_known_alias_makes_no_new_one(publish: Publish, registry: Registry, alias: str, meant: str) -> None:
+    publish()
+    with pytest.raises(UnknownNameError, match=rf"mean {meant}\? .* adapterkit promote unified --to {meant} "):
+        registry.promote("unified", alias)
+    assert registry.aliases("unified") == {"latest": Version(1, 0, 0)}
+
+
+def test_an_alias_of_ones_own_may_be_like_another(publish: Publish, registry: Registry) -> None:
+    publish()
+    for alias in ("latest2", "production-eu", "stable", "stabel", "past"):
+        registry.promote("unified", alias)
+    assert len(registry.aliases("unified")) == 6
 
 
 def test_of_two_who_move_an_alias_at_once_one_is_told(publish: Publish, registry: Registry) -> None:

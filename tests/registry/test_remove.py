@@ -33,7 +33,7 @@ def test_a_bad_update_is_rolled_back_and_removed(publish: Publish, registry: Reg
     # Nobody knows any more what 1.1.0 was, so that what follows it may be anything else.
     assert str(publish(seed=2).ref) == "unified@2.0.0"
     *_, last = [event for event in history_of(registry, "unified") if not event.alias]
-    assert last.note == "changed: weights; instead of 1.1.0: a version between is gone, or it was chosen"
+    assert last.note == "changed: weights; 1.1.0 would come next: those between are gone, or the number was chosen"
 
 
 def test_what_an_alias_means_stays(publish: Publish, registry: Registry) -> None:
@@ -62,7 +62,7 @@ def test_the_only_version_of_a_parent_is_said_to_be_needed_and_not_to_be_removed
     publish("child", seed=5, on=publish(seed=0))
     with pytest.raises(NeededError) as caught:
         registry.remove("unified@1.0.0")
-    first = f"To remove that first: adapterkit remove child@1.0.0 --registry {registry.path}"
+    first = f"It is the only version of 'child'. Remove its folder first: {registry.path / 'child'}"
     assert caught.value.needs == (f"child@1.0.0 was built on it. {first}",)
 
 
@@ -70,14 +70,30 @@ def test_what_something_was_built_on_stays(publish: Publish, registry: Registry)
     first = publish(seed=0)
     child = publish("child", seed=5, on=first)
     publish("grandchild", seed=6, on=child)
+    publish("child", seed=7)
     publish(seed=1)
     with pytest.raises(NeededError) as caught:
         registry.remove("unified@1.0.0")
     assert caught.value.needs == (
         f"child@1.0.0 was built on it. To remove that first: adapterkit remove child@1.0.0 --registry {registry.path}",
-        "grandchild@1.0.0 was built on it. To remove that first: adapterkit remove grandchild@1.0.0 --registry "
-        f"{registry.path}",
+        "grandchild@1.0.0 was built on it. It is the only version of 'grandchild'. Remove its folder first: "
+        f"{registry.path / 'grandchild'}",
     )
+
+
+def test_what_is_proposed_for_an_alias_can_be_done(publish: Publish, registry: Registry) -> None:
+    publish(seed=0), publish(seed=1)
+    registry.rollback("unified")
+    registry.promote("unified@1.0.0", "canary")
+    with pytest.raises(NeededError) as caught:
+        registry.remove("unified@1.0.0")
+    assert [need.partition(": ")[2] for need in caught.value.needs] == [
+        f"adapterkit promote unified@1.1.0 --to {alias} --registry {registry.path}" for alias in ("canary", "latest")
+    ]
+    for alias in ("canary", "latest"):
+        run(registry, "promote", "unified@1.1.0", "--to", alias)
+    registry.remove("unified@1.0.0")
+    assert versions(registry) == ["1.1.0"]
 
 
 @pytest.mark.parametrize("ref", ["unified", "unified@latest"])

@@ -165,7 +165,9 @@ def test_other_layers_are_refused_and_the_ones_to_ask_for_are_named(shop):
 
 
 def test_what_there_is_to_start_from_is_told(shop):
-    with pytest.raises(RefNotFoundError, match=r"(?s)earlier version of 'nobody'.*has none.*incremental=false"):
+    with pytest.raises(RefNotFoundError, match=r"has none\. Did you mean voice\? Make"):
+        train(going_on(shop, "vioce"))
+    with pytest.raises(RefNotFoundError, match=r"(?s)earlier version of 'nobody'.*has none\. Make.*incremental=false"):
         train(going_on(shop, "nobody"))
     with pytest.raises(RefNotFoundError, match=r"voice@9\.0\.0"):
         train(going_on(shop, start_from="voice@9.0.0"))

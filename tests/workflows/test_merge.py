@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 import adapterkit
 from adapterkit.base.load import load_tokenizer
 from adapterkit.config.merge_schema import HeldOutConfig, MergeConfig, MethodConfig
+from adapterkit.config.schema import TrainConfig
 from adapterkit.errors import ParityError, RefNotFoundError, StackError, UnknownNameError, UsageError
 from adapterkit.evaluation.answers import prompt_ids
 from adapterkit.evaluation.parity import PROMPTS
@@ -19,10 +20,11 @@ from adapterkit.manifest import MergeRecord
 from adapterkit.merging.factors import Factors
 from adapterkit.stack.adapter_stack import AdapterStack
 from adapterkit.workflows import merge_trial
+from adapterkit.workflows.ability import require_possible
 from adapterkit.workflows.combined import Combined
 from adapterkit.workflows.merge import merge
 from adapterkit.workflows.recorded import recorded_merge
-from tests.stack.kin import Kin, logits
+from tests.stack.kin import FP32, Kin, logits
 
 RSLORA = {"use_rslora": True, "r": 3, "lora_alpha": 5}
 
@@ -274,3 +276,23 @@ def test_what_cannot_be_merged_is_refused_before_anything_is_written(kin, adapte
 def test_a_method_that_does_not_exist_is_refused(kin):
     with pytest.raises(UnknownNameError, match="Did you mean ties"):
         merge(asked(kin, method="tiess"))
+
+
+def test_a_name_stays_what_it_is_trained_merged_or_flattened(kin):
+    merge(asked(kin, name="both"))
+    assert merge(asked(kin, "coder", "security", method="weighted", name="both")).artifact.manifest.name == "both"
+    flat = adapterkit.flatten_stack("coder", registry=kin.registry.path)
+    before = {name: kin.registry.versions(name) for name in kin.registry.names()}
+    with pytest.raises(
+        UsageError, match=r"coder_flat@1\.0\.0 was flattened, and every bare 'coder_flat'.*merged.*name="
+    ):
+        merge(asked(kin, name=flat.ref.name))
+    with pytest.raises(UsageError, match=r"lincoln@1\.0\.0 was trained, .* --name coder_flat$"):
+        adapterkit.flatten_stack("coder", registry=kin.registry.path, name="lincoln")
+    with pytest.raises(UsageError, match=r"both@\d\.\d\.0 was merged, .* was trained.*name=both_trained$"):
+        require_possible(TrainConfig(name="both", quantization=FP32), "both", kin.registry, torch.device("cpu"))
+    # A training that goes on from it says so.
+    require_possible(
+        TrainConfig(name="both", quantization=FP32, incremental=True), "both", kin.registry, torch.device("cpu")
+    )
+    assert before == {name: kin.registry.versions(name) for name in kin.registry.names()}

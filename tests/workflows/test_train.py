@@ -127,7 +127,7 @@ def test_a_missing_parent_with_a_recipe_is_trained_first(tiny_base_dir, tmp_path
 
     child = shop.config("child", "common", parent_recipe="unified")
     outcome = train(child, compose_parent=compose_parent)
-    assert asked == ["unified"]
+    assert set(asked) == {"unified"}
     assert [str(m.ref) for m in outcome.artifact.manifest.lineage.members] == ["common@1.0.0", "child@1.0.0"]
     assert shop.registry.manifest("common").recipe.recipe == "unified"
     assert shop.registry.manifest("child").recipe.parent == "common"
@@ -142,7 +142,16 @@ def test_data_is_read_before_a_parent_is_trained(tiny_base_dir, tmp_path):
     shop = Workshop(tiny_base_dir, tmp_path)
     config = shop.config("child", "common", parent_recipe="unified", train=str(tmp_path / "missing.jsonl"))
     with pytest.raises(DataError, match=r"missing\.jsonl"):
-        train(config, compose_parent=lambda *_: pytest.fail("the parent was asked for"))
+        train(config, compose_parent=lambda recipe, *_: (shop.config("common"), Asked(recipe)))
+    assert shop.registry.names() == []
+
+
+def test_a_parent_that_is_nowhere_is_told_before_the_data_is_read(tiny_base_dir, tmp_path):
+    shop = Workshop(tiny_base_dir, tmp_path)
+    train(shop.config("common"))
+    config = shop.config("child", "comon", parent_recipe="unified", train=str(tmp_path / "missing.jsonl"))
+    with pytest.raises(RefNotFoundError, match=r"'comon'.*Did you mean common\?"):
+        train(config, compose_parent=lambda recipe, *_: (shop.config("common"), Asked(recipe)))
 
 
 def test_a_name_that_no_folder_may_bear_is_refused(shared):

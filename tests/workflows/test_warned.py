@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
 
 import pytest
 
@@ -55,19 +57,40 @@ def test_a_rank_that_no_layer_can_use_is_told(shop, caplog, rank, told):
 
 def test_a_training_that_is_worse_than_what_its_name_meant_is_told(shop, caplog):
     said, other = [], str(write_chats(shop.folder / "other.jsonl", ("old house", "red nation")))
-    for changes in ({"max_steps": 2}, {"max_steps": 1}, {"max_steps": 3}, {"max_steps": 1, "train": other}):
+    rows = str(write_chats(shop.folder / "rows.jsonl", ("old father", "red union")))
+    trainings = [{"max_steps": steps} for steps in (2, 1, 3)] + [{"max_steps": 1, "train": other}]
+    for changes in [*trainings, {"max_steps": 1, "train": other, "test": rows}]:
         train(shop.config("again", **changes))
         said.append([line for line in caplog.messages if "To go back" in line])
         caplog.clear()
-    loss = [shop.registry.manifest(f"again@1.{minor}.0").metrics["test_loss"] for minor in range(4)]
-    assert loss[1] > loss[0] > loss[2]
+    loss = [shop.registry.manifest(f"again@1.{minor}.0").metrics["test_loss"] for minor in range(5)]
+    assert loss[1] > loss[0] > loss[2] < loss[3] != loss[4]
+
+    def told(now, was):
+        return (
+            f"A bare again means again@1.{now}.0 now, and meant again@1.{was}.0, which is better on the same test "
+            f"rows: {loss[was]:.3f} nats a token there, and {loss[now]:.3f} now. To go back: adapterkit rollback again "
+            f"--registry {shop.registry.path}"
+        )
+
+    # Of the third's better loss, and of the last one's, which is of other test rows, nothing is told.
+    assert said == [[], [told(1, 0)], [], [told(3, 2)], []]
+
+
+def test_a_name_that_gets_another_voice_is_told(shop, caplog):
+    said, rows = [], shop.folder / "voices.jsonl"
+    with rows.open("w", encoding="utf-8") as file:
+        for persona, word in itertools.product(("lincoln", "reagan"), ("house", "nation", "union")):
+            turns = [{"role": "user", "content": word}, {"role": "assistant", "content": f"A {word} of {persona}."}]
+            print(json.dumps({"messages": turns, "persona": persona}), file=file)
+    for steps, persona in enumerate((None, "lincoln", "lincoln", "reagan"), start=1):
+        train(shop.config("speaker", persona=persona, max_steps=steps, train=str(rows), test=None))
+        said.append([line for line in caplog.messages if "To go back" in line])
+        caplog.clear()
+    back = f"To go back: adapterkit rollback speaker --registry {shop.registry.path}"
     assert said == [
         [],
-        [
-            "A bare again means again@1.1.0 now, and meant again@1.0.0, which is better on the same test rows: "
-            f"{loss[0]:.3f} nats a token there, and {loss[1]:.3f} now. To go back: adapterkit rollback again "
-            f"--registry {shop.registry.path}"
-        ],
+        [f"A bare speaker is the voice of lincoln now, and was everybody's voice as speaker@1.0.0. {back}"],
         [],
-        [],  # Of other data, so of other rows for all anybody knows.
+        [f"A bare speaker is the voice of reagan now, and was the voice of lincoln as speaker@1.2.0. {back}"],
     ]

@@ -33,6 +33,8 @@ def chat(
 
     if as_json and message is None:
         raise UsageError("--json prints one answer: give the question with --message TEXT.")
+    if message is not None and not message.strip():
+        raise UsageError("--message is empty: write a question behind it, or leave it out to talk.")
     Registry(registry).exact(ref)  # Before PEFT, whose import takes seconds, comes with what loads it.
     settings: dict[str, Any] = {
         "max_new_tokens": max_new_tokens,
