@@ -33,6 +33,8 @@ from adapterkit.manifest import (
 )
 from adapterkit.training.run_key import TRAINING_SCHEMA
 
+# How the base is held, as its identity records it.
+_HELD = {"kind": "nf4", "dtype": "bfloat16", "compute_dtype": "bfloat16", "double_quant": True}
 VERBS = (["list"], ["status"], ["history", "persona_7"], ["promote", "persona_7"], ["verify", "persona_7"])
 
 
@@ -64,7 +66,7 @@ def main() -> None:
 def build_family(registry: Path, count: int, scratch: Path) -> None:
     """One unified adapter and personas on it: two are published, the rest are copies under names of their own."""
     shelf = Registry(registry)
-    base = BaseIdentity(str(_base(scratch / "base")), None, source_digest(scratch / "base"), {"kind": "nf4"})
+    base = BaseIdentity(str(_base(scratch / "base")), None, source_digest(scratch / "base"), _HELD)
     unified = shelf.publish(_draft("unified", base, (), scratch))
     template = shelf.publish(_draft("persona_0", base, unified.manifest.lineage.members, scratch))
     plain = template.manifest.to_json()
