@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapterkit.errors import RefNotFoundError, RegistryError, UsageError
+from adapterkit.errors import ArtifactError, RefNotFoundError, RegistryError, UsageError
 from adapterkit.names import Version
 from adapterkit.registry import Registry, history_of
 from adapterkit.workflows.status import status
@@ -211,3 +211,20 @@ def test_a_move_that_is_neither_forward_nor_back_is_quoted(moved: Registry) -> N
     file.write_text(json.dumps({**json.loads(file.read_text()), "action": "sideways"}))
     with pytest.raises(RegistryError, match="'sideways' is no action"):
         moved.resolve("unified@production")
+
+
+def test_a_child_on_a_parent_of_other_weights_says_that_its_parents_changed(
+    publish: Publish, registry: Registry
+) -> None:
+    publish("child", seed=5, on=publish(seed=0))
+    publish("child", seed=6, on=publish(seed=1))
+    notes = [event.note for event in history_of(registry, "child")]
+    assert notes == ["first", "changed: parents"]
+
+
+def test_what_else_stands_in_the_place_of_a_version_is_named(publish: Publish, registry: Registry) -> None:
+    publish()
+    (place := registry.path / "unified" / "4.0.0").mkdir()
+    (place / "notes.txt").write_text("")
+    with pytest.raises(ArtifactError, match=r"holds 'notes\.txt' and no file of an artifact"):
+        registry.artifact("unified")

@@ -87,3 +87,14 @@ def test_the_registry_itself_may_be_a_link(registry: Registry, publish: Publish,
     publish()
     registry.promote("unified")
     assert all(row["ok"] for row in rows(registry).values())
+
+
+def test_a_link_in_the_place_of_a_file_of_a_version_is_no_file_at_first_sight(
+    publish: Publish, registry: Registry, tmp_path: Path
+) -> None:
+    publish()
+    weights = registry.path / "unified" / "1.0.0" / "adapter_model.safetensors"
+    weights.rename(tmp_path / "elsewhere")
+    weights.symlink_to(tmp_path / "elsewhere")
+    (entry,) = registry.survey()["unified"]
+    assert entry.problem == "adapter_model.safetensors missing"
